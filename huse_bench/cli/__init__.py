@@ -1,0 +1,130 @@
+"""The command line, ``huse-bench``; each command is a module, imported only when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from huse_bench.errors import HuseBenchError, PluginConflictError
+
+__all__ = ["cli", "main"]
+
+
+class _Lazy(NamedTuple):
+    target: str
+    help: str
+
+
+# The help is kept here, so that listing the commands imports none of them.
+_COMMANDS = {
+    "plugins": _Lazy("huse_bench.cli.plugins:plugins", "Show what is installed and whether it works."),
+    "run": _Lazy(
+        "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
+    ),
+    "tables": _Lazy(
+        "huse_bench.cli.tables:tables", "Print the tables of finished runs, in the layout of the paper's Tables 1-3."
+    ),
+}
+
+
+class _LazyGroup(click.Group):
+    """Commands of our own, imported when called, and those that plugins add."""
+
+    _plugins_asked = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._ask_plugins()
+        return sorted([*_COMMANDS, *super().list_commands(ctx)])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, _, attribute = _COMMANDS[cmd_name].target.partition(":")
+            command = getattr(import_module(module), attribute)
+            assert isinstance(command, click.Command)
+            return command
+        self._ask_plugins()
+        return super().get_command(ctx, cmd_name)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        name = name or cmd.name
+        if name in _COMMANDS or name in self.commands:
+            raise PluginConflictError(f"there is a command {name!r} already; the plugin must rename its own")
+        super().add_command(cmd, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # Click suggests no command that is not imported.
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            known = self.list_commands(ctx)
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"The commands are {', '.join(known)}."
+            raise click.UsageError(f"No such command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in _COMMANDS:
+                rows.append((name, _COMMANDS[name].help))
+            elif not self.commands[name].hidden:
+                rows.append((name, self.commands[name].get_short_help_str(limit=100)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _ask_plugins(self) -> None:
+        if self._plugins_asked:
+            return
+        self._plugins_asked = True
+        from huse_bench.discovery import notify  # noqa: PLC0415  our own commands need no plugin
+
+        for error in notify("huse_bench_register_commands", cli=self):
+            click.echo(f"huse-bench: warning: {error}", err=True)
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from huse_bench import __version__  # noqa: PLC0415  reading it costs time that --help need not spend
+
+        click.echo(f"huse-bench {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def cli() -> None:
+    """Compare image-text embedding methods on equal terms.
+
+    Tables go to standard output, progress and notices to standard error. The exit code is 0 if all went well,
+    1 if a run failed, 2 for a mistake in what was asked.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: what follows ``huse-bench``; by default what the process was started with.
+
+    Returns:
+        The exit code: 0 if all went well, 1 if a run failed, 2 for a user's mistake, 130 if interrupted.
+    """
+    try:
+        code = cli.main(arguments, prog_name="huse-bench", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("huse-bench: interrupted", err=True)
+        return 130
+    except HuseBenchError as error:
+        click.echo(f"huse-bench: error: {error}", err=True)
+        return 2
+    return code if isinstance(code, int) else 0

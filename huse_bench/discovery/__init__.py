@@ -1,0 +1,24 @@
+"""What is installed: components by name, found from metadata alone, and the hooks of plugins."""
+
+from huse_bench.discovery._calls import collect, notify
+from huse_bench.discovery._component import Component, Kind
+from huse_bench.discovery._loading import examine, load, source_hash
+from huse_bench.discovery._registry import components, find, inventory
+from huse_bench.discovery._session import refresh
+from huse_bench.discovery.hookspecs import hookimpl, hookspec
+
+__all__ = [
+    "Component",
+    "Kind",
+    "collect",
+    "components",
+    "examine",
+    "find",
+    "hookimpl",
+    "hookspec",
+    "inventory",
+    "load",
+    "notify",
+    "refresh",
+    "source_hash",
+]

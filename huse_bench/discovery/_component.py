@@ -1,0 +1,90 @@
+"""The record of a component or hook plugin, and how messages speak of it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+__all__ = [
+    "BUILTIN",
+    "GROUPS",
+    "Component",
+    "Kind",
+    "Status",
+    "canonical",
+    "describe",
+    "did_you_mean",
+    "repair",
+]
+
+Kind = Literal["loss", "backbone", "dataset"]
+Status = Literal["available", "broken", "disabled", "conflict"]
+
+#: The distribution that the built-in plugins come with.
+BUILTIN = "huse-bench"
+
+#: Entry-point group of each kind of component.
+GROUPS: dict[Kind, str] = {
+    "loss": "huse_bench.losses",
+    "backbone": "huse_bench.backbones",
+    "dataset": "huse_bench.datasets",
+}
+
+
+@dataclass(frozen=True)
+class Component:
+    """What is known of a component or hook plugin from metadata alone.
+
+    Attributes:
+        kind: what it is; ``"hooks"`` for a hook plugin.
+        name: what a user asks for, normalised as in PEP 503.
+        target: where it is, as ``"package.module:Class"``; for a hook plugin, as ``"package.module"``.
+        distribution: who provides it, normalised as in PEP 503.
+        version: version of the distribution.
+        status: whether it can be asked for by its name.
+        import_ms: milliseconds that importing it took, where it was imported.
+        error: one line on what is wrong and how to change it, where the status is not ``"available"``.
+    """
+
+    kind: Kind | Literal["hooks"]
+    name: str
+    target: str
+    distribution: str
+    version: str
+    status: Status = "available"
+    import_ms: float | None = None
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it: its kind and name, who provides it, and where it is."""
+        return f"{self.kind} {self.name!r} of {self.distribution}=={self.version} ({self.target})"
+
+
+def canonical(name: str) -> str:
+    """The PEP 503 form of a name: lower case, and one hyphen for each run of ``-``, ``_`` and ``.``."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def describe(error: BaseException) -> str:
+    """The type and message of an exception, on one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest known one, if any is close, and all of them."""
+    names = sorted(set(known))
+    close = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{hint} Known: {', '.join(names) or 'none'}"
+
+
+def repair(component: Component, error: BaseException | None = None) -> str:
+    """What a user can do about a component that fails, given the exception where there is one."""
+    change = f"upgrade, reinstall or uninstall {component.distribution}"
+    own_package = component.target.partition(".")[0].partition(":")[0]
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != own_package:
+        return f"Install the missing module {error.name!r}, or {change}"
+    return change.capitalize()

@@ -1,0 +1,113 @@
+"""The hooks that a plugin may implement, and the two markers that pluggy needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+    import pandas as pd
+
+    from huse_bench.config import RunConfig
+    from huse_bench.records import RunSpec
+    from huse_bench.results import RunRecord
+
+__all__ = ["Register", "hookimpl", "hookspec"]
+
+#: Marks a function as a hook that huse-bench calls.
+hookspec = pluggy.HookspecMarker("huse_bench")
+
+#: Marks a plugin's function as its implementation of the hook of the same name.
+hookimpl = pluggy.HookimplMarker("huse_bench")
+
+
+class Register(Protocol):
+    """What ``huse_bench_register_components`` is given to name components with."""
+
+    def __call__(self, kind: str, name: str, target: str) -> None:
+        """Name one component without importing it.
+
+        Args:
+            kind: ``"loss"``, ``"backbone"`` or ``"dataset"``.
+            name: what a user asks for.
+            target: where the class is, as ``"package.module:Class"``.
+
+        Raises:
+            PluginError: if the kind is none of the three.
+        """
+
+
+@hookspec
+def huse_bench_register_components(register: Register) -> None:
+    """Name losses, backbones and datasets that entry points cannot list one by one.
+
+    Args:
+        register: called once a component, as ``register(kind, name, "package.module:Class")``.
+    """
+
+
+@hookspec
+def huse_bench_register_commands(cli: click.Group) -> None:
+    """Add commands to ``huse-bench``.
+
+    Args:
+        cli: the group to add them to, with ``cli.add_command(command)`` or ``@cli.command()``.
+    """
+
+
+@hookspec
+def huse_bench_configure(config: RunConfig) -> None:
+    """See the configuration once it is complete and before anything runs.
+
+    Args:
+        config: the values that all runs will use.
+    """
+
+
+@hookspec
+def huse_bench_run_start(spec: RunSpec) -> None:
+    """Observe that a run begins.
+
+    Args:
+        spec: what is about to run: the method, the seed, the fingerprint and the configuration.
+    """
+
+
+@hookspec
+def huse_bench_run_finished(record: RunRecord) -> None:
+    """Observe that a run finished and its record is stored.
+
+    Args:
+        record: the record, as it was written.
+    """
+
+
+@hookspec
+def huse_bench_run_failed(spec: RunSpec, error: BaseException) -> None:
+    """Observe that a run failed or diverged.
+
+    Args:
+        spec: what ran, as ``huse_bench_run_start`` was given it.
+        error: what stopped it.
+    """
+
+
+@hookspec
+def huse_bench_provenance() -> dict[str, str]:  # type: ignore[empty-body]  # a specification has no body
+    """Tell where and how the runs are made, for their records.
+
+    Returns:
+        Facts by name, such as ``{"cluster": "north"}``.
+    """
+
+
+@hookspec
+def huse_bench_modify_table(table: pd.DataFrame, name: str) -> None:
+    """Change a table in place before it is shown or written.
+
+    Args:
+        table: one row a method; the caller's own copy.
+        name: which table it is, such as ``"table2"``.
+    """
