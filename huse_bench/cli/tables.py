@@ -1,0 +1,66 @@
+"""``huse-bench tables``: print the tables of finished runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+if TYPE_CHECKING:
+    from huse_bench.results import Format, Results
+
+__all__ = ["print_tables", "tables"]
+
+
+def print_tables(
+    results: Results, format_: Format = "text", published: bool = False, numbers: Collection[str] = ()
+) -> None:
+    """Print tables on standard output, after plugins changed them through ``huse_bench_modify_table``.
+
+    A plugin's failure is a line on standard error.
+
+    Args:
+        results: the runs.
+        format_: as in :func:`huse_bench.results.render`.
+        published: whether to add the numbers printed in the paper.
+        numbers: ``"1"``, ``"2"`` or ``"3"`` of each table to print; all where empty.
+    """
+    from huse_bench.discovery import notify  # noqa: PLC0415  --help needs no plugins
+    from huse_bench.results import render  # noqa: PLC0415  nor pandas
+
+    shown = {name: table for name, table in results.tables().items() if not numbers or name[-1] in numbers}
+    for name, table in shown.items():
+        for problem in notify("huse_bench_modify_table", table=table, name=name):
+            click.echo(f"huse-bench: warning: {problem}", err=True)
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(render(results, format_, published, color, shown))
+
+
+@click.command()
+@click.option("--dataset", default="emoji", show_default=True, metavar="NAME", help="Dataset of the runs.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the runs; default: results/<dataset>.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "latex", "csv", "json"]),
+    default="text",
+    show_default=True,
+    help="How to write them.",
+)
+@click.option("--published", is_flag=True, help="Add the numbers printed in the paper.")
+@click.option(
+    "--table", "numbers", type=click.Choice(["1", "2", "3"]), multiple=True, help="Only this table; may be repeated."
+)
+def tables(dataset: str, results: Path | None, format_: str, published: bool, numbers: tuple[str, ...]) -> None:
+    """Print the tables of finished runs, in the layout of the paper's Tables 1-3."""
+    # Pandas and pyarrow load only once the command line was understood.
+    from huse_bench.results import load_results  # noqa: PLC0415
+
+    loaded = load_results(results if results is not None else Path("results") / dataset)
+    for problem in loaded.problems:
+        click.echo(f"huse-bench: left out: {problem}", err=True)
+    print_tables(loaded, cast("Format", format_), published, numbers)

@@ -1,0 +1,37 @@
+"""Run records, the folder they live in, and the tables made from them; nothing here needs torch."""
+
+from huse_bench.results.fingerprint import fingerprint
+from huse_bench.results.published import Published, published_tables
+from huse_bench.results.render import FORMATS, Format, render
+from huse_bench.results.schema import (
+    DIRECTIONS,
+    Classification,
+    DatasetInfo,
+    MethodInfo,
+    RunRecord,
+    Setting,
+    SplitSizes,
+    Training,
+)
+from huse_bench.results.store import Store
+from huse_bench.results.tables import Results, load_results
+
+__all__ = [
+    "DIRECTIONS",
+    "FORMATS",
+    "Classification",
+    "DatasetInfo",
+    "Format",
+    "MethodInfo",
+    "Published",
+    "Results",
+    "RunRecord",
+    "Setting",
+    "SplitSizes",
+    "Store",
+    "Training",
+    "fingerprint",
+    "load_results",
+    "published_tables",
+    "render",
+]

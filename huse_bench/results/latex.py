@@ -1,0 +1,105 @@
+"""Tables as LaTeX for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line
+
+__all__ = ["latex_document"]
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "≥": r"$\geq$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def latex_document(grids: Sequence[Grid], notes: Sequence[str]) -> str:
+    """The tables, to be pasted into a document that loads the packages named on top.
+
+    Args:
+        grids: the tables.
+        notes: lines that go along as comments.
+
+    Returns:
+        LaTeX source.
+    """
+    head = r"% needs \usepackage{booktabs} and \usepackage{arydshln}"
+    comments = [f"% {note}" for note in notes]
+    return "\n\n".join([head, *(_table(grid) for grid in grids), "\n".join(comments)])
+
+
+def _table(grid: Grid) -> str:
+    width = len(grid.columns) + 1
+    # Twelve columns of numbers need both columns of a two-column page.
+    environment = "table*" if len(grid.columns) > 6 else "table"
+    lines = [
+        rf"\begin{{{environment}}}",
+        r"\centering",
+        r"\small",
+        rf"\caption{{{_escaped(_title(grid))} {_escaped(grid.details)} The best value per column is set in bold.}}",
+        rf"\label{{tab:{grid.name}}}",
+        r"\setlength{\tabcolsep}{4pt}",
+        rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
+        r"\toprule",
+        *_headings(grid),
+        _row("Method", [_escaped(title) for title in grid.columns]),
+    ]
+    for section in grid.sections:
+        lines.append(r"\midrule")
+        if section.title:
+            # A paragraph: the line is longer than the table is wide.
+            box = rf"\parbox{{0.9\linewidth}}{{\raggedright\emph{{{_escaped(section.title)}}}}}"
+            lines += [rf"\multicolumn{{{width}}}{{l}}{{{box}}} \\", r"\midrule"]
+        for index, group in enumerate(section.groups):
+            if index:
+                lines.append(r"\hdashline")
+            lines += [_line(line, width) for line in group]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\smallskip{{\footnotesize {_escaped(note)}}}" for note in grid.footnotes]
+    return "\n".join([*lines, rf"\end{{{environment}}}"])
+
+
+def _title(grid: Grid) -> str:
+    """The caption without its number, which LaTeX gives."""
+    return grid.caption.partition(": ")[2]
+
+
+def _headings(grid: Grid) -> list[str]:
+    if not any(title for title, _ in grid.headings):
+        return []
+    cells, rules, start = [], [], 2
+    for title, count in grid.headings:
+        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{_escaped(title)}}}")
+        rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
+        start += count
+    return [_row("", cells), "".join(rules)]
+
+
+def _line(line: Line, width: int) -> str:
+    cells = [_cell(cell) for cell in line.cells] or [rf"\multicolumn{{{width - 1}}}{{l}}{{{_escaped(line.status)}}}"]
+    return _row(_escaped(line.label), cells)
+
+
+def _cell(cell: Cell) -> str:
+    text = "--" if cell.text == "-" else _escaped(cell.text)
+    if cell.best:
+        text = rf"\textbf{{{text}}}"
+    return text + (_escaped(FLAG_MARK) if cell.flagged else "")
+
+
+def _row(label: str, cells: Sequence[str]) -> str:
+    # LaTeX would take a leading bracket or star for an option of the line break before it.
+    guard = "{}" if label[:1] in {"[", "*"} else ""
+    return " & ".join([guard + label, *cells]) + r" \\"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))

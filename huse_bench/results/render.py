@@ -1,0 +1,181 @@
+"""Tables as text for a terminal, Markdown, LaTeX, CSV or JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import pandas as pd
+import tabulate
+
+from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.results.latex import latex_document
+from huse_bench.results.notes import notes
+from huse_bench.results.published import published_tables
+from huse_bench.results.tables import Results
+from huse_bench.results.tidy import as_csv, as_json
+
+__all__ = ["FORMATS", "Format", "render"]
+
+Format = Literal["text", "markdown", "latex", "csv", "json"]
+
+#: The formats of :func:`render`.
+FORMATS: tuple[Format, ...] = ("text", "markdown", "latex", "csv", "json")
+
+_WIDTH = 120
+_BOLD, _PLAIN = "\033[1m", "\033[0m"
+
+
+def render(
+    results: Results,
+    format: Format = "text",  # noqa: A002  the command line's name for it
+    published: bool = False,
+    color: bool = False,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+) -> str:
+    """Tables 1-3 with the paper's layout, and notes on what the numbers depend on.
+
+    Args:
+        results: the runs.
+        format: ``"text"``, ``"markdown"`` and ``"latex"`` round as the paper does; ``"csv"`` and ``"json"``
+            hold one row per number, at full precision and as shares from 0 to 1.
+        published: add the paper's own numbers.
+        color: set the best of each column in bold by ANSI codes, for a terminal; text only.
+        tables: the tables to show, by name; None is ``results.tables()``.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    tables = results.tables() if tables is None else tables
+    printed = published_tables() if published else None
+    if format == "csv":
+        return as_csv(results, tables, printed)
+    if format == "json":
+        return as_json(results, tables, printed)
+    grids = [build_grid(name, table, results, printed) for name, table in tables.items()]
+    if format == "latex":
+        return latex_document(grids, notes(results))
+    if format == "markdown":
+        return "\n\n".join([*(_markdown(grid) for grid in grids), *notes(results)])
+    below = [line for note in notes(results) for line in _wrapped(note)]
+    return "\n\n".join([*(_text(grid, color) for grid in grids), "\n".join(below)])
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _text(grid: Grid, color: bool) -> str:
+    widths = [
+        max(len(title), *(len(line.cells[i].text) for line in _lines(grid) if line.cells), 1)
+        for i, title in enumerate(grid.columns)
+    ]
+    starts = _group_starts(grid)
+    gaps = ["  " if i in starts else " " for i in range(len(widths))]
+    # Each number has a place for its mark behind it, so that the digits stay in line.
+    body = sum(len(gap) + width + 1 for gap, width in zip(gaps, widths, strict=True))
+    label_width = min(max(len("Method"), *(len(line.label) for line in _lines(grid))), _WIDTH - body)
+    rule = "-" * (label_width + body)
+
+    def row(label: str, cells: Sequence[str]) -> str:
+        return (label.ljust(label_width) + "".join(cells)).rstrip()
+
+    out = [*_wrapped(grid.caption), *_wrapped(f"{grid.details} * best of its column."), ""]
+    if any(title for title, _ in grid.headings):
+        out.append(row("", _text_headings(grid, widths, gaps)))
+    titles = zip(gaps, grid.columns, widths, strict=True)
+    out += [row("Method", [f"{gap}{title:>{width}} " for gap, title, width in titles]), rule]
+    for number, section in enumerate(grid.sections):
+        if number:
+            out.append(rule)
+        if section.title:
+            out += [*_wrapped(section.title), rule]
+        for index, group in enumerate(section.groups):
+            if index:
+                out.append(("- " * len(rule))[: len(rule)].rstrip())
+            for line in group:
+                cells = [
+                    f"{gap}{_text_cell(cell, width, color)}"
+                    for gap, cell, width in zip(gaps, line.cells, widths, strict=bool(line.cells))
+                ]
+                out.append(row(_shortened(line.label, label_width), cells or [f"  {line.status}"]))
+    out += [rule, *(line for note in grid.footnotes for line in _wrapped(note))]
+    return "\n".join(out)
+
+
+def _text_headings(grid: Grid, widths: Sequence[int], gaps: Sequence[str]) -> list[str]:
+    headings, start = [], 0
+    for title, count in grid.headings:
+        span = slice(start, start + count)
+        room = sum(len(gap) + width + 1 for gap, width in zip(gaps[span], widths[span], strict=True))
+        headings.append(gaps[start] + title.center(room - len(gaps[start])))
+        start += count
+    return headings
+
+
+def _text_cell(cell: Cell, width: int, color: bool) -> str:
+    number = cell.text.rjust(width)
+    if cell.best:
+        return f"{_BOLD}{number}*{_PLAIN}" if color else f"{number}*"
+    return number + (FLAG_MARK if cell.flagged else " ")
+
+
+def _shortened(label: str, width: int) -> str:
+    """A label that fits; its end stays, where the configuration's hash and the marks are."""
+    if len(label) <= width:
+        return label
+    tail = width // 2
+    return f"{label[: width - tail - 1]}…{label[-tail:]}"
+
+
+def _lines(grid: Grid) -> list[Line]:
+    return [line for section in grid.sections for group in section.groups for line in group]
+
+
+def _group_starts(grid: Grid) -> set[int]:
+    starts, position = set(), 0
+    for _, count in grid.headings:
+        starts.add(position)
+        position += count
+    return starts
+
+
+def _markdown(grid: Grid) -> str:
+    blocks = [f"**{_markdown_escaped(grid.caption)}** {_markdown_escaped(grid.details)}"]
+    for section in grid.sections:
+        if section.title:
+            blocks.append(_markdown_escaped(section.title))
+        blocks.append(_markdown_table(grid, section.groups))
+    return "\n\n".join([*blocks, *(_markdown_escaped(note) for note in grid.footnotes)])
+
+
+def _markdown_table(grid: Grid, groups: Sequence[Sequence[Line]]) -> str:
+    columns = len(grid.columns)
+    rows: list[list[str]] = []
+    if any(title for title, _ in grid.headings):
+        # Markdown has one heading line only: the second is the first row.
+        headers = ["Method", *(title if i == 0 else "" for title, count in grid.headings for i in range(count))]
+        rows.append(["", *grid.columns])
+    else:
+        headers = ["Method", *grid.columns]
+    for index, group in enumerate(groups):
+        if index:
+            rows.append(["- - -"] * (columns + 1))
+        for line in group:
+            cells = [_markdown_cell(cell) for cell in line.cells] or [line.status, *[""] * (columns - 1)]
+            rows.append([_markdown_escaped(line.label), *cells])
+    return tabulate.tabulate(
+        rows, headers, tablefmt="pipe", disable_numparse=True, colalign=("left", *["right"] * columns)
+    )
+
+
+def _markdown_cell(cell: Cell) -> str:
+    number = f"**{cell.text}**" if cell.best else cell.text
+    return number + (FLAG_MARK if cell.flagged else "")
+
+
+def _markdown_escaped(text: str) -> str:
+    for sign in "\\|*_<":
+        text = text.replace(sign, f"\\{sign}")
+    return text

@@ -1,0 +1,236 @@
+"""The run record: what one run wrote down about itself, as a versioned schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+__all__ = [
+    "DIRECTIONS",
+    "SCHEMA_VERSION",
+    "TABLE_METRICS",
+    "Classification",
+    "DatasetInfo",
+    "Direction",
+    "Json",
+    "MethodInfo",
+    "RunRecord",
+    "Setting",
+    "SplitSizes",
+    "Training",
+]
+
+#: Version of the record's schema, written into each record.
+SCHEMA_VERSION = 1
+
+Direction = Literal["i2i", "i2t", "t2i", "t2t"]
+
+#: The four retrieval directions, in the order of the paper's tables.
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+#: Metrics that every direction of a finished run has: the columns of the paper's Tables 1 and 2.
+TABLE_METRICS = ("R@1", "R@5", "R@10", "HP@2", "HP@5", "HP@10")
+
+
+#: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
+Json = JsonValue
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Name = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+# A bare name: a record that came from elsewhere must not point outside its folder.
+_ParquetName = Annotated[str, Field(pattern=r"^[^/\\]+\.parquet$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class MethodInfo(_Part):
+    """Which method was trained, and whose code it is.
+
+    Attributes:
+        name: name the method was asked for by.
+        title: name of its row in the tables.
+        order: position of the method in the registry's list; it orders the rows.
+        semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
+        heads: classification heads of the method.
+        parameters: hyper-parameters, with the values used.
+        distribution: distribution that provides the method.
+        version: version of that distribution.
+        target: ``module:attribute`` of the loss.
+        source_hash: hash of the loss's source code.
+    """
+
+    name: _Name
+    title: _Name
+    order: _Count
+    semantic: bool
+    heads: Literal["none", "shared", "separate"]
+    parameters: dict[str, Json]
+    distribution: str
+    version: str
+    target: str
+    source_hash: _Name
+
+
+class SplitSizes(_Part):
+    """Number of items in each split."""
+
+    train: _Count
+    validation: _Count
+    test: _Count
+
+
+class DatasetInfo(_Part):
+    """Which data and features the run used.
+
+    Attributes:
+        name: name of the dataset.
+        title: name shown to people.
+        content_hash: hash of the features, labels and splits.
+        items: number of items in each split.
+        classes: number of classes.
+        image_backbone: ``name@revision`` of the image features.
+        text_backbone: ``name@revision`` of the text features.
+        class_backbone: ``name@revision`` of the class-name embeddings; None where there are none.
+        taxonomy_hash: hash of the taxonomy that HP@K is measured against.
+    """
+
+    name: _Name
+    title: _Name
+    content_hash: _Name
+    items: SplitSizes
+    classes: _Count
+    image_backbone: str
+    text_backbone: str
+    class_backbone: str | None
+    taxonomy_hash: _Name
+
+
+class Setting(_Part):
+    """One setting of the configuration.
+
+    Attributes:
+        value: the value used.
+        origin: where it was set, for instance ``"default"``, ``"preset quick"`` or ``"command line"``.
+    """
+
+    value: Json
+    origin: _Name
+
+
+class Classification(_Part):
+    """Test accuracies, as shares from 0 to 1.
+
+    Attributes:
+        image: accuracy of the image scores alone.
+        text: accuracy of the text scores alone.
+        fusion: accuracy of the weighted average of the softmax scores.
+        fusion_weight: the image's weight in it, chosen on the validation split.
+        fusion_equal: accuracy with the weight 0.5.
+    """
+
+    image: _Share
+    text: _Share
+    fusion: _Share
+    fusion_weight: _Share
+    fusion_equal: _Share
+
+
+class Training(_Part):
+    """What the training cost and where it ended.
+
+    Attributes:
+        steps: optimiser steps taken.
+        batch_size: image-text pairs of one step.
+        seconds: wall-clock time of the training.
+        steps_per_second: training speed.
+        optimizer: name of the optimiser.
+        items_seen: image-text pairs that went through the loss, with repetitions.
+        losses: last value of each named term of the loss.
+    """
+
+    steps: _Count
+    batch_size: _Count
+    seconds: float
+    steps_per_second: float
+    optimizer: str
+    items_seen: _Count
+    losses: dict[str, float]
+
+
+class RunRecord(_Part):
+    """One method trained and evaluated on one dataset with one seed.
+
+    ``RunRecord.model_json_schema()`` gives the JSON Schema. Floats are finite.
+
+    Attributes:
+        schema_version: version of this schema.
+        fingerprint: identity of the run: the fingerprint of everything that changes its numbers.
+        configuration: the fingerprint of the same without the seed; the runs of one table row share it.
+        method: which method was trained.
+        dataset: which data and features it was trained on.
+        seed: seed of the run.
+        preset: preset that the configuration started from.
+        config: the settings by name, each with its origin.
+        status: how the run ended.
+        error: why it did not finish; None where it did.
+        retrieval: test scores by direction and metric, as shares from 0 to 1; None where the run did not finish.
+        classification: test accuracies; None where the method has no classifier or the run did not finish.
+        validation: validation metrics at the end of the training.
+        protocol: how the numbers were counted: protocol ids, taxonomy hash, mean set sizes, chance.
+        training: what the training cost; None where the run did not finish.
+        provenance: versions of the software and the machine, by name.
+        warnings: what the reader of the numbers should know.
+        per_query: name of the file of per-query scores beside the record; the store fills it in.
+        predictions: name of the file of per-item predictions beside the record; the store fills it in.
+        created: when the run ended, with its time zone.
+    """
+
+    schema_version: Literal[1]
+    fingerprint: _Sha256
+    configuration: _Sha256
+    method: MethodInfo
+    dataset: DatasetInfo
+    seed: _Count
+    preset: str
+    config: dict[str, Setting]
+    status: Literal["finished", "diverged", "failed"]
+    error: str | None = None
+    retrieval: dict[Direction, dict[str, _Share]] | None = None
+    classification: Classification | None = None
+    validation: dict[str, float] = Field(default_factory=dict)
+    protocol: dict[str, Json]
+    training: Training | None = None
+    provenance: dict[str, str]
+    warnings: list[str]
+    per_query: _ParquetName | None = None
+    predictions: _ParquetName | None = None
+    created: AwareDatetime
+
+    @property
+    def stem(self) -> str:
+        """Name of the run's files, without their endings."""
+        method = re.sub(r"[^A-Za-z0-9._-]+", "-", self.method.name)
+        return f"{method}-s{self.seed}-{self.fingerprint[:12]}"
+
+    @model_validator(mode="after")
+    def _whole(self) -> RunRecord:
+        if self.status != "finished":
+            if not self.error:
+                raise ValueError(f"a run that {self.status} needs an error that says why")
+            return self
+        if self.error is not None:
+            raise ValueError("a finished run has no error")
+        if self.training is None:
+            raise ValueError("a finished run has a training")
+        for direction in DIRECTIONS:
+            scores = (self.retrieval or {}).get(direction, {})
+            missing = [metric for metric in TABLE_METRICS if metric not in scores]
+            if missing:
+                raise ValueError(f"retrieval of a finished run lacks {', '.join(missing)} in direction {direction}")
+        return self

@@ -1,0 +1,306 @@
+"""The results folder: one JSON record per run, with its per-query scores beside it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import filelock
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from huse_bench.errors import RecordError, ResultsError
+from huse_bench.results.arrays import (
+    PerQuery,
+    Predictions,
+    from_per_query_table,
+    parquet_bytes,
+    per_query_table,
+    predictions_table,
+)
+from huse_bench.results.files import TEMPORARY_PREFIX, is_temporary, remove_stale_temporaries, write_atomically
+from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+
+__all__ = ["Overwrite", "Store"]
+
+#: When a run that already has a record is run again.
+Overwrite = Literal["never", "failed", "always"]
+
+_MARKER = "huse-bench.json"
+_LOCK = ".huse-bench.lock"
+_FORMAT = 1
+_LOCK_SECONDS = 30
+
+
+class Store:
+    """A results folder, opened for reading, or for writing where a dataset is given.
+
+    ``huse-bench.json`` marks the folder and names its dataset. ``runs/`` holds, for each run,
+    ``<method>-s<seed>-<first 12 digits of the fingerprint>.json``, the per-query scores with the ending
+    ``.parquet`` and the per-item predictions with the ending ``.items.parquet``. Several processes may
+    read and write the same folder.
+
+    Args:
+        folder: the results folder.
+        dataset: name of the dataset whose runs are to be written; an empty or missing folder becomes its
+            results folder. None opens an existing folder for reading.
+
+    Raises:
+        ResultsError: if the folder holds other files or another dataset's runs, cannot be written to, or
+            (for reading) does not exist.
+    """
+
+    def __init__(self, folder: Path | str, dataset: str | None = None) -> None:
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ResultsError(f"{self.folder} is a file, not a folder; choose another --results")
+        if dataset is not None:
+            _prepare(self.folder, dataset)
+        elif not self.folder.exists():
+            raise ResultsError(
+                f"there is no results folder {self.folder}. Make one with: huse-bench run --results {self.folder}"
+            )
+        if not (self.folder / _MARKER).is_file():
+            raise _foreign(self.folder)
+        self.dataset = _read_marker(self.folder / _MARKER)
+        if dataset is not None and dataset != self.dataset:
+            raise _other_dataset(self, dataset)
+
+    def write(
+        self, record: RunRecord, per_query: PerQuery | None = None, predictions: Predictions | None = None
+    ) -> RunRecord:
+        """Store a run: its arrays first and its record last, so that a record's presence means a whole run.
+
+        Args:
+            record: the record; the names of its files are filled in here.
+            per_query: integer arrays (queries,) by direction and name, the same names in each direction.
+            predictions: integer arrays (items,) by name.
+
+        Returns:
+            The record as stored.
+
+        Raises:
+            ResultsError: if the run is on another dataset than the folder's, or the disk refuses.
+            ValueError: if the directions have different names or an array is not one-dimensional integers.
+        """
+        if record.dataset.name != self.dataset:
+            raise _other_dataset(self, record.dataset.name)
+        tables = {
+            ".parquet": None if per_query is None else per_query_table(per_query),
+            ".items.parquet": None if predictions is None else predictions_table(predictions),
+        }
+        record = record.model_copy(
+            update={
+                "per_query": f"{record.stem}.parquet" if per_query is not None else None,
+                "predictions": f"{record.stem}.items.parquet" if predictions is not None else None,
+            }
+        )
+        text = record.model_dump_json(indent=2) + "\n"
+        path = self._path(record.stem, ".json")
+        try:
+            # An old record must not vouch for the new arrays, should this process die between the two.
+            path.unlink(missing_ok=True)
+            for ending, table in tables.items():
+                file = self._path(record.stem, ending)
+                if table is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, parquet_bytes(table))
+            write_atomically(path, text.encode())
+        except OSError as error:
+            raise ResultsError(
+                f"cannot write the run {record.stem} to {self.folder} ({error.strerror or error}); "
+                f"make room or make the folder writable, and run it again"
+            ) from error
+        return record
+
+    def read(self) -> tuple[list[RunRecord], list[str]]:
+        """All records that can be used, and what is wrong with the others.
+
+        Returns:
+            The records in the order of their file names, and one line per record that cannot be read.
+        """
+        records, problems = [], []
+        for path in sorted((self.folder / "runs").glob("*.json")):
+            if is_temporary(path):
+                continue
+            try:
+                records.append(_read_record(path))
+            except RecordError as error:
+                problems.append(str(error))
+        return records, problems
+
+    def find(self, fingerprint: str) -> RunRecord | None:
+        """The record of a run.
+
+        Args:
+            fingerprint: identity of the run.
+
+        Returns:
+            The record, or None where there is none that can be read.
+        """
+        for path in (self.folder / "runs").glob(f"*-{fingerprint[:12]}.json"):
+            try:
+                record = _read_record(path)
+            except RecordError:
+                continue
+            if record.fingerprint == fingerprint:
+                return record
+        return None
+
+    def should_run(self, fingerprint: str, overwrite: Overwrite = "never") -> bool:
+        """Whether a run is still to be done.
+
+        Args:
+            fingerprint: identity of the run.
+            overwrite: ``"never"`` runs only what has no record, ``"failed"`` also what diverged or failed,
+                ``"always"`` everything.
+
+        Returns:
+            True where the run is to be done.
+        """
+        record = self.find(fingerprint)
+        if record is None or overwrite == "always":
+            return True
+        return overwrite == "failed" and record.status != "finished"
+
+    def per_query(self, record: RunRecord) -> dict[str, dict[str, NDArray[np.integer]]] | None:
+        """The per-query scores of a run, as they were given to :meth:`write`.
+
+        Args:
+            record: a record of this folder.
+
+        Returns:
+            Integer arrays (queries,) by direction and name; None where the run has none.
+
+        Raises:
+            RecordError: if the file cannot be read.
+        """
+        if record.per_query is None:
+            return None
+        return from_per_query_table(self._read_parquet(record.per_query))
+
+    def predictions(self, record: RunRecord) -> dict[str, NDArray[np.integer]] | None:
+        """The per-item predictions of a run, as they were given to :meth:`write`.
+
+        Args:
+            record: a record of this folder.
+
+        Returns:
+            Integer arrays (items,) by name; None where the run has none.
+
+        Raises:
+            RecordError: if the file cannot be read.
+        """
+        if record.predictions is None:
+            return None
+        table = self._read_parquet(record.predictions)
+        return {name: table[name].to_numpy() for name in table.column_names}
+
+    def _path(self, stem: str, ending: str) -> Path:
+        return self.folder / "runs" / f"{stem}{ending}"
+
+    def _read_parquet(self, name: str) -> pa.Table:
+        path = self.folder / "runs" / name
+        try:
+            with pq.ParquetFile(path) as file:
+                return file.read()
+        except (OSError, pa.ArrowException) as error:
+            raise RecordError(
+                f"{path} cannot be read ({error}); delete the run's .json file beside it and run it again"
+            ) from error
+
+
+def _foreign(folder: Path) -> ResultsError:
+    return ResultsError(f"{folder} is not a huse-bench results folder (it has no {_MARKER}); choose another --results")
+
+
+def _other_dataset(store: Store, dataset: str) -> ResultsError:
+    return ResultsError(
+        f"the results folder {store.folder} holds runs on the dataset {store.dataset!r}, not on {dataset!r}; "
+        f"choose another --results"
+    )
+
+
+def _prepare(folder: Path, dataset: str) -> None:
+    """Make the folder where there is none, and see that runs can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mark(folder, dataset)
+        runs = folder / "runs"
+        runs.mkdir(exist_ok=True)
+        remove_stale_temporaries(folder)
+        remove_stale_temporaries(runs)
+        # A read-only or full disk must show before the training, not after it.
+        with tempfile.NamedTemporaryFile(dir=runs, prefix=TEMPORARY_PREFIX) as probe:
+            probe.write(b"writable")
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write to the results folder {folder} ({error.strerror or error}); "
+            f"make it writable or choose another --results"
+        ) from error
+
+
+def _mark(folder: Path, dataset: str) -> None:
+    """Make an empty folder a results folder; raises ResultsError where it holds other files."""
+    # List before looking for the marker: another process may be creating the same folder.
+    entries = [path for path in folder.iterdir() if path.name != _LOCK and not is_temporary(path)]
+    marker = folder / _MARKER
+    if marker.is_file():
+        return
+    if entries:
+        raise _foreign(folder)
+    with filelock.FileLock(folder / _LOCK, timeout=_LOCK_SECONDS):
+        if not marker.is_file():
+            text = json.dumps({"format": _FORMAT, "dataset": dataset}) + "\n"
+            write_atomically(marker, text.encode())
+
+
+def _read_marker(path: Path) -> str:
+    try:
+        marker = json.loads(path.read_text(encoding="utf-8"))
+        form, dataset = marker["format"], marker["dataset"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ResultsError(
+            f"{path} cannot be read, so the folder cannot be told from other folders; "
+            f'restore it, for instance as {{"format": {_FORMAT}, "dataset": "NAME"}}, or choose another --results'
+        ) from error
+    if form != _FORMAT:
+        raise ResultsError(
+            f"{path} says format {form!r}, and this huse-bench reads format {_FORMAT}; "
+            f"upgrade huse-bench or choose another --results"
+        )
+    return str(dataset)
+
+
+def _read_record(path: Path) -> RunRecord:
+    """One record; raises RecordError naming the file, the fault and the cure."""
+    cure = "delete the file and run it again"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: written by a newer huse-bench (schema {version}, this one reads {SCHEMA_VERSION}); "
+            f"upgrade huse-bench"
+        )
+    try:
+        record = RunRecord.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the record"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecordError(f"{path}: no valid run record: {place}: {first['msg']}{more}; {cure}") from error
+    if path.stem != record.stem:
+        raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
+    for name in (record.per_query, record.predictions):
+        if name is not None and not path.with_name(name).is_file():
+            raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")
+    return record

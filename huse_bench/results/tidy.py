@@ -1,0 +1,104 @@
+"""Tables as one row per number, at full precision, for other programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from huse_bench.results.notes import notes
+from huse_bench.results.published import Published
+from huse_bench.results.tables import LAYOUT, Results
+
+__all__ = ["as_csv", "as_json"]
+
+
+def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None) -> str:
+    """Comma-separated values with a line of headings; a missing value is empty.
+
+    Args:
+        results: the runs.
+        tables: their tables by name.
+        printed: a paper's own numbers to add.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    frame = pd.DataFrame(_numbers(results, tables, printed))
+    frame["seeds"] = frame["seeds"].map(lambda seeds: " ".join(str(seed) for seed in seeds))
+    return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
+
+
+def as_json(results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None) -> str:
+    """A JSON object with the dataset, the protocol, the numbers, the notes and the unreadable records.
+
+    Args:
+        results: the runs.
+        tables: their tables by name.
+        printed: a paper's own numbers to add.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    first = results.records[0]
+    document = {
+        "dataset": first.dataset.model_dump(mode="json"),
+        "protocol": first.protocol,
+        "numbers": list(_numbers(results, tables, printed)),
+        "notes": notes(results),
+        "problems": list(results.problems),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _numbers(
+    results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None
+) -> Iterator[dict[str, object]]:
+    rows = {row.label: row for row in results.rows}
+    for name, table in tables.items():
+        known = {column.heading: (column.task, column.metric) for column in LAYOUT[name]}
+        for label, values in zip(table.index, table.to_numpy().tolist(), strict=True):
+            row = rows.get(label)
+            for heading, value in zip(table.columns, values, strict=True):
+                task, metric = known.get(heading, ("", str(heading)))
+                yield {
+                    "table": name,
+                    "source": "measured",
+                    "dataset": results.records[0].dataset.name,
+                    "method": row.records[0].method.name if row else None,
+                    "title": label,
+                    "configuration": row.records[0].configuration if row else None,
+                    "status": row.status if row else None,
+                    "seeds": [record.seed for record in row.finished] if row else [],
+                    "task": task,
+                    "metric": metric,
+                    "value": None if isinstance(value, float) and math.isnan(value) else value,
+                    "note": None,
+                }
+        if printed is not None:
+            yield from _printed_numbers(name, printed)
+
+
+def _printed_numbers(name: str, printed: Published) -> Iterator[dict[str, object]]:
+    flagged = printed.flagged(name)
+    table = printed.tables[name]
+    for row in table.rows:
+        for task, scores in row.cells.items():
+            for metric, value in scores.items():
+                yield {
+                    "table": name,
+                    "source": f"{printed.source}, {table.place}",
+                    "dataset": printed.dataset,
+                    "method": row.method,
+                    "title": row.title,
+                    "configuration": None,
+                    "status": None,
+                    "seeds": [],
+                    "task": task,
+                    "metric": metric,
+                    # Rounded, for 40.2 / 100 has a long tail of binary digits.
+                    "value": round(value / 100, 6) if table.unit == "percent" else value,
+                    "note": flagged.get((row.method or "", task, metric)),
+                }

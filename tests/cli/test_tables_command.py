@@ -1,0 +1,107 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from huse_bench import discovery
+from huse_bench.cli.tables import tables
+from huse_bench.errors import ResultsError
+from huse_bench.results import Store
+
+make_record = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["build"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("results") / "emoji", dataset="emoji")
+    for name in ("cme", "huse"):
+        store.write(make_record(name))
+    return store.folder
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(tables, arguments)
+
+
+def test_the_default_folder_is_that_of_the_dataset(folder):
+    result = invoke()
+    assert result.exit_code == 0
+    assert [line[:8] for line in result.stdout.splitlines() if line.startswith("Table")] == [
+        "Table 1:",
+        "Table 2:",
+        "Table 3:",
+    ]
+    assert "\033[" not in result.stdout
+    assert result.stderr == ""
+    assert invoke("--results", str(folder)).stdout == result.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_tables_can_be_chosen():
+    assert "Table 1:" not in invoke("--table", "3").stdout
+    assert "Table 2:" not in invoke("--table", "3", "--table", "1").stdout
+    result = invoke("--table", "4")
+    assert result.exit_code == 2
+    assert "'4' is not one of '1', '2', '3'" in result.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_formats():
+    assert json.loads(invoke("--format", "json").stdout)["dataset"]["name"] == "emoji"
+    assert invoke("--format", "latex", "--published").stdout.count("1911.05978") == 3
+    assert "is not one of 'text', 'markdown', 'latex', 'csv', 'json'" in invoke("--format", "html").stderr
+
+
+def test_records_that_cannot_be_read_are_told_apart_from_the_tables(folder):
+    (folder / "runs" / "x-s0-1.json").write_text("{", encoding="utf-8")
+    result = invoke()
+    assert result.exit_code == 0
+    assert "x-s0-1.json" not in result.stdout
+    assert result.stderr.startswith("huse-bench: left out: results")
+    assert "x-s0-1.json: no readable JSON" in result.stderr
+
+
+def test_without_runs_the_message_says_how_to_make_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = r"no results folder results[/\\]mine\. Make one with: huse-bench run --results results"
+    with pytest.raises(ResultsError, match=message):
+        CliRunner().invoke(tables, ["--dataset", "mine"], catch_exceptions=False)
+    Store("results/mine", dataset="mine")
+    with pytest.raises(ResultsError, match=r"has no usable run records\. Make some with: .* --dataset mine"):
+        CliRunner().invoke(tables, ["--dataset", "mine"], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("folder")
+def test_plugins_may_change_the_tables(tmp_path, monkeypatch):
+    """The hook huse_bench_modify_table, implemented by an installed distribution."""
+    metadata = tmp_path / "site" / "tabler-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tabler\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[huse_bench]\ntabler = tabler_hooks\n", encoding="utf-8")
+    (metadata.parent / "tabler_hooks.py").write_text(
+        "from huse_bench.discovery import hookimpl\n\n\n"
+        "@hookimpl\n"
+        "def huse_bench_modify_table(table, name):\n"
+        "    if name == 'table2':\n"
+        "        raise RuntimeError('no such table')\n"
+        "    table.loc['CME'] = 0.25\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(metadata.parent)
+    discovery.refresh()
+    try:
+        one, two = invoke("--table", "1"), invoke("--table", "2")
+    finally:
+        monkeypatch.undo()
+        sys.modules.pop("tabler_hooks", None)
+        discovery.refresh()
+    assert one.stderr == ""
+    assert "CME     0.250  0.250 " in one.stdout
+    assert "CME     0.530* 0.540* " in two.stdout
+    assert two.stderr.startswith("huse-bench: warning: ")
+    assert "tabler" in two.stderr
+    assert "no such table" in two.stderr
