@@ -1,0 +1,75 @@
+"""``huse-bench run``: train and evaluate methods, print the tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["run"]
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter("name at least one method, such as huse,cme")
+    return names
+
+
+def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        numbers = [int(part) for part in value.split(",") if part.strip()]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number of seeds (5) nor a list of them (3,7)") from error
+    if "," in value:
+        return numbers
+    if numbers[0] < 1:
+        raise click.BadParameter("at least one seed is needed")
+    return list(range(numbers[0]))
+
+
+@click.command()
+@click.option("--methods", callback=_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
+@click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
+@click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
+@click.option("--image-backbone", metavar="NAME", help="Image features; default: the dataset's own.")
+@click.option("--text-backbone", metavar="NAME", help="Text features; default: the dataset's own.")
+@click.option("--class-backbone", metavar="NAME", help="Class-name embeddings; default: the dataset's own.")
+@click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
+@click.option("--steps", type=int, help="Training steps; default: the preset's.")
+@click.option("--seeds", callback=_seeds, metavar="N|LIST", help="Number of seeds (5) or a list (3,7); default: 1.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")
+@click.option(
+    "--overwrite",
+    type=click.Choice(["never", "failed", "always"]),
+    help="Which runs that have a record are run again; default: never.",
+)
+@click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
+@click.option("--save-model", is_flag=True, default=None, help="Write trained towers and heads as safetensors.")
+@click.option("--save-embeddings", is_flag=True, default=None, help="Write all items' embeddings as safetensors.")
+def run(config: Path | None, steps: int | None, **options: Any) -> None:
+    """Train and evaluate methods on equal terms, and print the paper's three tables.
+
+    A run that has a record in the results folder is not run again, so a command that was killed goes on
+    where it stopped.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if steps is not None:
+        given["training"] = {"steps": steps}
+
+    # Torch loads only once the command line was understood.
+    from huse_bench.cli.tables import print_tables  # noqa: PLC0415
+    from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.runner import run_config  # noqa: PLC0415
+
+    results = run_config(resolve_config(config, given, by="command line"))
+    print_tables(results)
+    if any(record.status != "finished" for record in results.records):
+        sys.exit(1)

@@ -1,0 +1,246 @@
+"""The configuration of a run: defaults < preset < TOML file < command line, each value with its origin."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from huse_bench.errors import ConfigError
+
+__all__ = ["PRESETS", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
+
+Overwrite = Literal["never", "failed", "always"]
+
+
+class TrainingConfig(BaseModel):
+    """How towers and heads are built and trained; every method of a comparison gets the same.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: image-text pairs in a step.
+        optimizer: ``"rmsprop-tf"`` (as TensorFlow 1), ``"rmsprop"`` or ``"adamw"``.
+        learning_rate: of the towers.
+        head_learning_rate: of the classification heads.
+        momentum: of the two RMSProps.
+        weight_decay: of AdamW.
+        schedule: the rates are ``"constant"``, or fall to zero along a ``"cosine"``, after the warm-up.
+        warmup_steps: steps over which the rates rise linearly from zero.
+        image_layers: linear layers of the image tower.
+        text_layers: linear layers of the text tower.
+        width: units of a hidden layer.
+        embedding_dim: D, for methods whose dimension is free.
+        dropout: rate between hidden layers.
+        head_scale: length of each class's initial weight vector; None is PyTorch's default initialisation.
+        precision: of the towers' matrix products.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    steps: int = Field(default=250_000, ge=1)
+    batch_size: int = Field(default=1024, ge=2)
+    optimizer: Literal["rmsprop-tf", "rmsprop", "adamw"] = "rmsprop-tf"
+    learning_rate: float = Field(default=1.6192e-05, gt=0)
+    head_learning_rate: float = Field(default=1.6192e-05, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    image_layers: int = Field(default=5, ge=1)
+    text_layers: int = Field(default=2, ge=1)
+    width: int = Field(default=512, ge=1)
+    embedding_dim: int = Field(default=512, ge=1)
+    dropout: float = Field(default=0.15, ge=0, lt=1)
+    head_scale: float | None = Field(default=None, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+#: What each preset changes of TrainingConfig's defaults, which are the paper's (section 4.1.3).
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "quick": {
+        "steps": 200,
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "head_learning_rate": 1e-2,
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "head_scale": 8.0,
+    },
+}
+
+
+class RunConfig(BaseModel):
+    """Everything that a ``huse-bench run`` is told.
+
+    Attributes:
+        methods: names of losses; None is every method that is installed.
+        parameters: hyper-parameters by method, where they differ from the method's defaults.
+        dataset: name of the dataset.
+        data: folder or file of the user's copy of the dataset.
+        image_backbone: name, or None for the dataset's own.
+        text_backbone: name, or None for the dataset's own.
+        class_backbone: name, or None for the dataset's own.
+        preset: ``"quick"`` or ``"paper"``.
+        seeds: one run of each method for each seed.
+        results: folder of the records; None is ``results/<dataset>``.
+        overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
+            (or diverged), or ``"always"`` all.
+        device: torch device; None is the GPU where there is one.
+        save_model: write the trained towers and heads as safetensors.
+        save_embeddings: write the embeddings of all items as safetensors.
+        training: how towers and heads are trained.
+        origins: where each value comes from, by dotted name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    methods: tuple[str, ...] | None = None
+    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    dataset: str = "emoji"
+    data: Path | None = None
+    image_backbone: str | None = None
+    text_backbone: str | None = None
+    class_backbone: str | None = None
+    preset: Literal["quick", "paper"] = "quick"
+    seeds: tuple[int, ...] = (0,)
+    results: Path | None = None
+    overwrite: Overwrite = "never"
+    device: str | None = None
+    save_model: bool = False
+    save_embeddings: bool = False
+    training: TrainingConfig = TrainingConfig()
+    origins: dict[str, str] = Field(default_factory=dict, repr=False)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("at least one seed is needed")
+        if any(seed < 0 for seed in seeds):
+            raise ValueError("seeds must be at least 0")
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice")
+        return seeds
+
+    @property
+    def results_folder(self) -> Path:
+        """Where the records go."""
+        return self.results if self.results is not None else Path("results") / self.dataset
+
+    def origin(self, name: str) -> str:
+        """Where the value of a dotted name, such as ``training.steps``, comes from."""
+        return self.origins.get(name, "default")
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """A hint at the nearest known name, or an empty string."""
+    close = get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Options from a TOML file, in the shape of :func:`resolve_config`'s layers.
+
+    Args:
+        path: a TOML file with RunConfig's names at the top, a ``[training]`` table with TrainingConfig's
+            names, and a ``[methods.NAME]`` table for each method whose hyper-parameters are set.
+
+    Raises:
+        ConfigError: if the file cannot be read or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            options = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    tables = options.get("methods")
+    if isinstance(tables, dict):
+        # [methods.huse] both asks for the method and sets its hyper-parameters.
+        options["parameters"] = tables
+        options["methods"] = list(tables)
+    return options
+
+
+def resolve_config(
+    config_file: Path | None = None, given: Mapping[str, Any] | None = None, by: str = "argument"
+) -> RunConfig:
+    """Merge defaults, preset, file and what was given, and remember where each value came from.
+
+    Args:
+        config_file: a TOML file, see :func:`read_config_file`.
+        given: RunConfig's names; ``training`` holds TrainingConfig's names. These win.
+        by: what to call the origin of ``given``.
+
+    Raises:
+        ConfigError: for an unknown name or preset, or a value of the wrong type or range; it names the
+            value and its origin.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if config_file is not None:
+        layers.append((f"file {config_file}", read_config_file(config_file)))
+    layers.append((by, given or {}))
+
+    preset = next((layer["preset"] for _, layer in reversed(layers) if "preset" in layer), "quick")
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"unknown preset {preset!r}: there are {' and '.join(sorted(PRESETS))}."
+            f"{did_you_mean(str(preset), list(PRESETS))}"
+        )
+    layers.insert(0, (f"preset {preset}", {"training": PRESETS[preset]}))
+
+    merged: dict[str, Any] = {"training": {}}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
+        _check_names(layer, origin)
+        for name, value in layer.items():
+            if name == "training":
+                merged["training"].update(value)
+                origins.update({f"training.{key}": origin for key in value})
+            else:
+                merged[name] = value
+                origins[name] = origin
+    return _validated(merged, origins)
+
+
+def _check_names(layer: Mapping[str, Any], origin: str) -> None:
+    top = sorted(set(RunConfig.model_fields) - {"origins"})
+    training = sorted(TrainingConfig.model_fields)
+    for name in layer:
+        if name not in top:
+            hint = " It belongs under [training]." if name in training else did_you_mean(name, top)
+            raise ConfigError(f"unknown option {name!r} ({origin}).{hint} Known: {', '.join(top)}")
+    if not isinstance(layer.get("training", {}), Mapping):
+        raise ConfigError(f"training must be a table of options ({origin}), got {layer['training']!r}")
+    for name in layer.get("training", {}):
+        if name not in training:
+            raise ConfigError(
+                f"unknown option {'training.' + name!r} ({origin}).{did_you_mean(name, training)} "
+                f"Known: {', '.join(training)}"
+            )
+
+
+def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
+    values = dict(merged)
+    for name in ("methods", "seeds"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    for name in ("data", "results"):
+        if isinstance(values.get(name), str):
+            values[name] = Path(values[name])
+    try:
+        return RunConfig(**values, origins=origins)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            origin = origins.get(name, origins.get(str(problem["loc"][0]), "default"))
+            message = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{name} = {problem['input']!r} ({origin}): {message}")
+        raise ConfigError("wrong configuration: " + "; ".join(problems)) from error

@@ -1,0 +1,42 @@
+"""Evaluation: ranking, class-level R@K, hierarchical precision, classification and fusion.
+
+Only :func:`evaluate_retrieval` ranks embeddings, so only it (and its result type) imports torch, when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from huse_bench.evaluation.classification import accuracy, choose_fusion_weight, fuse
+from huse_bench.evaluation.hierarchy import hierarchical_precision, lcs_height_similarity, wu_palmer_similarity
+from huse_bench.evaluation.metrics import hp_at_k, precision_at_k, recall_at_k
+from huse_bench.evaluation.protocol import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
+from huse_bench.evaluation.scores import DIRECTIONS, scores_from_per_query
+
+if TYPE_CHECKING:
+    from huse_bench.evaluation.retrieval import Retrieval, evaluate_retrieval
+
+__all__ = [
+    "CLASSIFICATION_PROTOCOL",
+    "DIRECTIONS",
+    "HP_PROTOCOL",
+    "RECALL_PROTOCOL",
+    "Retrieval",
+    "accuracy",
+    "choose_fusion_weight",
+    "evaluate_retrieval",
+    "fuse",
+    "hierarchical_precision",
+    "hp_at_k",
+    "lcs_height_similarity",
+    "precision_at_k",
+    "protocol",
+    "recall_at_k",
+    "scores_from_per_query",
+    "wu_palmer_similarity",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("Retrieval", "evaluate_retrieval"):
+        return getattr(import_module("huse_bench.evaluation.retrieval"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

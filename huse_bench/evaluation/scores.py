@@ -1,0 +1,43 @@
+"""Scores from per-query counts, so that every number of a table can be recomputed from what a run stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["DIRECTIONS", "scores_from_per_query"]
+
+#: The four retrieval directions, in the order of the paper's tables.
+DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
+
+
+def scores_from_per_query(
+    per_query: Mapping[str, Mapping[str, NDArray[np.int64]]],
+) -> dict[str, dict[str, float]]:
+    """R@K, P@K and HP@K of every direction, from the counts of single queries.
+
+    Args:
+        per_query: by direction, the (n,) integer columns ``hits@K`` (same-class items among the top K) and
+            ``hp@K`` (items among the top K in the correct set); other columns are left alone.
+
+    Returns:
+        By direction and score name: each ``hits@K`` gives ``R@K`` (share of queries with a hit) and ``P@K``
+        (mean count over K), each ``hp@K`` gives ``HP@K`` (mean count over K).
+    """
+    return {direction: _scores(columns) for direction, columns in per_query.items()}
+
+
+def _scores(columns: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
+    scores = {}
+    for column, counts in columns.items():
+        kind, _, k = column.partition("@")
+        if kind == "hits":
+            scores[f"R@{k}"] = float((counts > 0).mean())
+            scores[f"P@{k}"] = float(counts.mean()) / int(k)
+        elif kind == "hp":
+            scores[f"HP@{k}"] = float(counts.mean()) / int(k)
+    return scores

@@ -1,0 +1,192 @@
+"""One run: a method trained and evaluated on one dataset with one seed."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from huse_bench.components import Split
+from huse_bench.config import TrainingConfig
+from huse_bench.evaluation import Retrieval, accuracy, choose_fusion_weight, evaluate_retrieval, fuse
+from huse_bench.features import Prepared
+from huse_bench.methods import Method
+from huse_bench.training import Model, Progress, Trained, train
+
+__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "run_experiment"]
+
+#: K of the paper's Table 1.
+RECALL_KS = (1, 5, 10)
+
+#: K of the paper's Table 2.
+HP_KS = (2, 5, 10)
+
+#: Rows embedded at once outside training.
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One split after training: unit embeddings and logits.
+
+    Attributes:
+        image: (n, D) unit rows.
+        text: (n, D) unit rows.
+        image_logits: (n, K), or None where the method has no classifier.
+        text_logits: as ``image_logits``.
+    """
+
+    image: Tensor
+    text: Tensor
+    image_logits: Tensor | None
+    text_logits: Tensor | None
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Accuracies on the test split, in [0, 1], and what they are made of.
+
+    Attributes:
+        image: of the image logits.
+        text: of the text logits.
+        fusion: of the softmax scores averaged with the weight chosen on the validation split.
+        fusion_weight: that weight, of the image.
+        fusion_equal: as ``fusion`` with equal weights.
+        predictions: (n,) predicted classes by name: image, text, fusion.
+    """
+
+    image: float
+    text: float
+    fusion: float
+    fusion_weight: float
+    fusion_equal: float
+    predictions: dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one run produced.
+
+    Attributes:
+        model: trained towers and heads.
+        trained: time and last losses.
+        embedded: every split's embeddings.
+        retrieval: on the test split.
+        classification: on the test split, or None where the method has no classifier.
+        validation: metrics on the validation split by name.
+    """
+
+    model: Model
+    trained: Trained
+    embedded: dict[Split, Embedded]
+    retrieval: Retrieval
+    classification: Classification | None
+    validation: dict[str, float]
+
+
+def run_experiment(
+    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None = None
+) -> Outcome:
+    """Train a method and evaluate it; the test split is read once, at the end.
+
+    Args:
+        method: the loss and its hyper-parameters.
+        data: the dataset, on the device to train on.
+        dataset: its name, which the random streams depend on.
+        config: how to train.
+        seed: of this run.
+        progress: told about each step.
+
+    Raises:
+        ConfigError: if the batch is larger than the train split.
+        DivergedError: if training stops being finite.
+    """
+    device = data.classes.embeddings.device
+    init_seed, batch_seed, noise_seed = _streams(dataset, method.name, seed)
+    split = data.splits["train"]
+    # Dropout draws from the global generators, which must be left as they were found.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(init_seed)
+        loss = method.build()
+        model = Model(
+            config,
+            loss,
+            image_features=split.image.shape[1],
+            text_features=split.text.shape[1],
+            class_features=data.classes.embeddings.shape[1],
+            classes=len(data.class_names),
+        ).to(device)
+        torch.manual_seed(noise_seed)
+        generator = torch.Generator().manual_seed(batch_seed)
+        trained = train(model, loss.to(device), split, data.classes, config, generator, progress)
+
+    embedded = {name: _embed(model, data, name) for name in data.splits}
+    metrics = {
+        f"{direction} {name}": value
+        for direction, scores in _retrieve(embedded, data, "validation").scores.items()
+        for name, value in scores.items()
+    }
+    classification = _classify(embedded, data, metrics)
+    return Outcome(model, trained, embedded, _retrieve(embedded, data, "test"), classification, metrics)
+
+
+def _retrieve(embedded: dict[Split, Embedded], data: Prepared, name: Split) -> Retrieval:
+    split = embedded[name]
+    labels = data.splits[name].labels.cpu()
+    return evaluate_retrieval(split.image, split.text, labels, data.taxonomy, recall_ks=RECALL_KS, hp_ks=HP_KS)
+
+
+def _streams(dataset: str, method: str, seed: int) -> list[int]:
+    """Independent seeds for initial weights, batches and dropout of this (dataset, method, seed)."""
+    key = (zlib.crc32(dataset.encode()), zlib.crc32(method.encode()))
+    return [int(word) for word in np.random.SeedSequence(seed, spawn_key=key).generate_state(3, np.uint32)]
+
+
+@torch.no_grad()
+def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
+    model.eval()
+    split = data.splits[name]
+    parts = []
+    for start in range(0, len(split.labels), _ROWS):
+        rows = slice(start, start + _ROWS)
+        image, text = model.image(split.image[rows]), model.text(split.text[rows])
+        image_logits, text_logits = model.logits(image, text)
+        unit = torch.nn.functional.normalize
+        parts.append((unit(image, dim=1), unit(text, dim=1), image_logits, text_logits))
+    image, text, image_logits, text_logits = (
+        None if column[0] is None else torch.cat([part for part in column if part is not None]).cpu()
+        for column in zip(*parts, strict=True)
+    )
+    assert image is not None
+    assert text is not None
+    return Embedded(image, text, image_logits, text_logits)
+
+
+def _classify(embedded: dict[Split, Embedded], data: Prepared, metrics: dict[str, float]) -> Classification | None:
+    """Accuracies on the test split; those on the validation split are added to the metrics."""
+    validation, test = embedded["validation"], embedded["test"]
+    if validation.image_logits is None or validation.text_logits is None:
+        return None
+    assert test.image_logits is not None
+    assert test.text_logits is not None
+    labels = data.splits["validation"].labels.cpu()
+    weight = choose_fusion_weight(validation.image_logits, validation.text_logits, labels)
+    metrics["image accuracy"] = accuracy(validation.image_logits, labels)
+    metrics["text accuracy"] = accuracy(validation.text_logits, labels)
+    metrics["fusion accuracy"] = accuracy(fuse(validation.image_logits, validation.text_logits, weight), labels)
+
+    labels = data.splits["test"].labels.cpu()
+    fused = fuse(test.image_logits, test.text_logits, weight)
+    scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
+    return Classification(
+        image=accuracy(test.image_logits, labels),
+        text=accuracy(test.text_logits, labels),
+        fusion=accuracy(fused, labels),
+        fusion_weight=weight,
+        fusion_equal=accuracy(fuse(test.image_logits, test.text_logits, 0.5), labels),
+        predictions={name: score.argmax(axis=1) for name, score in scores.items()},
+    )

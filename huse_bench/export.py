@@ -1,0 +1,73 @@
+"""Write what a run learned as files that load elsewhere: towers and heads, and embeddings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from huse_bench.components import Split
+from huse_bench.experiment import Embedded
+from huse_bench.features import Prepared
+from huse_bench.results import RunRecord
+from huse_bench.results.files import write_atomically
+from huse_bench.training import Model
+
+__all__ = ["save_embeddings", "save_model"]
+
+
+def save_model(folder: Path, record: RunRecord, model: Model, data: Prepared) -> Path:
+    """Write a model's weights to ``<folder>/models/<run>.safetensors``.
+
+    Tensors ``image.layers.0.weight``, ``image.layers.0.bias`` and so on for both towers, ``image_head.weight``
+    and so on for the heads. The metadata names the method, the classes and the backbones whose features the
+    towers take.
+
+    Returns:
+        The file.
+    """
+    state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    if model.image_head is model.text_head:
+        # safetensors refuses two names for one memory; a copy keeps both names loadable.
+        state = {name: tensor.clone() for name, tensor in state.items()}
+    return _write(folder / "models" / f"{record.stem}.safetensors", state, _metadata(record, data))
+
+
+def save_embeddings(folder: Path, record: RunRecord, embedded: Mapping[Split, Embedded], data: Prepared) -> Path:
+    """Write the unit embeddings of all items to ``<folder>/embeddings/<run>.safetensors``.
+
+    Tensors ``train.image`` (n, D), ``train.text`` (n, D), ``train.labels`` (n,) and likewise for the other
+    splits. The metadata holds the ids of each split's rows and the class names, as JSON.
+
+    Returns:
+        The file.
+    """
+    tensors: dict[str, Tensor] = {}
+    facts = _metadata(record, data)
+    for name, part in embedded.items():
+        tensors[f"{name}.image"] = part.image.contiguous()
+        tensors[f"{name}.text"] = part.text.contiguous()
+        tensors[f"{name}.labels"] = data.splits[name].labels.cpu().to(torch.int64)
+        facts[f"{name}.ids"] = json.dumps(list(data.splits[name].ids))
+    return _write(folder / "embeddings" / f"{record.stem}.safetensors", tensors, facts)
+
+
+def _metadata(record: RunRecord, data: Prepared) -> dict[str, str]:
+    return {
+        "method": record.method.name,
+        "seed": str(record.seed),
+        "fingerprint": record.fingerprint,
+        "dataset": record.dataset.name,
+        "classes": json.dumps(list(data.class_names)),
+        **{f"{kind}_backbone": name for kind, name in data.backbones.items()},
+    }
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, save(tensors, metadata))
+    return path

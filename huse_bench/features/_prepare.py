@@ -1,0 +1,186 @@
+"""Check a dataset's items and features, and lay them out by split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from huse_bench.components import ClassGraph, Features, Items, Split
+from huse_bench.errors import DataError
+from huse_bench.taxonomy import Taxonomy
+
+__all__ = ["Prepared", "SplitFeatures", "prepare"]
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """The items of one split, on the training device.
+
+    Attributes:
+        ids: n names.
+        image: (n, d_image) float32.
+        text: (n, d_text) float32.
+        labels: (n,) int64.
+    """
+
+    ids: Sequence[str]
+    image: Tensor
+    text: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset that passed the checks.
+
+    Attributes:
+        splits: the items by split.
+        class_names: K names.
+        classes: the class graph, float32.
+        taxonomy: the tree that HP@K is measured against.
+        content_hash: sha256 over ids, labels, splits, class names and all features.
+        backbones: which backbone made the image, text and class features.
+    """
+
+    splits: dict[Split, SplitFeatures]
+    class_names: Sequence[str]
+    classes: ClassGraph
+    taxonomy: Taxonomy
+    content_hash: str
+    backbones: dict[str, str]
+
+    def to(self, device: torch.device) -> Prepared:
+        """The same data on another device."""
+        splits = {
+            name: replace(s, image=s.image.to(device), text=s.text.to(device), labels=s.labels.to(device))
+            for name, s in self.splits.items()
+        }
+        return replace(self, splits=splits, classes=self.classes.to(device))
+
+
+def prepare(items: Items, name: str) -> Prepared:
+    """Check items and features, and lay them out by split.
+
+    Args:
+        items: what a dataset loaded.
+        name: the dataset's name, for messages.
+
+    Raises:
+        DataError: for features that are missing, of the wrong shape, not finite or all zeros; labels
+            without a class; a split that is unknown or empty; a class that cannot be both trained and
+            tested; ids given twice.
+    """
+    count = len(items.ids)
+    classes = len(items.class_names)
+    image = _checked(items.image_features, count, f"{name}: image", items.ids)
+    text = _checked(items.text_features, count, f"{name}: text", items.ids)
+    graph = _checked(items.class_features, classes, f"{name}: class", items.class_names)
+    _check_ids(items.ids, name)
+    labels = _checked_labels(items, name)
+    _check_splits(items, name)
+
+    splits: dict[Split, SplitFeatures] = {}
+    for split in get_args(Split):
+        rows = np.flatnonzero(items.splits == split)
+        splits[split] = SplitFeatures(
+            ids=[items.ids[row] for row in rows.tolist()],
+            image=torch.from_numpy(image.values[rows].astype(np.float32)),
+            text=torch.from_numpy(text.values[rows].astype(np.float32)),
+            labels=torch.from_numpy(labels[rows]),
+        )
+    return Prepared(
+        splits=splits,
+        class_names=items.class_names,
+        classes=ClassGraph(torch.from_numpy(graph.values.astype(np.float32))),
+        taxonomy=items.taxonomy,
+        content_hash=_content_hash(items, [image, text, graph]),
+        backbones={"image": image.backbone, "text": text.backbone, "class": graph.backbone},
+    )
+
+
+def _checked(features: Features | None, count: int, what: str, names: Sequence[str]) -> Features:
+    if features is None:
+        raise DataError(f"{what} features are missing: the dataset brings none, and no backbone was asked to make them")
+    values = features.values
+    if values.ndim != 2 or len(values) != count:
+        raise DataError(f"{what} features must be ({count}, d), one row for each, got {values.shape}")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise DataError(f"{what} features are not finite (NaN or infinity) in {_some(~finite, names)}")
+    empty = (values == 0).all(axis=1)
+    if empty.any():
+        raise DataError(f"{what} features are all zeros in {_some(empty, names)}")
+    return features
+
+
+def _some(wrong: NDArray[np.bool_], names: Sequence[str]) -> str:
+    rows = np.flatnonzero(wrong)
+    shown = ", ".join(names[row] for row in rows[:5])
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"{len(rows)} of {len(wrong)} rows: {shown}{more}. Rebuild these features or leave the items out"
+
+
+def _check_ids(ids: Sequence[str], name: str) -> None:
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise DataError(f"{name}: the id {twice!r} is given to two items; ids must be unique")
+
+
+def _checked_labels(items: Items, name: str) -> NDArray[np.int64]:
+    labels = np.asarray(items.labels, dtype=np.int64)
+    classes = len(items.class_names)
+    if labels.shape != (len(items.ids),):
+        raise DataError(f"{name}: there must be one label for each of {len(items.ids)} items, got {labels.shape}")
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        raise DataError(
+            f"{name}: item {items.ids[row]!r} has label {labels[row]}, but the classes are 0 to {classes - 1}"
+        )
+    if len(items.taxonomy.classes) != classes:
+        raise DataError(f"{name}: the taxonomy has {len(items.taxonomy.classes)} classes, the dataset {classes}")
+    return labels
+
+
+def _check_splits(items: Items, name: str) -> None:
+    known: tuple[str, ...] = get_args(Split)
+    unknown = sorted(set(items.splits.tolist()) - set(known))
+    if unknown:
+        raise DataError(f"{name}: unknown split {unknown[0]!r}; an item is in one of {', '.join(known)}")
+    classes = len(items.class_names)
+    counts = {split: np.bincount(items.labels[items.splits == split], minlength=classes) for split in known}
+    for split in known:
+        if not counts[split].any():
+            raise DataError(f"{name}: the {split} split has no items")
+    total = sum(counts.values())
+    alone = np.flatnonzero(np.asarray(total) == 1)
+    if len(alone):
+        raise DataError(
+            f"{name}: the class {items.class_names[alone[0]]!r} has a single item, which cannot be both trained on and "
+            f"tested; leave the class out, merge it, or give it more items ({len(alone)} such classes)"
+        )
+    untrained = np.flatnonzero((np.asarray(total) > 0) & (counts["train"] == 0))
+    if len(untrained):
+        raise DataError(
+            f"{name}: the class {items.class_names[untrained[0]]!r} has no item in the train split "
+            f"({len(untrained)} such classes)"
+        )
+
+
+def _content_hash(items: Items, features: list[Features]) -> str:
+    digest = hashlib.sha256()
+    for texts in (items.ids, items.splits.tolist(), items.class_names):
+        digest.update("\0".join(texts).encode() + b"\1")
+    digest.update(np.ascontiguousarray(items.labels, dtype="<i8").tobytes())
+    for feature in features:
+        digest.update(f"{feature.backbone}{feature.values.shape}".encode())
+        digest.update(np.ascontiguousarray(feature.values, dtype="<f4").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,20 @@
+"""Pairwise losses and exact retrieval: one module an operation, its backends beside it.
+
+The functions know no method: they take tensors of unit rows and give tensors.
+"""
+
+from huse_bench.kernels.cosine_embedding import cosine_embedding
+from huse_bench.kernels.double_triplet import double_triplet, double_triplet_terms
+from huse_bench.kernels.graph_loss import graph_loss
+from huse_bench.kernels.semihard_triplet import semihard_triplet
+from huse_bench.kernels.top_k import top_k, top_k_directions
+
+__all__ = [
+    "cosine_embedding",
+    "double_triplet",
+    "double_triplet_terms",
+    "graph_loss",
+    "semihard_triplet",
+    "top_k",
+    "top_k_directions",
+]

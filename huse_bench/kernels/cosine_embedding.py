@@ -1,0 +1,53 @@
+"""The cosine embedding loss over all pairs of a batch."""
+
+import torch
+from torch import Tensor
+
+from huse_bench.kernels import cpu, reference
+from huse_bench.kernels._arguments import Backend, backend_for, check_number, check_rows, full_precision
+
+__all__ = ["cosine_embedding"]
+
+_BACKENDS = {"cpu": cpu.mismatch_hinge, "reference": reference.mismatch_hinge}
+
+
+def cosine_embedding(
+    image: Tensor,
+    text: Tensor,
+    margin: float,
+    mismatch_probability: float,
+    *,
+    backend: Backend | None = None,
+) -> Tensor:
+    """Pulls the two views of an item together and pushes mismatched views under a margin.
+
+    ``(1 - p) * mean_i (1 - cos(u_i, v_i)) + p * mean_{i != j} [cos(u_i, v_j) - margin]_+``: the expectation,
+    over the mismatches that a batch has, of drawing a mismatched image with probability p. A single item has
+    no mismatches: its second term is 0. The CPU backend has no second derivative.
+
+    Args:
+        image: (N, D) unit rows u, floating point; less than float32 is computed in float32.
+        text: (N, D) unit rows v; row i belongs to the same item as ``image[i]``.
+        margin: cosine similarity under which a mismatched pair costs nothing.
+        mismatch_probability: p, in [0, 1].
+        backend: which implementation to use; the fastest for the device by default.
+
+    Returns:
+        A scalar of the type of the rows, float32 at the least.
+
+    Raises:
+        ConfigError: for an argument of a wrong shape, type or value.
+
+    Reference:
+        im2recipe (Salvador et al. 2017), as in the authors' im2recipe-Pytorch, all mismatches in place of
+        drawn ones.
+    """
+    check_rows(image=image, text=text)
+    check_number(margin=margin)
+    check_number(0, 1, mismatch_probability=mismatch_probability)
+    chosen = backend_for(image, backend)
+    with torch.autocast(image.device.type, enabled=False):
+        image, text = full_precision(image, text)
+        match = (1 - (image * text).sum(dim=1)).mean()
+        mismatch = _BACKENDS[chosen](image, text, margin)
+        return (1 - mismatch_probability) * match + mismatch_probability * mismatch

@@ -1,0 +1,48 @@
+"""A loss whose gradients are formed together with its value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["finite", "fused"]
+
+#: Takes detached rows, gives the value of the loss and its gradient for each.
+Compute = Callable[..., tuple[float, tuple[Tensor, ...]]]
+
+
+def fused(compute: Compute, *rows: Tensor) -> Tensor:
+    """The loss as a scalar that autograd can go back from, once.
+
+    Args:
+        compute: called once, with the rows detached; not called for rows that are not finite.
+        rows: what the loss is differentiated by.
+
+    Returns:
+        A scalar of the type of the rows, NaN where they are not finite.
+    """
+    loss: Tensor = _Fused.apply(compute, *rows)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return loss
+
+
+def finite(*rows: Tensor) -> bool:
+    """Whether no value is NaN or infinite.
+
+    Comparisons with NaN are false, so a pass over a tile would skip its pairs and hide a training that diverged.
+    """
+    return all(bool(row.sum().isfinite()) for row in rows)
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, compute: Compute, *rows: Tensor) -> Tensor:
+        value, gradients = compute(*rows) if finite(*rows) else (torch.nan, tuple(row * torch.nan for row in rows))
+        ctx.save_for_backward(*gradients)
+        return rows[0].new_tensor(value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, *(upstream * gradient for gradient in ctx.saved_tensors))

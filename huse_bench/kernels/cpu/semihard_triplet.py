@@ -1,0 +1,110 @@
+"""The semi-hard triplet loss on the CPU: rows sorted by class, so that positives and negatives are whole spans."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from huse_bench.kernels.cpu._fused import fused
+
+__all__ = ["semihard_triplet"]
+
+_ROWS = 256
+
+
+def semihard_triplet(x: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """See :func:`huse_bench.kernels.semihard_triplet`."""
+    return fused(partial(_value_and_gradient, labels=labels, margin=margin), x)
+
+
+def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float) -> tuple[float, tuple[Tensor]]:
+    counts = np.unique_counts(labels.numpy()).counts
+    pairs = int((counts * (counts - 1)).sum())
+    if pairs == 0 or len(counts) == 1:
+        return 0.0, (torch.zeros_like(x),)
+    order = labels.argsort(stable=True)
+    end = np.repeat(counts.cumsum(), counts)
+    start = end - np.repeat(counts, counts)
+
+    ordered = x.index_select(0, order)
+    gradient = torch.zeros_like(ordered)
+    total = 0.0
+    for first in range(0, len(x), _ROWS):
+        last = min(first + _ROWS, len(x))
+        rows = ordered[first:last]
+        classes = slice(start[first], end[last - 1])
+        costly = torch.zeros(len(rows), classes.stop - classes.start, dtype=x.dtype)
+        total += _mine(
+            (rows @ ordered.T).numpy(),
+            first,
+            start[first:last],
+            end[first:last],
+            margin,
+            ordered.numpy(),
+            costly.numpy(),
+            gradient.numpy(),
+        )
+        gradient[first:last].addmm_(costly, ordered[classes], alpha=-1)
+        gradient[classes].addmm_(costly.T, rows, alpha=-1)
+    return total / pairs, (gradient.index_select(0, order.argsort()) / pairs,)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
+def _mine(tile, first, start, end, margin, ordered, costly, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Find each positive pair's negative in a tile of similarities; returns the sum of the hinges.
+
+    Marks the pairs that cost something in ``costly``, and adds the negatives' share of the gradient.
+    """
+    total = 0.0
+    times = np.zeros(tile.shape[1], np.int64)
+    for row in range(tile.shape[0]):
+        similarity = tile[row]
+        positives = np.argsort(similarity[start[row] : end[row]]) + start[row]
+        bounds = similarity[positives]
+        # Now the row's own class is never under a bound, nor the farthest.
+        similarity[start[row] : end[row]] = np.inf
+        chosen = _nearest_under(similarity, bounds)
+        for k in range(len(positives)):
+            hinge = margin - bounds[k] + similarity[chosen[k]]
+            if positives[k] == first + row or hinge <= 0:
+                continue
+            total += hinge
+            costly[row, positives[k] - start[0]] = 1
+            times[chosen[k]] += 1
+        for negative in chosen:
+            weight = tile.dtype.type(times[negative])
+            if weight == 0:
+                continue
+            times[negative] = 0
+            for column in range(ordered.shape[1]):
+                gradient[first + row, column] += weight * ordered[negative, column]
+                gradient[negative, column] += weight * ordered[first + row, column]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _nearest_under(similarity, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Index of the greatest similarity under each of the ascending bounds; of the least one where none is."""
+    farthest = np.argmin(similarity)
+    chosen = np.full(len(bounds), farthest)
+    nearest = np.full(len(bounds), -np.inf, similarity.dtype)
+    for n in range(len(similarity)):
+        value = similarity[n]
+        if value >= bounds[-1]:
+            continue
+        # The first bound over the value, by halving without branches.
+        slot, size = 0, len(bounds)
+        while size > 1:
+            half = size // 2
+            slot += half * (bounds[slot + half - 1] <= value)
+            size -= half
+        if value > nearest[slot]:
+            nearest[slot] = value
+            chosen[slot] = n
+    for k in range(1, len(bounds)):
+        if nearest[k - 1] > nearest[k]:
+            nearest[k] = nearest[k - 1]
+            chosen[k] = chosen[k - 1]
+    return chosen

@@ -1,0 +1,84 @@
+"""The graph loss of HUSE: distances between embeddings that follow the distances between classes."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from huse_bench.errors import ConfigError
+from huse_bench.kernels import cpu, reference
+from huse_bench.kernels._arguments import (
+    Backend,
+    backend_for,
+    check_labels,
+    check_number,
+    check_one_of,
+    check_rows,
+    full_precision,
+)
+
+__all__ = ["Relaxation", "graph_loss"]
+
+Relaxation = Literal["and", "or", "hinge", "none"]
+
+_BACKENDS = {"cpu": cpu.graph_loss, "reference": reference.graph_loss}
+
+
+def graph_loss(
+    x: Tensor,
+    labels: Tensor,
+    distances: Tensor,
+    margin: float,
+    relaxation: Relaxation = "and",
+    *,
+    backend: Backend | None = None,
+) -> Tensor:
+    """Mean squared gap between the cosine distances of rows and the distances of their classes.
+
+    ``1/M^2 * sum_mn sigma_mn (d_mn - A_mn)^2`` with ``d_mn = 1 - x_m . x_n`` and ``A_mn`` the distance of the
+    classes of rows m and n. Self-pairs contribute 0 and stay in the normaliser. sigma is an indicator; no
+    gradient passes through it. The CPU backend has no second derivative.
+
+    Args:
+        x: (M, D) unit rows, floating point; less than float32 is computed in float32.
+        labels: (M,) int64 class indices in [0, K).
+        distances: (K, K) symmetric cosine distances of the classes, each in [0, 2], with a zero diagonal.
+        margin: zeta, a cosine distance.
+        relaxation: which pairs have sigma = 1. ``"and"``: those with A < zeta and d < zeta, as printed;
+            ``"or"``: those with A < zeta or d < zeta; ``"hinge"``: as "or", and the target is
+            min(A, zeta); ``"none"``: all.
+        backend: which implementation to use; the fastest for the device by default.
+
+    Returns:
+        A scalar of the type of x, float32 at the least.
+
+    Raises:
+        ConfigError: for an argument of a wrong shape, type or value.
+
+    Reference:
+        HUSE (arXiv 1911.05978), equations 9 ("none"), 10 and 11 ("and").
+    """
+    check_rows(x=x)
+    check_labels(labels, x, _classes(distances))
+    check_number(margin=margin)
+    check_one_of("relaxation", relaxation, ("and", "or", "hinge", "none"))
+    chosen = backend_for(x, backend)
+    with torch.autocast(x.device.type, enabled=False):
+        (x,) = full_precision(x)
+        # Equal to the bit on both sides of the diagonal, so that no pair is in one way and out the other.
+        distances = ((distances + distances.T) / 2).detach().to(x)
+        return _BACKENDS[chosen](x, labels, distances, margin, relaxation)
+
+
+def _classes(distances: Tensor) -> int:
+    shape = tuple(distances.shape)
+    if distances.ndim != 2 or shape[0] != shape[1]:
+        raise ConfigError(f"distances must be square, one row and one column a class, got shape {shape}")
+    if not distances.is_floating_point():
+        raise ConfigError(f"distances must be floating point, got {distances.dtype}; convert with distances.float()")
+    gap = (distances - distances.T).abs()
+    if not bool((gap <= 1e-4).all()):
+        a, b = (int(i) for i in (gap.nan_to_num(nan=torch.inf) > 1e-4).nonzero()[0])
+        there, back = float(distances[a, b]), float(distances[b, a])
+        raise ConfigError(f"distances must be symmetric and finite, got {there} from class {a} to {b}, {back} back")
+    return shape[0]

@@ -1,0 +1,62 @@
+"""What a user sees of a run while it goes on; all of it on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from huse_bench.training.loop import Progress as StepProgress
+
+__all__ = ["Reporter"]
+
+
+class _Speed(ProgressColumn):
+    """Steps per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} steps/s" if task.speed else "", style="progress.data.speed")
+
+
+class Reporter:
+    """Notices, and a progress bar for each run where standard error is a terminal.
+
+    Args:
+        quiet: print nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, message: str) -> None:
+        """One line."""
+        self.console.print(message, markup=False)
+
+    @contextmanager
+    def run(self, label: str, steps: int) -> Iterator[StepProgress]:
+        """A bar for one training; yields what to call after each step."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[losses]}", style="dim"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(label, total=steps, losses="")
+
+            def step(done: int, losses: Mapping[str, float] | None) -> None:
+                if losses is None:
+                    bar.update(task, completed=done)
+                else:
+                    bar.update(task, completed=done, losses=" ".join(f"{k} {v:.4f}" for k, v in losses.items()))
+
+            yield step

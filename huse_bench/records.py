@@ -1,0 +1,226 @@
+"""From a planned run to its record: identity before training, measurements after it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import huse_bench
+from huse_bench.config import RunConfig
+from huse_bench.discovery import collect
+from huse_bench.errors import DivergedError, HuseBenchError
+from huse_bench.evaluation import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
+from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
+from huse_bench.features import Prepared
+from huse_bench.methods import Method
+from huse_bench.results import RunRecord, fingerprint
+from huse_bench.results.arrays import PerQuery, Predictions
+
+__all__ = ["RunSpec", "plan_run", "record_failure", "record_outcome"]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run before it is trained.
+
+    Attributes:
+        method: the loss with its hyper-parameters.
+        seed: of the run.
+        fingerprint: sha256 over everything that changes the run's numbers.
+        configuration: the same without the seed.
+        dataset_title: name of the dataset for people.
+        config: the configuration of the whole command.
+    """
+
+    method: Method
+    seed: int
+    fingerprint: str
+    configuration: str
+    dataset_title: str
+    config: RunConfig
+
+
+def plan_run(config: RunConfig, method: Method, seed: int, data: Prepared, dataset_title: str) -> RunSpec:
+    """Give a run its identity.
+
+    What changes the numbers is in the fingerprint, and nothing else: the order of the methods, the number
+    of threads, the device and the folder of the results are not.
+    """
+    identity: dict[str, Any] = {
+        "dataset": {
+            "name": config.dataset,
+            "content_hash": data.content_hash,
+            "backbones": data.backbones,
+            "taxonomy_hash": data.taxonomy.hash,
+        },
+        "method": {
+            "name": method.name,
+            "parameters": dict(method.parameters),
+            "distribution": method.component.distribution,
+            "version": method.component.version,
+            "source_hash": method.source_hash,
+        },
+        "training": config.training.model_dump(),
+        "protocol": [RECALL_PROTOCOL, HP_PROTOCOL, CLASSIFICATION_PROTOCOL, list(RECALL_KS), list(HP_KS)],
+        "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
+    }
+    return RunSpec(
+        method=method,
+        seed=seed,
+        fingerprint=fingerprint({**identity, "seed": seed}),
+        configuration=fingerprint(identity),
+        dataset_title=dataset_title,
+        config=config,
+    )
+
+
+def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[RunRecord, PerQuery, Predictions]:
+    """The record of a finished run, with its per-query and predictions."""
+    classification = outcome.classification
+    training = spec.config.training
+    record = _record(
+        spec,
+        data,
+        status="finished",
+        retrieval=outcome.retrieval.scores,
+        classification=None
+        if classification is None
+        else {
+            "image": classification.image,
+            "text": classification.text,
+            "fusion": classification.fusion,
+            "fusion_weight": classification.fusion_weight,
+            "fusion_equal": classification.fusion_equal,
+        },
+        validation=outcome.validation,
+        training={
+            "steps": training.steps,
+            "batch_size": training.batch_size,
+            "optimizer": training.optimizer,
+            "items_seen": training.steps * training.batch_size,
+            "seconds": outcome.trained.seconds,
+            "steps_per_second": training.steps / outcome.trained.seconds,
+            "losses": outcome.trained.losses,
+        },
+        warnings=_warnings(outcome),
+    )
+    predictions = {"label": np.asarray(data.splits["test"].labels.cpu())}
+    if classification is not None:
+        predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
+    return record, outcome.retrieval.per_query, predictions
+
+
+def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord:
+    """The record of a run that has no numbers; an unexpected error keeps its traceback."""
+    text = str(error) if isinstance(error, HuseBenchError) else "".join(traceback.format_exception(error))
+    status = "diverged" if isinstance(error, DivergedError) else "failed"
+    return _record(spec, data, status=status, error=text)
+
+
+def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
+    method, config = spec.method, spec.config
+    provenance, errors = _provenance()
+    fields["warnings"] = [*fields.get("warnings", []), *errors]
+    return RunRecord.model_validate(
+        {
+            "schema_version": 1,
+            "fingerprint": spec.fingerprint,
+            "configuration": spec.configuration,
+            "method": {
+                "name": method.name,
+                "title": method.loss_class.title,
+                "order": method.loss_class.position,
+                "semantic": method.loss_class.semantic,
+                "heads": method.loss_class.heads,
+                "parameters": dict(method.parameters),
+                "distribution": method.component.distribution,
+                "version": method.component.version,
+                "target": method.component.target,
+                "source_hash": method.source_hash,
+            },
+            "dataset": {
+                "name": config.dataset,
+                "title": spec.dataset_title,
+                "content_hash": data.content_hash,
+                "items": {name: len(split.labels) for name, split in data.splits.items()},
+                "classes": len(data.class_names),
+                "image_backbone": data.backbones["image"],
+                "text_backbone": data.backbones["text"],
+                "class_backbone": data.backbones["class"],
+                "taxonomy_hash": data.taxonomy.hash,
+            },
+            "seed": spec.seed,
+            "preset": config.preset,
+            "config": {
+                f"training.{name}": {"value": value, "origin": config.origin(f"training.{name}")}
+                for name, value in config.training.model_dump().items()
+            },
+            "protocol": protocol(data.taxonomy, HP_KS, RECALL_KS, _class_counts(data)),
+            "provenance": provenance,
+            "created": datetime.now(UTC),
+            **fields,
+        }
+    )
+
+
+def _class_counts(data: Prepared) -> NDArray[np.int64]:
+    return np.bincount(np.asarray(data.splits["test"].labels.cpu()), minlength=len(data.class_names))
+
+
+def _warnings(outcome: Outcome) -> list[str]:
+    unreachable = outcome.retrieval.unreachable_queries
+    if not unreachable:
+        return []
+    return [f"{unreachable} test queries are the only item of their class, so in-modal retrieval cannot hit"]
+
+
+@cache
+def _core_hash() -> str:
+    """sha256 over the core's sources that make numbers, so that records of other code are not taken for this one's."""
+    root = Path(huse_bench.__file__).parent
+    digest = hashlib.sha256()
+    for part in ("training", "kernels", "evaluation"):
+        for path in sorted((root / part).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for name in ("experiment.py", "taxonomy.py"):
+        digest.update((root / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _provenance() -> tuple[dict[str, str], list[str]]:
+    packages = ("huse-bench", "torch", "numpy", "numba")
+    provenance = {name: metadata.version(name) for name in packages}
+    provenance |= {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "torch threads": str(torch.get_num_threads()),
+        "command": " ".join(Path(arg).name if i == 0 else arg for i, arg in enumerate(sys.argv)),
+    }
+    results, errors = collect("huse_bench_provenance")
+    for extra in results:
+        provenance |= extra
+    return provenance, errors
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

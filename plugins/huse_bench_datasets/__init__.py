@@ -1,0 +1,1 @@
+"""The datasets that huse-bench brings, one module or package each."""

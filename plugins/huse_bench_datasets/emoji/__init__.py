@@ -1,0 +1,59 @@
+"""The dataset that comes with huse-bench: every emoji as four open sets draw it, each drawing with its own text."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from huse_bench import Dataset, Features, Items, Taxonomy, errors
+from huse_bench_datasets.emoji import _store
+
+__all__ = ["Emoji"]
+
+
+class Emoji(Dataset):
+    """Drawings of Unicode emoji by four open sets, each with a text of another origin.
+
+    An item is one drawing of an emoji with one text: Noto with the Unicode name, Twemoji with emojilib's keywords,
+    Fluent with CLDR's short name and keywords, OpenMoji with its own annotation and tags. The class is the Unicode
+    subgroup, the taxonomy Unicode's groups and subgroups. All drawings of an emoji are in the same split. The wheel
+    carries features and facts only; the pictures are not in it.
+
+    Args:
+        data: not allowed, the dataset brings its own.
+
+    Raises:
+        DataError: if ``data`` is given.
+    """
+
+    title: ClassVar = "Emoji"
+
+    def __init__(self, data: Path | None = None) -> None:
+        if data is not None:
+            raise errors.DataError(
+                f"the dataset 'emoji' comes with huse-bench and reads no other data, but data={str(data)!r} was given. "
+                "Leave it out (on the command line: --data), or choose a dataset that reads your files"
+            )
+        super().__init__()
+
+    def load(self) -> Items:
+        """Read the shipped items and features.
+
+        Returns:
+            The items, with (n, 1280) image, (n, 384) text and (K, 512) class features, all float16.
+
+        Raises:
+            DataError: if a shipped file is missing or corrupt.
+        """
+        facts, features = _store.read(_store.FOLDER)
+        drawings = [(emoji, drawn_by) for emoji in facts["emoji"] for drawn_by in emoji["sets"]]
+        return Items(
+            ids=[f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings],
+            labels=np.array([emoji["class"] for emoji, _ in drawings], dtype=np.int64),
+            splits=np.array([emoji["split"] for emoji, _ in drawings], dtype=np.str_),
+            class_names=facts["classes"],
+            taxonomy=Taxonomy.from_edges([(parent, child) for parent, child in facts["taxonomy"]], facts["classes"]),
+            image_features=Features(features["image"], facts["backbones"]["image"]),
+            text_features=Features(features["text"], facts["backbones"]["text"]),
+            class_features=Features(features["class"], facts["backbones"]["class"]),
+        )

@@ -1,0 +1,110 @@
+"""``huse-bench run`` as a user calls it: what goes where, exit codes, and being killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
+
+
+@pytest.fixture
+def command(toy):
+    (toy / "quick.toml").write_text(TRAINING)
+    return [sys.executable, "-m", "huse_bench", "run", "--dataset", "toy", "--config", "quick.toml"]
+
+
+def call(command, *arguments):
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_tables_and_notices(command):
+    done = call(command, "--methods", "huse,triplet")
+    assert done.returncode == 0, done.stderr
+    for words in ("Table 1", "Table 2", "Table 3", "Image to Image", "HUSE", "Triplet", "HP@10"):
+        assert words in done.stdout
+    assert "toy: 96 train / 32 validation / 32 test items of 4 classes" in done.stderr
+    assert "training.steps = 40 (file quick.toml)" in done.stderr
+    assert "HUSE seed 0: finished" in done.stderr
+    assert "Table" not in done.stderr
+    assert "Traceback" not in done.stderr
+    # The same tables again, from the records alone.
+    again = call([*command[:3], "tables", "--dataset", "toy"])
+    assert again.stdout == done.stdout
+
+    rerun = call(command, "--methods", "triplet,huse", "--seeds", "0,")
+    assert rerun.stdout == done.stdout
+    assert "2 of 2 runs are finished in results/toy and are not run again" in rerun.stderr
+
+
+def test_seeds_as_a_number_and_as_a_list(command, toy):
+    assert call(command, "--methods", "gap", "--seeds", "2").returncode == 0
+    assert call(command, "--methods", "gap", "--seeds", "1,7").returncode == 0
+    seeds = {json.loads(path.read_text())["seed"] for path in (toy / "results/toy/runs").glob("*.json")}
+    assert seeds == {0, 1, 7}
+
+
+def test_a_diverged_run_is_exit_code_1(command):
+    done = call(command, "--methods", "nan,gap")
+    assert done.returncode == 1
+    assert "Nan seed 0: diverged after" in done.stderr
+    assert "the loss was gap nan at step 10 of 40" in done.stderr
+    assert "Gap only seed 0: finished" in done.stderr
+    assert "diverged" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "hose"], "hose"),
+        (["--methods", ","], "name at least one method"),
+        (["--preset", "quik"], "Did you mean 'quick'?"),
+        (["--seeds", "x"], "neither a number of seeds (5) nor a list of them (3,7)"),
+        (["--seeds", "0"], "at least one seed is needed"),
+        (["--steps", "0"], "training.steps = 0 (command line)"),
+        (["--steps", "many"], "'many' is not a valid integer"),
+        (["--overwrite", "sometimes"], "'sometimes' is not one of 'never', 'failed', 'always'"),
+        (["--config", "none.toml"], "cannot read the configuration file none.toml"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+        (["--results", "quick.toml"], "quick.toml is a file, not a folder"),
+        (["--stepz", "3"], "No such option"),
+    ],
+)
+def test_mistakes_are_exit_code_2_without_a_traceback(command, arguments, message):
+    done = call(command, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_a_killed_run_goes_on_where_it_stopped(command, toy):
+    arguments = ["--methods", "gap,huse", "--steps", "60"]
+    runs = toy / "results/toy/runs"
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(runs.glob("gap*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = next(runs.glob("gap*.json"))
+    stamp = finished.stat().st_mtime_ns
+
+    done = call(command, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 runs are finished in results/toy and are not run again" in done.stderr
+    assert finished.stat().st_mtime_ns == stamp
+    assert {path.name.split("-")[0] for path in runs.glob("*.json")} == {"gap", "huse"}
+
+
+def test_help_says_what_each_option_does(command):
+    done = call(command[:4], "--help")
+    assert done.returncode == 0
+    for option in ("--methods", "--dataset", "--data", "--image-backbone", "--text-backbone", "--class-backbone",
+                   "--preset", "--steps", "--seeds", "--config", "--results", "--overwrite", "--device",
+                   "--save-model", "--save-embeddings"):  # fmt: skip
+        assert option in done.stdout

@@ -1,0 +1,217 @@
+"""The shipped dataset 'emoji': what it holds, and what happens when its files are damaged."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import huse_bench_datasets.emoji as package
+from huse_bench import Items, errors
+from huse_bench_datasets.emoji import Emoji, _store
+
+FOLDER = Path(package.__file__).parent
+FILES = ["SHA256SUMS", "items.json", "features.safetensors"]
+PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".tgz"}
+
+
+@pytest.fixture(scope="module")
+def items() -> Items:
+    return Emoji().load()
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict:
+    return json.loads((FOLDER / "data" / "items.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "data"
+    shutil.copytree(_store.FOLDER, folder)
+    monkeypatch.setattr(_store, "FOLDER", folder)
+    return folder
+
+
+def _hexcode(item: str) -> str:
+    return item.split("/")[1]
+
+
+def test_counts(items) -> None:
+    # Fixed: published numbers are about exactly these items.
+    assert Counter(item.split("/")[0] for item in items.ids) == {
+        "noto": 1760,
+        "twemoji": 1760,
+        "fluent": 1465,
+        "openmoji": 1768,
+    }
+    assert len(items.class_names) == 70
+    assert Counter(items.splits.tolist()) == {"train": 4724, "validation": 671, "test": 1358}
+
+
+def test_shapes_and_types(items) -> None:
+    n, k = len(items.ids), len(items.class_names)
+    for features, shape in (
+        (items.image_features, (n, 1280)),
+        (items.text_features, (n, 384)),
+        (items.class_features, (k, 512)),
+    ):
+        assert features.values.shape == shape
+        assert features.values.dtype == np.float16
+    assert items.labels.shape == items.splits.shape == (n,)
+    assert items.labels.dtype == np.int64
+    assert len(set(items.ids)) == n
+    assert len(set(items.class_names)) == k
+    assert set(items.labels) == set(range(k))
+
+
+def test_backbones_are_named_with_their_revision(items) -> None:
+    from huse_bench_backbones.efficientnet_lite0 import EfficientNetLite0
+    from huse_bench_backbones.minilm import MiniLM
+    from huse_bench_backbones.use import UniversalSentenceEncoder
+
+    assert items.image_features.backbone == f"efficientnet-lite0@{EfficientNetLite0.revision}"
+    assert items.text_features.backbone == f"minilm@{MiniLM.revision}"
+    assert items.class_features.backbone == f"use@{UniversalSentenceEncoder.revision}"
+
+
+def test_features_are_finite_distinct_and_not_zero(items) -> None:
+    for features in (items.image_features, items.text_features, items.class_features):
+        values = features.values.astype(np.float32)
+        assert np.isfinite(values).all()
+        assert np.linalg.norm(values, axis=1).min() > 0.9
+        # Some texts are the same words: OpenMoji often adds no tag to a name that is Unicode's too.
+        assert len(np.unique(values, axis=0)) > 0.9 * len(values)
+
+
+def test_features_know_the_class(items) -> None:
+    # By the nearest class mean: features in another order than the items would be right in 1%.
+    train, test = items.splits == "train", items.splits == "test"
+    for features in (items.image_features, items.text_features):
+        values = features.values.astype(np.float32)
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
+        means = np.stack([values[train & (items.labels == k)].mean(0) for k in range(len(items.class_names))])
+        right = (values[test] @ means.T).argmax(1) == items.labels[test]
+        assert right.mean() > 0.3
+
+
+def test_all_drawings_of_an_emoji_are_in_one_split_and_class(items) -> None:
+    seen = defaultdict(set)
+    for item, label, split in zip(items.ids, items.labels, items.splits, strict=True):
+        seen[_hexcode(item)].add((label, split))
+    assert all(len(places) == 1 for places in seen.values())
+
+
+def test_every_class_is_split_70_10_20_by_emoji(items) -> None:
+    emoji = {_hexcode(item): place for item, *place in zip(items.ids, items.labels, items.splits, strict=True)}
+    for label in range(len(items.class_names)):
+        counts = Counter(split for of, split in emoji.values() if of == label)
+        total = sum(counts.values())
+        assert total >= 8
+        assert set(counts) == {"train", "validation", "test"}
+        assert abs(counts["test"] - 0.2 * total) <= 0.5
+        assert abs(counts["validation"] - 0.1 * total) <= 0.5
+        assert abs(counts["train"] - 0.7 * total) <= 1
+
+
+def test_the_split_is_the_recorded_one(items, facts) -> None:
+    # A split that changes makes every published number incomparable: give it a new salt, and say so.
+    splits = {_hexcode(item): split for item, split in zip(items.ids, items.splits, strict=True)}
+    lines = "".join(f"{hexcode} {splits[hexcode]}\n" for hexcode in sorted(splits))
+    assert facts["split"]["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
+    assert facts["split"]["salt"] == "huse-bench emoji split 1"
+    assert facts["split"]["sha256"] == "349172c2bc14d67fe00ab5f49577855979ace56f53415293a27d9de84a8920fa"
+
+
+def test_taxonomy_is_root_group_subgroup(items) -> None:
+    taxonomy = items.taxonomy
+    assert list(taxonomy.classes) == list(items.class_names)
+    parents = defaultdict(set)
+    for parent, child in taxonomy.edges:
+        parents[child].add(parent)
+    groups = {child for child in parents if parents[child] == {"emoji"}}
+    assert groups == {
+        "smileys-emotion",
+        "people-body",
+        "animals-nature",
+        "food-drink",
+        "travel-places",
+        "activities",
+        "objects",
+        "symbols",
+        "flags",
+    }
+    assert set(parents) == groups | set(items.class_names)
+    for name in items.class_names:
+        assert len(parents[name]) == 1
+        assert parents[name] <= groups
+    assert parents["animal-bird"] == {"animals-nature"}
+    assert parents["zodiac"] == {"symbols"}
+
+
+def test_components_skin_tones_and_borrowed_flags_are_left_out(items) -> None:
+    points = {point for item in items.ids for point in _hexcode(item).split("-")}
+    assert points.isdisjoint({"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF", "FE0F"})
+    assert "noto/1F1EB-1F1F7" in items.ids
+    assert "fluent/1F1EB-1F1F7" not in items.ids
+
+
+def test_known_emoji(items, facts) -> None:
+    tiger = next(one for one in facts["emoji"] if one["hexcode"] == "1F42F")
+    assert tiger["name"] == "tiger face"
+    assert items.class_names[tiger["class"]] == "animal-mammal"
+    assert items.class_names[items.labels[list(items.ids).index("openmoji/1F42F")]] == "animal-mammal"
+
+
+def test_loads_the_same_twice(items) -> None:
+    again = Emoji().load()
+    assert again.ids == items.ids
+    np.testing.assert_array_equal(again.image_features.values, items.image_features.values)
+
+
+def test_package_has_no_pictures_and_is_small() -> None:
+    files = [path for path in FOLDER.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix.lower() in PICTURES] == []
+    assert sum(path.stat().st_size for path in files) < 30e6
+
+
+def test_every_source_is_attributed(facts) -> None:
+    licences = (FOLDER / "LICENSES.md").read_text(encoding="utf-8")
+    for name, version in facts["sources"].items():
+        assert f"`{name}` {version}" in licences
+    assert "../LICENSES.md" in (FOLDER / "data" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_missing_file_is_named_with_the_cure(copy, name) -> None:
+    (copy / name).unlink()
+    with pytest.raises(errors.DataError, match=r"No such file.*--force-reinstall") as caught:
+        Emoji().load()
+    assert str(copy / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+@pytest.mark.parametrize("damage", [lambda old: old[:-1], lambda old: old[:2000] + b"0" + old[2001:], lambda _: b""])
+def test_corrupt_file_is_named_with_the_cure(copy, name, damage) -> None:
+    content = (copy / name).read_bytes()
+    assert damage(content) != content
+    (copy / name).write_bytes(damage(content))
+    with pytest.raises(errors.DataError, match=r"corrupt.*--force-reinstall") as caught:
+        Emoji().load()
+    assert str(copy / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("sums", [b"", b"nonsense\n", b"\xff\xfe\n", b"0  items.json\n"])
+def test_corrupt_list_of_hashes_is_an_error(copy, sums) -> None:
+    (copy / "SHA256SUMS").write_bytes(sums)
+    with pytest.raises(errors.DataError, match="SHA256SUMS"):
+        Emoji().load()
+
+
+def test_user_data_is_refused(tmp_path) -> None:
+    with pytest.raises(errors.DataError, match=r"'emoji' comes with huse-bench.*--data") as caught:
+        Emoji(tmp_path)
+    assert str(tmp_path) in str(caught.value)

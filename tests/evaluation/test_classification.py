@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from huse_bench.errors import DataError
+from huse_bench.evaluation import accuracy, choose_fusion_weight, fuse
+
+
+@pytest.fixture
+def logits(reference, embeddings):
+    weight, bias = torch.tensor(reference["head_weight"]).double(), torch.tensor(reference["head_bias"]).double()
+    return {name: rows @ weight + bias for name, rows in embeddings.items()}
+
+
+def test_fusion_equals_the_reference(logits, labels, reference):
+    expected = reference["fusion"]
+    image, text = logits["image"], logits["text"]
+    np.testing.assert_allclose(fuse(image, text, 1.0), expected["image"], atol=1e-8)
+    np.testing.assert_allclose(fuse(image, text, 0.0), expected["text"], atol=1e-8)
+    for weight, predictions in expected["predictions"].items():
+        assert fuse(image, text, float(weight)).argmax(axis=1).tolist() == predictions
+    assert accuracy(image, labels) == expected["accuracy"]["image"]
+    assert accuracy(text, labels) == expected["accuracy"]["text"]
+    assert accuracy(fuse(image, text, 0.5), labels) == expected["accuracy"]["fused"]
+
+
+def test_fusion_averages_softmaxes_and_not_logits():
+    image, text = np.array([[100.0, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]])
+    # Averaged logits would let the image's 100 win at any weight that is not tiny.
+    assert fuse(image, text, 0.3).argmax() == 1
+    np.testing.assert_allclose(fuse(image, text, 0.3).sum(), 1.0)
+
+
+def test_large_logits_do_not_overflow():
+    np.testing.assert_allclose(fuse([[1e4, 0.0]], [[-1e4, 0.0]], 0.5), [[0.5, 0.5]])
+
+
+def _scores(*predictions):
+    return np.eye(2)[list(predictions)] * 20
+
+
+def test_chosen_weight_is_the_most_accurate():
+    image, text, labels = _scores(0, 1, 0), _scores(1, 0, 0), [0, 1, 0]
+    # Only weights above 0.5 follow the image; 0.55 is the nearest of them.
+    assert choose_fusion_weight(image, text, labels) == 0.55
+    assert choose_fusion_weight(text, image, labels) == 0.45
+
+
+def test_ties_go_to_the_middle_and_then_to_the_smaller_weight():
+    assert choose_fusion_weight(_scores(0), _scores(0), [0]) == 0.5
+    # Three classes; class 2 wins in the middle only, so 0.3 and 0.7 are equally near where it does not.
+    image = np.log([[0.5, 0.05, 0.45], [0.5, 0.05, 0.45]])
+    text = np.log([[0.05, 0.5, 0.45], [0.05, 0.5, 0.45]])
+    accuracies = [accuracy(fuse(image, text, step / 20), [0, 1]) for step in range(21)]
+    best = [step / 20 for step in range(21) if accuracies[step] == max(accuracies)]
+    middle = [step / 20 for step in range(21) if accuracies[step] < max(accuracies)]
+    assert min(middle) < 0.5 < max(middle)
+    nearest = min(abs(weight - 0.5) for weight in best)
+    assert choose_fusion_weight(image, text, [0, 1]) == pytest.approx(0.5 - nearest)
+
+
+def test_equal_scores_go_to_the_lower_class():
+    assert accuracy([[1.0, 1.0], [1.0, 1.0]], [0, 1]) == 0.5
+
+
+def test_tensors_that_require_gradients_are_taken():
+    assert accuracy(torch.eye(2, requires_grad=True), torch.tensor([0, 1])) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: accuracy([[0.0, 1.0]], [2]), "labels holds the class index 2, but there are 2 classes"),
+        (lambda: accuracy([[0.0, 1.0]], [0, 1]), "1 rows of logits but 2 labels"),
+        (lambda: accuracy([[0.0, np.nan]], [0]), "row 0 of logits has a NaN or infinite value"),
+        (lambda: accuracy([0.0, 1.0], [0]), r"logits must be \(n, K\)"),
+        (lambda: fuse([[0.0]], [[0.0]], 1.5), "between 0 and 1, got 1.5"),
+        (lambda: fuse([[0.0]], [[0.0, 1.0]], 0.5), r"image_logits are \(1, 1\) but text_logits are \(1, 2\)"),
+    ],
+)
+def test_errors_say_what_does_not_fit(call, message):
+    with pytest.raises(DataError, match=message):
+        call()

@@ -1,0 +1,167 @@
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import normalize
+
+from huse_bench.errors import DataError
+from huse_bench.kernels.top_k import top_k, top_k_directions
+
+# The package exports the function of the same name, so the module has to be asked for by its path.
+_module = importlib.import_module("huse_bench.kernels.top_k")
+
+
+def _brute_force(queries, gallery, k, *, exclude_self):
+    """Every dot product in float64, rounded to the dtype, sorted by value and then by index."""
+    scores = (queries.double().numpy() @ gallery.double().numpy().T).astype(queries.numpy().dtype)
+    indices = []
+    for i, row in enumerate(scores):
+        order = sorted((-value, j) for j, value in enumerate(row.tolist()) if not (exclude_self and i == j))
+        indices.append([j for _, j in order[:k]])
+    indices = torch.tensor(indices)
+    return torch.from_numpy(scores).gather(1, indices), indices
+
+
+def _assert_ranked(found, expected):
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-15 if found[0].dtype == torch.float64 else 0)
+    assert found[1].dtype == torch.int64
+    assert found[1].tolist() == expected[1].tolist()
+
+
+@st.composite
+def _rows(draw):
+    """Rows on a coarse grid, where products are exact, so that ties abound and are true ties."""
+    dtype = draw(st.sampled_from([torch.float32, torch.float64]))
+    width = draw(st.integers(1, 4))
+    cells = st.lists(st.integers(-2, 2), min_size=width, max_size=width)
+    queries, gallery = draw(st.lists(cells, min_size=1, max_size=40)), draw(st.lists(cells, min_size=2, max_size=60))
+    return torch.tensor(queries, dtype=dtype) / 4, torch.tensor(gallery, dtype=dtype) / 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(_rows(), st.data(), st.booleans(), st.integers(1, 9), st.integers(1, 9))
+def test_equals_brute_force_with_many_ties(rows, data, exclude_self, tile_rows, tile_columns):
+    queries, gallery = rows
+    k = data.draw(st.integers(1, len(gallery) - exclude_self))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_module, "_TILE_ROWS", tile_rows)
+        patch.setattr(_module, "_TILE_COLUMNS", tile_columns)
+        found = top_k(queries, gallery, k, exclude_self=exclude_self)
+    expected = _brute_force(queries, gallery, k, exclude_self=exclude_self)
+    _assert_ranked(found, expected)
+    _assert_ranked(_module._sorted_top_k(queries, gallery, k, exclude_self=exclude_self), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(_rows(), st.data(), st.integers(1, 9))
+def test_directions_equal_brute_force_with_many_ties(rows, data, tile):
+    image = rows[1]
+    text = image.flip(0).roll(1, dims=1)
+    k = data.draw(st.integers(1, len(image) - 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_module, "_TILE_ROWS", tile)
+        patch.setattr(_module, "_TILE_COLUMNS", tile + 2)
+        found = top_k_directions(image, text, k)
+    assert list(found) == ["i2i", "i2t", "t2i", "t2t"]
+    _assert_ranked(found["i2i"], _brute_force(image, image, k, exclude_self=True))
+    _assert_ranked(found["i2t"], _brute_force(image, text, k, exclude_self=False))
+    _assert_ranked(found["t2i"], _brute_force(text, image, k, exclude_self=False))
+    _assert_ranked(found["t2t"], _brute_force(text, text, k, exclude_self=True))
+
+
+def _clusters(n, noise, dtype=torch.float32, width=64):
+    generator = torch.Generator().manual_seed(3)
+    centres = torch.randn(11, width, generator=generator)
+    labels = torch.randint(11, (n,), generator=generator)
+    return normalize(centres[labels] + noise * torch.randn(n, width, generator=generator), dim=1).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-7, 0.0])
+def test_near_ties_are_ranked_by_their_score(dtype, noise):
+    # The smaller the noise, the more rows tie within the rounding of a product; at 0 whole clusters are equal.
+    image, text = _clusters(700, noise, dtype), _clusters(700, noise, dtype).flip(0).contiguous()
+    found = top_k_directions(image, text, 10)
+    values, indices = found["i2t"]
+    assert bool((values.diff(dim=1) <= 0).all())
+    tied = values.diff(dim=1) == 0
+    assert bool((indices.diff(dim=1)[tied] > 0).all())
+    if dtype == torch.float32:
+        _assert_ranked(found["i2t"], _brute_force(image, text, 10, exclude_self=False))
+        _assert_ranked(found["i2i"], _brute_force(image, image, 10, exclude_self=True))
+
+
+def test_equal_rows_tie_wherever_they_stand():
+    rows = _clusters(1300, 1.0, width=512)
+    copies = torch.cat([rows, rows[:900]])
+    values, indices = top_k(copies, copies, 2)
+    # The nearest to a row that has a copy are the two, at one similarity, the first of them first.
+    np.testing.assert_array_equal(indices[:900], np.stack([np.arange(900), np.arange(1300, 2200)], axis=1))
+    np.testing.assert_array_equal(values[:900, 0], values[:900, 1])
+
+
+def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch):
+    image, text = _clusters(400, 1e-4), _clusters(400, 1e-4).flip(0).contiguous()
+    threads = torch.get_num_threads()
+    results = []
+    for count, tile in ((1, 512), (2, 512), (2, 177)):
+        monkeypatch.setattr(_module, "_TILE_ROWS", tile)
+        try:
+            torch.set_num_threads(count)
+            results.append(top_k_directions(image, text, 10))
+        finally:
+            torch.set_num_threads(threads)
+    for other in results[1:]:
+        for direction, (values, indices) in results[0].items():
+            assert torch.equal(values, other[direction][0])
+            assert torch.equal(indices, other[direction][1])
+
+
+def test_all_negative_similarities_are_kept():
+    queries, gallery = normalize(torch.rand(5, 8) + 0.1, dim=1), -normalize(torch.rand(40, 8) + 0.1, dim=1)
+    found = top_k(queries, gallery, 40)
+    assert bool((found[0] < 0).all())
+    _assert_ranked(found, _brute_force(queries, gallery, 40, exclude_self=False))
+
+
+def test_deep_rankings():
+    rows = _clusters(1100, 0.5)
+    _assert_ranked(top_k(rows, rows, 1000, exclude_self=True), _brute_force(rows, rows, 1000, exclude_self=True))
+
+
+def test_rows_need_not_be_of_unit_length():
+    queries, gallery = 30 * _clusters(200, 1e-4), 7 * _clusters(300, 1e-4)
+    _assert_ranked(top_k(queries, gallery, 5), _brute_force(queries, gallery, 5, exclude_self=False))
+
+
+def test_gradients_and_strides_are_no_obstacle():
+    rows = _clusters(64, 1.0).repeat_interleave(2, dim=1)[:, ::2].requires_grad_()
+    values, _ = top_k(rows, rows, 3, exclude_self=True)
+    assert not values.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("queries", "gallery", "k", "exclude_self", "message"),
+    [
+        (torch.eye(3), torch.eye(3), 4, False, "k=4 is more than the 3 gallery rows there are: use a smaller k"),
+        (torch.eye(3), torch.eye(3), 3, True, "k=3 is more than the 2 gallery rows there are besides the query itself"),
+        (torch.eye(3), torch.eye(3), 0, False, "k must be at least 1, got 0"),
+        (torch.eye(3), torch.eye(2), 1, False, r"with one D, got \(3, 3\) and \(2, 2\)"),
+        (torch.ones(3), torch.eye(3), 1, False, r"got \(3,\) and \(3, 3\)"),
+        (torch.eye(3), torch.eye(3).double(), 1, False, "got torch.float32 and torch.float64"),
+        (torch.eye(3).half(), torch.eye(3).half(), 1, False, "must both be float32 or both float64"),
+        (torch.eye(3), torch.eye(3, device="meta"), 1, False, "queries are on cpu and the gallery is on meta"),
+        (torch.eye(3), torch.eye(3).log(), 1, False, "row 0 of the gallery has a NaN or infinite value"),
+    ],
+)
+def test_errors_say_what_does_not_fit(queries, gallery, k, exclude_self, message):
+    with pytest.raises(DataError, match=message):
+        top_k(queries, gallery, k, exclude_self)
+
+
+def test_directions_need_pairs():
+    with pytest.raises(DataError, match="must be one pair, got 3 and 2 rows"):
+        top_k_directions(torch.eye(3), torch.eye(3)[:2], 1)

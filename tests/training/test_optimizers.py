@@ -1,0 +1,87 @@
+"""Optimisers against the numbers that TensorFlow and PyTorch give, and the schedules against their formula."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from huse_bench.config import TrainingConfig
+from huse_bench.training import RMSpropTF
+from huse_bench.training.optimizers import build_optimizer, build_schedule
+
+ORACLES = json.loads((Path(__file__).parent / "rmsprop_oracles.json").read_text())
+
+
+def trajectory(optimizer_class, dtype=torch.float64, **options) -> list[list[float]]:
+    parameter = torch.nn.Parameter(torch.tensor(ORACLES["p0"], dtype=dtype))
+    optimizer = optimizer_class([parameter], lr=ORACLES["lr"], **options)
+    values = []
+    for gradient in ORACLES["grads"]:
+        parameter.grad = torch.tensor(gradient, dtype=dtype)
+        optimizer.step()
+        values.append(parameter.tolist())
+    return values
+
+
+def flat(values) -> list[float]:
+    return [value for row in values for value in row]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rmsprop_tf_is_that_of_tensorflow_1(dtype):
+    expected = ORACLES["tf_compat_v1_default(decay=.9,eps=1e-10,ms_init=1)"]
+    assert flat(trajectory(RMSpropTF, dtype)) == pytest.approx(flat(expected), abs=2e-6)
+
+
+def test_rmsprop_tf_formula():
+    expected = ORACLES["numpy_TF1(rho.9,eps1e-10 inside,init1)"]
+    assert flat(trajectory(RMSpropTF)) == pytest.approx(flat(expected), abs=1e-9)
+
+
+def test_rmsprop_tf_is_not_pytorchs():
+    wrong = ORACLES["torch(alpha=.9,eps=1e-10)"]
+    assert flat(trajectory(RMSpropTF)) != pytest.approx(flat(wrong), abs=1e-3)
+
+
+def test_pytorchs_rmsprop_is_built_with_tensorflows_decay():
+    optimizer = build_optimizer(*tiny(), TrainingConfig(optimizer="rmsprop", learning_rate=0.01))
+    group = optimizer.param_groups[0]
+    options = {name: group[name] for name in ("alpha", "eps", "momentum")}
+    expected = ORACLES["torch(alpha=.9,eps=1e-8)"]
+    assert flat(trajectory(torch.optim.RMSprop, **options)) == pytest.approx(flat(expected), abs=1e-7)
+
+
+def tiny():
+    import huse_bench as hb
+    from huse_bench.training import Model
+
+    loss = hb.load("loss", "huse")()
+    sizes = {"image_features": 3, "text_features": 4, "class_features": 5, "classes": 2}
+    return Model(TrainingConfig(width=4, embedding_dim=4), loss, **sizes), loss
+
+
+@pytest.mark.parametrize("name", ["rmsprop-tf", "rmsprop", "adamw"])
+def test_heads_have_their_own_rate(name):
+    config = TrainingConfig(optimizer=name, learning_rate=0.1, head_learning_rate=0.2)
+    model, loss = tiny()
+    towers, heads = build_optimizer(model, loss, config).param_groups
+    assert (towers["lr"], heads["lr"]) == (0.1, 0.2)
+    assert len(towers["params"]) == 14
+    # The head is shared, so its weight and bias are there once.
+    assert len(heads["params"]) == 2
+
+
+def test_schedule():
+    config = TrainingConfig(optimizer="adamw", learning_rate=1.0, schedule="cosine", warmup_steps=3, steps=11)
+    model, loss = tiny()
+    optimizer = build_optimizer(model, loss, config)
+    schedule = build_schedule(optimizer, config)
+    rates = []
+    for _ in range(11):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    cosine = [0.5 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
+    assert rates == pytest.approx([0.25, 0.5, 0.75, *cosine])
