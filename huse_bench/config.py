@@ -35,7 +35,7 @@ class TrainingConfig(BaseModel):
         width: units of a hidden layer.
         embedding_dim: D, for methods whose dimension is free.
         dropout: rate between hidden layers.
-        head_scale: length of each class's initial weight vector; None is PyTorch's default initialisation.
+        head_scale: length of each class's initial weight vector; None is that of Glorot's initialisation.
         precision: of the towers' matrix products.
     """
 
@@ -63,13 +63,14 @@ class TrainingConfig(BaseModel):
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "quick": {
-        "steps": 200,
+        "steps": 400,
+        "batch_size": 256,
         "optimizer": "adamw",
         "learning_rate": 1e-3,
-        "head_learning_rate": 1e-2,
+        "head_learning_rate": 3e-3,
         "schedule": "cosine",
         "warmup_steps": 20,
-        "head_scale": 8.0,
+        "head_scale": 16.0,
     },
 }
 

@@ -17,6 +17,8 @@ __all__ = ["Model", "Tower"]
 class Tower(nn.Module):
     """Linear layers with ReLU and dropout between them; the last one is linear and gives the embedding.
 
+    Weights start as Glorot's uniform ones, biases at zero.
+
     Args:
         features: length of a feature vector.
         width: units of a hidden layer.
@@ -29,7 +31,7 @@ class Tower(nn.Module):
     def __init__(self, features: int, width: int, layers: int, dim: int, dropout: float, *, unit: bool) -> None:
         super().__init__()
         widths = [features] + [width] * (layers - 1) + [dim]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList(_dense(a, b) for a, b in pairwise(widths))
         self.dropout = dropout
         self.unit = unit
 
@@ -98,9 +100,17 @@ def _heads(kind: Heads, dim: int, classes: int, scale: float | None) -> tuple[nn
 
 
 def _head(dim: int, classes: int, scale: float | None) -> nn.Linear:
-    head = nn.Linear(dim, classes)
+    head = _dense(dim, classes)
     if scale is not None:
         with torch.no_grad():
             head.weight.copy_(scale * F.normalize(head.weight, dim=1))
-            head.bias.zero_()
     return head
+
+
+def _dense(inputs: int, outputs: int) -> nn.Linear:
+    # As TensorFlow's dense layers, in which the paper's towers were written. PyTorch's own initialisation lets
+    # the signal fade over five layers until the random biases make all embeddings alike.
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
