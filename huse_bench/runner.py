@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from huse_bench import export
 from huse_bench.components import Split
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import load, notify
 from huse_bench.errors import ConfigError, DataError, HuseBenchError
 from huse_bench.experiment import HP_KS, RECALL_KS, run_experiment
-from huse_bench.export import save_embeddings, save_model
 from huse_bench.features import Prepared, prepare
 from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
@@ -26,30 +26,48 @@ __all__ = ["run", "run_config"]
 
 def run(
     methods: Sequence[str] | None = None,
-    dataset: str = "emoji",
+    dataset: str | None = None,
     *,
-    seeds: int | Sequence[int] = 1,
-    preset: str = "quick",
+    seeds: int | Sequence[int] | None = None,
+    preset: str | None = None,
     results: str | Path | None = None,
     config: str | Path | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     training: Mapping[str, Any] | None = None,
+    data: str | Path | None = None,
+    image_backbone: str | None = None,
+    text_backbone: str | None = None,
+    class_backbone: str | None = None,
+    overwrite: str | None = None,
+    device: str | None = None,
+    save_model: bool | None = None,
+    save_embeddings: bool | None = None,
     quiet: bool = False,
-    **options: Any,
 ) -> Results:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
 
+    An argument that is None leaves the choice to the config file, and where that says nothing to the default
+    in parentheses.
+
     Args:
-        methods: names of losses; None is every method that is installed.
-        dataset: name of the dataset.
-        seeds: how many seeds, or a list of them.
-        preset: ``"quick"`` or ``"paper"``.
-        results: folder of the records; None is ``results/<dataset>``.
-        config: a TOML file with any option; arguments given here win.
+        methods: names of losses (every method that is installed).
+        dataset: name of the dataset (``"emoji"``).
+        seeds: how many seeds, or a list of them (1).
+        preset: ``"quick"`` or ``"paper"`` (``"quick"``).
+        results: folder of the records (``results/<dataset>``).
+        config: a TOML file with any of these options.
         parameters: hyper-parameters by method, where they differ from the method's defaults.
-        training: names and values of TrainingConfig that differ from the preset's.
+        training: names and values of :class:`~huse_bench.config.TrainingConfig` that differ from the preset's.
+        data: the user's copy of the dataset, where it needs one.
+        image_backbone: image features (the dataset's own).
+        text_backbone: text features (the dataset's own).
+        class_backbone: class-name embeddings (the dataset's own).
+        overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
+            (``"never"``).
+        device: torch device (the GPU where there is one).
+        save_model: write trained towers and heads as safetensors (False).
+        save_embeddings: write all items' embeddings as safetensors (False).
         quiet: show neither progress nor notices.
-        options: any other field of RunConfig, such as ``device`` or ``save_embeddings``.
 
     Returns:
         The results of these runs, old and new.
@@ -62,26 +80,25 @@ def run(
         >>> results = hb.run(methods=["huse", "cme"], seeds=3)  # doctest: +SKIP
         >>> results.tables()["table1"]  # doctest: +SKIP
     """
-    given: dict[str, Any] = dict(options)
-    defaults = {"dataset": "emoji", "seeds": 1, "preset": "quick"}
-    named = {"dataset": dataset, "seeds": seeds, "preset": preset}
-    # A value left at its default must not win over the config file.
-    given |= {name: value for name, value in named.items() if value != defaults[name]}
-    if "seeds" in given and isinstance(seeds, int):
-        given["seeds"] = list(range(seeds))
-    elif "seeds" in given:
-        given["seeds"] = list(given["seeds"])
-    if methods is not None:
-        given["methods"] = [methods] if isinstance(methods, str) else list(methods)
-    if results is not None:
-        given["results"] = Path(results)
-    if isinstance(given.get("data"), str):
-        given["data"] = Path(given["data"])
-    if parameters is not None:
-        given["parameters"] = {name: dict(values) for name, values in parameters.items()}
-    if training is not None:
-        given["training"] = dict(training)
-    return run_config(resolve_config(Path(config) if config is not None else None, given), quiet=quiet)
+    options: dict[str, Any] = {
+        "methods": [methods] if isinstance(methods, str) else None if methods is None else list(methods),
+        "dataset": dataset,
+        "seeds": list(range(seeds)) if isinstance(seeds, int) else None if seeds is None else list(seeds),
+        "preset": preset,
+        "results": None if results is None else Path(results),
+        "parameters": None if parameters is None else {name: dict(values) for name, values in parameters.items()},
+        "training": None if training is None else dict(training),
+        "data": None if data is None else Path(data),
+        "image_backbone": image_backbone,
+        "text_backbone": text_backbone,
+        "class_backbone": class_backbone,
+        "overwrite": overwrite,
+        "device": device,
+        "save_model": save_model,
+        "save_embeddings": save_embeddings,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
 
 
 def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
@@ -189,10 +206,11 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
         with reporter.run(label, config.training.steps) as step:
             outcome = run_experiment(spec.method, data, config.dataset, config.training, spec.seed, step)
         record, per_query, predictions = record_outcome(spec, outcome, data)
+        saved = []
         if config.save_model:
-            save_model(store.folder, record, outcome.model, data)
+            saved.append(export.save_model(store.folder, record, outcome.model, data))
         if config.save_embeddings:
-            save_embeddings(store.folder, record, outcome.embedded, data)
+            saved.append(export.save_embeddings(store.folder, record, outcome.embedded, data))
     # A failing method is a row that says so; the others go on.
     except Exception as error:  # noqa: BLE001
         failure = record_failure(spec, data, error)
@@ -204,6 +222,8 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
     store.write(record, per_query, predictions)
     speed = config.training.steps / outcome.trained.seconds
     reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s ({speed:.1f} steps/s)")
+    for path in saved:
+        reporter.say(f"  saved {path}")
     for problem in notify("huse_bench_run_finished", record=record):
         reporter.say(problem)
 

@@ -133,6 +133,13 @@ def test_a_divergence_by_the_learning_rate_is_seen(run):
     assert record.status == "diverged"
 
 
+def test_bfloat16_towers_learn_too_and_say_so(run):
+    record = run(["huse"], training={"precision": "bfloat16", "steps": 300, "dropout": 0.0}).records[0]
+    assert record.config["training.precision"].value == "bfloat16"
+    assert record.retrieval["i2t"]["R@1"] > 0.6
+    assert record.fingerprint != run(["huse"], training={"steps": 300, "dropout": 0.0}).records[0].fingerprint
+
+
 def test_per_query_scores_give_the_tables_again(run):
     from huse_bench.evaluation import scores_from_per_query
 
@@ -185,6 +192,7 @@ def test_a_corrupt_record_is_run_again(run, toy):
 def test_origins_are_in_the_record(run, toy):
     (toy / "bench.toml").write_text("[training]\ndropout = 0.2\n[methods.huse]\nbeta = 3\n")
     record = run(None, config="bench.toml", training={"steps": 20}).records[0]
+    assert record.dataset.name == "toy"
     assert record.method.parameters["beta"] == 3.0
     assert record.config["training.dropout"].model_dump() == {"value": 0.2, "origin": "file bench.toml"}
     assert record.config["training.steps"].model_dump() == {"value": 20, "origin": "argument"}
@@ -222,7 +230,9 @@ def test_origins_are_in_the_record(run, toy):
         ({"image_backbone": "minilm"}, ConfigError, "brings image features of toy6@1"),
         ({"dataset": "small"}, DataError, "the test split of 'small'|the validation split of 'small'|has no items"),
         ({"seeds": [1, 1]}, ConfigError, "a seed is given twice"),
-        ({"stepz": 1}, ConfigError, "unknown option 'stepz'"),
+        ({"training": {"stepz": 1}}, ConfigError, "unknown option 'training.stepz'.*Did you mean 'steps'"),
+        ({"overwrite": "sometimes"}, ConfigError, "overwrite = 'sometimes'"),
+        ({"data": "nowhere", "dataset": "emoji"}, DataError, "emoji"),
     ],
 )
 def test_mistakes_are_met_before_anything_is_written(run, toy, options, error, message):
@@ -241,11 +251,6 @@ def test_foreign_and_unwritable_folders(run, toy):
         run(results="file")
     with pytest.raises(ResultsError, match="cannot write to the results folder /proc/huse"):
         run(results="/proc/huse")
-
-
-def test_emoji_takes_no_data(run):
-    with pytest.raises(DataError, match="emoji"):
-        run(dataset="emoji", data="somewhere")
 
 
 def test_a_broken_plugin_is_fatal_only_when_asked_for(run, toy):

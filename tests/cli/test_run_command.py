@@ -40,6 +40,16 @@ def test_tables_and_notices(command):
     assert "2 of 2 runs are finished in results/toy and are not run again" in rerun.stderr
 
 
+def test_saved_files_are_named(command, toy):
+    done = call(command, "--methods", "gap", "--save-model", "--save-embeddings")
+    assert done.returncode == 0, done.stderr
+    for folder in ("models", "embeddings"):
+        path = next((toy / "results/toy" / folder).iterdir())
+        assert f"saved {path.relative_to(toy)}" in done.stderr
+    again = call(command, "--methods", "gap", "--save-model")
+    assert "add --overwrite always to train them again" in again.stderr
+
+
 def test_seeds_as_a_number_and_as_a_list(command, toy):
     assert call(command, "--methods", "gap", "--seeds", "2").returncode == 0
     assert call(command, "--methods", "gap", "--seeds", "1,7").returncode == 0
