@@ -13,6 +13,9 @@ from huse_bench.errors import ConfigError, DataError, PluginError, ResultsError,
 
 PAPER = ["separate", "triplet", "cme", "adamine", "devise", "hie", "huse-p", "huse"]
 
+#: A training that separates the toy classes.
+THOROUGH = {"steps": 300, "learning_rate": 0.01, "dropout": 0.0}
+
 
 @pytest.fixture
 def run(toy, quick_training):  # noqa: ARG001 - toy puts the dataset on the path
@@ -31,18 +34,21 @@ def numbers(results):
 
 
 def test_the_papers_methods_learn_the_toy_classes(run, toy):
-    results = run(PAPER, training={"steps": 300, "dropout": 0.0})
+    results = run(PAPER, training=THOROUGH)
     assert {record.status for record in results.records} == {"finished"}
     tables = results.tables()
     recall = tables["table1"][("Image to Image", "R@1")]
     assert list(recall.index) == [
         "Separate Models", "Triplet", "CME", "AdaMine", "DeViSE*", "HIE*", "HUSE-P", "HUSE",
     ]  # fmt: skip
-    assert (recall.drop(["AdaMine", "CME"]) > 0.9).all()
-    assert tables["table1"].loc["HUSE", ("Image to Text", "R@1")] > 0.9
+    assert (recall > 0.9).all()
+    across = tables["table1"][("Image to Text", "R@1")]
+    # What nothing joins stays apart; DeViSE* has but the random class embeddings to meet at.
+    assert (across.drop(["Separate Models", "DeViSE*"]) > 0.9).all()
+    assert across["Separate Models"] < 0.5
     classifiers = tables["table3"]["Fusion"].dropna()
     assert list(classifiers.index) == ["Separate Models", "CME", "HIE*", "HUSE-P", "HUSE"]
-    assert classifiers["HUSE"] > 0.9
+    assert (classifiers > 0.9).all()
     assert (toy / "results/toy/runs").is_dir()
 
 
@@ -134,10 +140,10 @@ def test_a_divergence_by_the_learning_rate_is_seen(run):
 
 
 def test_bfloat16_towers_learn_too_and_say_so(run):
-    record = run(["huse"], training={"precision": "bfloat16", "steps": 300, "dropout": 0.0}).records[0]
+    record = run(["huse"], training={**THOROUGH, "precision": "bfloat16"}).records[0]
     assert record.config["training.precision"].value == "bfloat16"
-    assert record.retrieval["i2t"]["R@1"] > 0.6
-    assert record.fingerprint != run(["huse"], training={"steps": 300, "dropout": 0.0}).records[0].fingerprint
+    assert record.retrieval["i2t"]["R@1"] > 0.9
+    assert record.fingerprint != run(["huse"], training=THOROUGH).records[0].fingerprint
 
 
 def test_per_query_scores_give_the_tables_again(run):
