@@ -1,32 +1,91 @@
 """Checks of the pairwise losses' arguments, and the choice of a backend."""
 
 import math
+import warnings
+from functools import lru_cache
 from typing import Literal
 
 import torch
+from packaging.version import Version
 from torch import Tensor
 
 from huse_bench.errors import ConfigError
 
-__all__ = ["Backend", "backend_for", "check_labels", "check_number", "check_one_of", "check_rows", "full_precision"]
+__all__ = [
+    "Backend",
+    "Precision",
+    "backend_for",
+    "check_labels",
+    "check_number",
+    "check_one_of",
+    "check_rows",
+    "full_precision",
+]
 
-#: ``"cpu"`` is fast and for tensors on the CPU, ``"reference"`` is plain torch autograd and for any device.
-Backend = Literal["cpu", "reference"]
+#: ``"cpu"`` and ``"cuda"`` are fast and for tensors there, ``"reference"`` is plain torch autograd and for any device.
+Backend = Literal["cpu", "cuda", "reference"]
+#: How the CUDA backend multiplies: in float32, on tensor cores by three products; or, faster, in less.
+Precision = Literal["fp32", "tf32", "bf16"]
+
+_OLDEST_TRITON = "3.4"
 
 
-def backend_for(rows: Tensor, backend: str | None) -> str:
-    """The backend asked for, by default the fastest for the tensor's device.
+def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, without_cuda: str | None = None) -> str:
+    """The backend asked for, by default the fastest for the tensor; warns once of each reason for a slow one.
+
+    Args:
+        rows: (N, D) what the loss is of, in the type that it is computed in.
+        backend: the backend asked for.
+        precision: the precision asked for, which must be fp32 unless the backend is "cuda".
+        without_cuda: why the loss has no CUDA backend, if it has none.
 
     Raises:
-        ConfigError: for an unknown backend, or one that cannot use the tensor.
+        ConfigError: for an unknown backend or precision, or one that cannot be used.
     """
-    on_cpu = rows.device.type == "cpu"
-    if backend is None:
-        return "cpu" if on_cpu else "reference"
-    check_one_of("backend", backend, ("cpu", "reference"))
-    if backend == "cpu" and not on_cpu:
+    device = rows.device.type
+    check_one_of("precision", precision, ("fp32", "tf32", "bf16"))
+    if backend is not None:
+        check_one_of("backend", backend, ("cpu", "cuda", "reference"))
+    if backend == "cpu" and device != "cpu":
         raise ConfigError(f"backend 'cpu' needs tensors on the CPU, got one on {rows.device}; leave backend out")
-    return backend
+    chosen = backend or "cpu"
+    if backend == "cuda" or (backend is None and device != "cpu"):
+        obstacle = without_cuda or _cuda_obstacle(rows)
+        if obstacle and backend == "cuda":
+            raise ConfigError(f"backend 'cuda' cannot be used: {obstacle}; leave backend out")
+        if obstacle:
+            _warn_once(f"a pairwise loss on {rows.device} runs as plain torch, slow and large: {obstacle}")
+        chosen = "reference" if obstacle else "cuda"
+    if precision != "fp32" and chosen != "cuda":
+        raise ConfigError(f"precision {precision!r} is for the backend 'cuda', this one is {chosen!r}; leave it out")
+    return chosen
+
+
+def _cuda_obstacle(rows: Tensor) -> str | None:
+    """Why the CUDA backend cannot use the tensor; None where it can."""
+    if rows.device.type != "cuda":
+        return f"the fast backends need tensors on the CPU or a CUDA device, got one on {rows.device}"
+    if rows.dtype == torch.float64:
+        return "the CUDA backend has no float64; convert the rows with .float()"
+    try:
+        import triton  # noqa: PLC0415 - only who has a CUDA tensor pays for the import
+    except ImportError as error:
+        return f"the CUDA backend needs triton ({error}); install it with: pip install 'huse-bench[cuda]'"
+    if Version(triton.__version__) < Version(_OLDEST_TRITON):
+        return (
+            f"the CUDA backend needs triton {_OLDEST_TRITON} or later, got {triton.__version__}; "
+            "update it with: pip install 'huse-bench[cuda]'"
+        )
+    if torch.version.hip is not None or torch.cuda.get_device_capability(rows.device) < (8, 0):
+        name = torch.cuda.get_device_name(rows.device)
+        return f"the CUDA backend needs an NVIDIA GPU of compute capability 8.0 or later, got {name}"
+    return None
+
+
+@lru_cache
+def _warn_once(message: str) -> None:
+    # The caller of the public function: above are this one, backend_for and that function.
+    warnings.warn(message, stacklevel=4)
 
 
 def full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -4,7 +4,14 @@ import torch
 from torch import Tensor
 
 from huse_bench.kernels import cpu, reference
-from huse_bench.kernels._arguments import Backend, backend_for, check_number, check_rows, full_precision
+from huse_bench.kernels._arguments import (
+    Backend,
+    Precision,
+    backend_for,
+    check_number,
+    check_rows,
+    full_precision,
+)
 
 __all__ = ["cosine_embedding"]
 
@@ -18,12 +25,13 @@ def cosine_embedding(
     mismatch_probability: float,
     *,
     backend: Backend | None = None,
+    precision: Precision = "fp32",
 ) -> Tensor:
     """Pulls the two views of an item together and pushes mismatched views under a margin.
 
     ``(1 - p) * mean_i (1 - cos(u_i, v_i)) + p * mean_{i != j} [cos(u_i, v_j) - margin]_+``: the expectation,
     over the mismatches that a batch has, of drawing a mismatched image with probability p. A single item has
-    no mismatches: its second term is 0. The CPU backend has no second derivative.
+    no mismatches: its second term is 0. The CPU and CUDA backends have no second derivative.
 
     Args:
         image: (N, D) unit rows u, floating point; less than float32 is computed in float32.
@@ -31,6 +39,8 @@ def cosine_embedding(
         margin: cosine similarity under which a mismatched pair costs nothing.
         mismatch_probability: p, in [0, 1].
         backend: which implementation to use; the fastest for the device by default.
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" pairs
+            close to the margin may be counted the other way.
 
     Returns:
         A scalar of the type of the rows, float32 at the least.
@@ -45,9 +55,14 @@ def cosine_embedding(
     check_rows(image=image, text=text)
     check_number(margin=margin)
     check_number(0, 1, mismatch_probability=mismatch_probability)
-    chosen = backend_for(image, backend)
+    image, text = full_precision(image, text)
+    chosen = backend_for(image, backend, precision)
     with torch.autocast(image.device.type, enabled=False):
-        image, text = full_precision(image, text)
         match = (1 - (image * text).sum(dim=1)).mean()
-        mismatch = _BACKENDS[chosen](image, text, margin)
+        if chosen == "cuda":
+            from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
+
+            mismatch = cuda.mismatch_hinge(image, text, margin, precision)
+        else:
+            mismatch = _BACKENDS[chosen](image, text, margin)
         return (1 - mismatch_probability) * match + mismatch_probability * mismatch

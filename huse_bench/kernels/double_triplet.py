@@ -103,8 +103,8 @@ def double_triplet_terms(
     check_labels(labels, image)
     check_number(margin=margin)
     check_one_of("semantic_pairs", semantic_pairs, ("first", "all"))
-    chosen = backend_for(image, backend)
+    image, text = full_precision(image, text)
+    chosen = backend_for(image, backend, without_cuda="double_triplet has no CUDA kernel")
     with torch.autocast(image.device.type, enabled=False):
-        image, text = full_precision(image, text)
         terms = _BACKENDS[chosen](image, text, labels, margin, semantic_pairs)
     return dict(zip(("instance_image", "instance_text", "semantic_image", "semantic_text"), terms, strict=True))

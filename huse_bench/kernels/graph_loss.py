@@ -9,6 +9,7 @@ from huse_bench.errors import ConfigError
 from huse_bench.kernels import cpu, reference
 from huse_bench.kernels._arguments import (
     Backend,
+    Precision,
     backend_for,
     check_labels,
     check_number,
@@ -32,12 +33,13 @@ def graph_loss(
     relaxation: Relaxation = "and",
     *,
     backend: Backend | None = None,
+    precision: Precision = "fp32",
 ) -> Tensor:
     """Mean squared gap between the cosine distances of rows and the distances of their classes.
 
     ``1/M^2 * sum_mn sigma_mn (d_mn - A_mn)^2`` with ``d_mn = 1 - x_m . x_n`` and ``A_mn`` the distance of the
     classes of rows m and n. Self-pairs contribute 0 and stay in the normaliser. sigma is an indicator; no
-    gradient passes through it. The CPU backend has no second derivative.
+    gradient passes through it. The CPU and CUDA backends have no second derivative.
 
     Args:
         x: (M, D) unit rows, floating point; less than float32 is computed in float32.
@@ -48,6 +50,8 @@ def graph_loss(
             ``"or"``: those with A < zeta or d < zeta; ``"hinge"``: as "or", and the target is
             min(A, zeta); ``"none"``: all.
         backend: which implementation to use; the fastest for the device by default.
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" pairs
+            close to the margin may be counted the other way.
 
     Returns:
         A scalar of the type of x, float32 at the least.
@@ -62,11 +66,15 @@ def graph_loss(
     check_labels(labels, x, _classes(distances))
     check_number(margin=margin)
     check_one_of("relaxation", relaxation, ("and", "or", "hinge", "none"))
-    chosen = backend_for(x, backend)
+    (x,) = full_precision(x)
+    chosen = backend_for(x, backend, precision)
     with torch.autocast(x.device.type, enabled=False):
-        (x,) = full_precision(x)
         # Equal to the bit on both sides of the diagonal, so that no pair is in one way and out the other.
         distances = ((distances + distances.T) / 2).detach().to(x)
+        if chosen == "cuda":
+            from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
+
+            return cuda.graph_loss(x, labels, distances, margin, relaxation, precision)
         return _BACKENDS[chosen](x, labels, distances, margin, relaxation)
 
 

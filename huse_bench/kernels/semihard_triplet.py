@@ -46,7 +46,7 @@ def semihard_triplet(x: Tensor, labels: Tensor, margin: float, *, backend: Backe
     check_rows(x=x)
     check_labels(labels, x)
     check_number(margin=margin)
-    chosen = backend_for(x, backend)
+    (x,) = full_precision(x)
+    chosen = backend_for(x, backend, without_cuda="semihard_triplet has no CUDA kernel")
     with torch.autocast(x.device.type, enabled=False):
-        (x,) = full_precision(x)
         return _BACKENDS[chosen](x, labels, margin)

@@ -320,5 +320,5 @@ def test_the_cpu_backend_is_the_default():
     assert semihard_triplet(unit_rows(0, 4, 3).requires_grad_(), torch.tensor([0, 0, 1, 1]), 0.2).grad_fn.name() == (
         "_FusedBackward"
     )
-    with pytest.raises(ConfigError, match="backend must be one of cpu, reference, got 'gpu'"):
+    with pytest.raises(ConfigError, match="backend must be one of cpu, cuda, reference, got 'gpu'"):
         semihard_triplet(unit_rows(0, 4, 3), torch.tensor([0, 0, 1, 1]), 0.2, backend="gpu")

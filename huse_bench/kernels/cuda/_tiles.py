@@ -1,0 +1,94 @@
+# ruff: noqa: ANN001, ANN202, N803 - Triton decides the types of its functions and its users write constants large
+"""What the kernels share: the shape of their tiles, rows laid out for them, and the product that fills one."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+__all__ = ["DOT_PRECISION", "Tiling", "padded", "similarities"]
+
+#: What ``tl.dot`` is told for each public precision; that of bf16 is the type of its operands.
+DOT_PRECISION = {"fp32": "tf32x3", "tf32": "tf32", "bf16": "tf32"}
+
+# Columns of the gradient that one program accumulates, at the most. Wider rows are split over programs, each of
+# which forms all similarities again: a wider accumulator would spill, or need more shared memory than most GPUs
+# have. Float32 has three products under way where the others have one.
+_WIDEST = {"fp32": 128, "tf32": 256, "bf16": 256}
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How rows of one dimension are cut into tiles.
+
+    Args:
+        dim: dimension of the rows, rounded up to whole steps.
+        width: dimension of the rows in memory, rounded up to whole chunks of the gradient.
+        chunk: columns of the gradient that one program accumulates.
+        step: columns of the rows that are multiplied at once.
+        rows: rows of a tile, a multiple of its columns.
+        columns: other rows, those that a tile compares with.
+    """
+
+    dim: int
+    width: int
+    chunk: int
+    step: int
+    rows: int
+    columns: int
+
+    @classmethod
+    def for_rows(cls, dim: int, precision: str) -> "Tiling":
+        """The tiling for rows of a dimension and a public precision."""
+        chunk = min(max(triton.next_power_of_2(dim), 16), _WIDEST[precision])
+        # Values of half the size leave room for twice as many.
+        columns = 64 if precision == "bf16" else 32
+        step = min(chunk, columns)
+        return cls(
+            dim=triton.cdiv(dim, step) * step,
+            width=triton.cdiv(dim, chunk) * chunk,
+            chunk=chunk,
+            step=step,
+            rows=64,
+            columns=columns,
+        )
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The kernels' compile-time arguments that follow from the tiling."""
+        return {name.upper(): value for name, value in asdict(self).items()}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The compiler's options."""
+        return {"num_warps": 8, "num_stages": 2, "enable_fp_fusion": True}
+
+    def grid(self, count: int) -> tuple[int, int]:
+        """The programs for a count of rows: one a block of them and chunk of the gradient."""
+        return triton.cdiv(count, self.rows), self.width // self.chunk
+
+
+def padded(rows: Tensor, tiling: Tiling, precision: str) -> Tensor:
+    """A copy of the rows in whole tiles, zeros beyond, in the type that is multiplied."""
+    count, dim = rows.shape
+    full = triton.cdiv(count, tiling.rows) * tiling.rows
+    whole = rows.new_zeros((full, tiling.width), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    whole[:count, :dim] = rows
+    return whole
+
+
+@triton.jit  # type: ignore[untyped-decorator]  # triton has no types
+def similarities(  # type: ignore[no-untyped-def]  # compiled by triton
+    x, y, rows, columns, DIM: tl.constexpr, WIDTH: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr
+):
+    """A tile of dot products of rows of x with rows of y, in float32."""
+    steps = tl.arange(0, STEP)
+    x_tile = x + rows.to(tl.int64)[:, None] * WIDTH + steps[None, :]
+    y_tile = y + columns.to(tl.int64)[None, :] * WIDTH + steps[:, None]
+    tile = tl.zeros((rows.shape[0], columns.shape[0]), tl.float32)
+    for k in range(0, DIM, STEP):
+        tile = tl.dot(tl.load(x_tile + k), tl.load(y_tile + k), tile, input_precision=PRECISION)
+    return tile
