@@ -80,8 +80,8 @@ def train(
     for step in range(1, config.steps + 1):
         index = next(batches).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            image = model.image(data.image[index])
-            text = model.text(data.text[index])
+            image = model.image(data.image.index_select(0, index))
+            text = model.text(data.text.index_select(0, index))
         image_logits, text_logits = model.logits(image, text)
         terms = loss(Batch(image, text, data.labels[index], image_logits, text_logits, graph))
         total = _total(terms, loss, step)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from huse_bench.components import Heads, Loss
 from huse_bench.config import TrainingConfig
+from huse_bench.training.dropout import relu_dropout
 
 __all__ = ["Model", "Tower"]
 
@@ -39,7 +40,7 @@ class Tower(nn.Module):
         """(n, features) to (n, D)."""
         *hidden, last = self.layers
         for layer in hidden:
-            x = F.dropout(F.relu(layer(x)), self.dropout, self.training)
+            x = relu_dropout(layer(x), self.dropout if self.training else 0.0)
         x = last(x)
         return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float()
 

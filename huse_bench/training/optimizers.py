@@ -78,7 +78,7 @@ def build_optimizer(model: Model, loss: Loss, config: TrainingConfig) -> Optimiz
         return RMSpropTF(groups, lr=config.learning_rate, momentum=config.momentum)
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=0.9, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
 def build_schedule(optimizer: Optimizer, config: TrainingConfig) -> LambdaLR:

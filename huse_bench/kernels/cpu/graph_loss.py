@@ -91,36 +91,63 @@ def _panels(runs: _Runs) -> list[tuple[int, int]]:
 
 def _panel(ordered: Tensor, gradient: Tensor, runs: _Runs, first: int, last: int) -> float:
     """Add the pairs of the rows [first, last) with each other and with later rows; returns their sum of squares."""
-    of_rows = np.searchsorted(runs.end, np.arange(first, last), side="right")
-    own = np.arange(of_rows[0], of_rows[-1] + 1)
-    later = np.flatnonzero((runs.limit[own] > -np.inf).any(axis=0) & (runs.end > last))
-    # The columns of the tile are runs of rows: first the panel's own, so that the tile starts with its diagonal.
-    of_columns = np.concatenate([own, later])
-    start = np.concatenate([np.maximum(runs.start[own], first), np.maximum(runs.start[later], last)])
-    end = np.concatenate([np.minimum(runs.end[own], last), runs.end[later]])
-    column_end = (end - start).cumsum()
-    column_start = column_end - (end - start)
-
-    columns, index = ordered[first:], None
-    if column_end[-1] < len(columns):
-        index = torch.from_numpy(np.arange(column_end[-1]) + np.repeat(start - column_start, end - start))
-        columns = ordered.index_select(0, index)
+    of_rows, of_columns, bounds, own, index = _columns(runs.start, runs.end, runs.limit, first, last)
+    columns, skips = ordered[first:], len(index) < len(ordered) - first
+    if skips:
+        columns = ordered.index_select(0, torch.from_numpy(index))
     rows = ordered[first:last]
     tile = rows @ columns.T
-    total: float = _residuals(
-        tile.numpy(), of_rows, of_columns, column_start, column_end, len(own), runs.target, runs.limit
-    )
+    total: float = _residuals(tile.numpy(), of_rows, of_columns, bounds, own, runs.target, runs.limit)
     gradient[first:last].addmm_(tile, columns)
     mirrored = tile[:, len(rows) :].T
-    if index is None:
+    if not skips:
         gradient[last:].addmm_(mirrored, rows)
     elif len(index) > len(rows):
-        gradient.index_add_(0, index[len(rows) :], mirrored @ rows)
+        gradient.index_add_(0, torch.from_numpy(index[len(rows) :]), mirrored @ rows)
     return total
 
 
+@njit(cache=True, nogil=True)
+def _columns(start, end, limit, first, last):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """What the rows [first, last) are compared with: runs of themselves, so that the tile starts with its diagonal,
+    then the later runs that one of their classes reaches.
+
+    Returns the class of each row, the class of each run, the columns between which the runs lie, how many runs are
+    of the rows themselves, and the sorted row that each column is.
+    """
+    classes = len(end)
+    lowest = np.searchsorted(end, first, side="right")
+    highest = np.searchsorted(end, last - 1, side="right")
+    of_rows = np.empty(last - first, np.int64)
+    of_columns = np.empty(2 * classes, np.int64)
+    bounds = np.zeros(2 * classes + 1, np.int64)
+    index = np.empty(end[-1] - first, np.int64)
+    width = 0
+    for a in range(lowest, highest + 1):
+        for row in range(max(start[a], first), min(end[a], last)):
+            of_rows[width] = a
+            index[width] = row
+            width += 1
+        of_columns[a - lowest] = a
+        bounds[a - lowest + 1] = width
+    own = highest + 1 - lowest
+    runs = own
+    for b in range(highest, classes):
+        near = False
+        for a in range(lowest, highest + 1):
+            near |= limit[a, b] > -np.inf
+        if near and end[b] > last:
+            for row in range(max(start[b], last), end[b]):
+                index[width] = row
+                width += 1
+            of_columns[runs] = b
+            runs += 1
+            bounds[runs] = width
+    return of_rows, of_columns[:runs], bounds[: runs + 1], own, index[:width]
+
+
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _residuals(tile, of_rows, of_columns, start, end, own, target, limit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+def _residuals(tile, of_rows, of_columns, bounds, own, target, limit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Turn the similarities of a tile into the residuals of the pairs that count.
 
     Returns their sum of squares over both orders of each pair: the first ``own`` runs of columns hold both.
@@ -135,7 +162,7 @@ def _residuals(tile, of_rows, of_columns, start, end, own, target, limit):  # ty
             above = 1 - limit[a, b]
             aim = 1 - target[a, b]
             squares = aim * 0
-            for column in range(start[k], end[k]):
+            for column in range(bounds[k], bounds[k + 1]):
                 similarity = tile[row, column]
                 residual = aim - similarity if similarity > above else aim * 0
                 tile[row, column] = residual
