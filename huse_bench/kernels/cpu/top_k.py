@@ -1,0 +1,169 @@
+"""Exact ranking on the CPU: tiles by torch's matrix product, compiled loops that keep the candidates of each query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor
+
+from huse_bench.errors import DataError
+from huse_bench.kernels.cpu._shortlist import Shortlists, raise_floors, scan_columns, scan_rows, settle
+
+if TYPE_CHECKING:
+    from huse_bench.kernels.top_k import Ranking
+
+__all__ = ["top_k", "top_k_directions"]
+
+# Rows and columns of a tile of products: large enough for the product, small enough for the cache.
+_TILE = 512
+
+Job = tuple[Any, ...]
+
+
+def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:
+    """See :func:`huse_bench.kernels.top_k`."""
+    queries, gallery = _host(queries), _host(gallery)
+    margin = _margin(queries, gallery)
+    with _Workers() as workers:
+        lists = Shortlists.empty(queries.numpy(), gallery.numpy(), k, margin)
+        for tile, row, column in _tiles(queries, gallery):
+            if exclude_self:
+                _leave_out_self(tile, row, column)
+            workers.run(_row_jobs(lists, tile, row, column, workers.count))
+        return _settle(workers, lists)
+
+
+def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
+    """See :func:`huse_bench.kernels.top_k_directions`."""
+    image, text = _host(image), _host(text)
+    with _Workers() as workers:
+        i2t, t2i = _cross_modal(workers, image, text, k)
+        return {"i2i": _in_modal(workers, image, k), "i2t": i2t, "t2i": t2i, "t2t": _in_modal(workers, text, k)}
+
+
+def _cross_modal(workers: _Workers, image: Tensor, text: Tensor, k: int) -> tuple[Ranking, Ranking]:
+    margin = _margin(image, text)
+    i2t = Shortlists.empty(image.numpy(), text.numpy(), k, margin)
+    t2i = Shortlists.empty(text.numpy(), image.numpy(), k, margin)
+    for tile, row, column in _tiles(image, text):
+        _scan_both(workers, i2t, t2i, tile, row, column)
+    return _settle(workers, i2t), _settle(workers, t2i)
+
+
+def _in_modal(workers: _Workers, rows: Tensor, k: int) -> Ranking:
+    lists = Shortlists.empty(rows.numpy(), rows.numpy(), k, _margin(rows, rows))
+    for tile, row, column in _tiles(rows, rows, upper=True):
+        if row == column:
+            _leave_out_self(tile, row, column)
+            workers.run(_row_jobs(lists, tile, row, column, workers.count))
+        else:
+            # Off the diagonal, a tile's rows and columns are different queries, whose lists do not meet.
+            _scan_both(workers, lists, lists, tile, row, column)
+    return _settle(workers, lists)
+
+
+def _host(rows: Tensor) -> Tensor:
+    return rows.detach().cpu().contiguous()
+
+
+def _margin(queries: Tensor, gallery: Tensor) -> float:
+    """Bound on twice the difference between a tile's product and the score.
+
+    In whatever order it is summed, a product of D terms is off by at most D roundings of ``|q| |g|`` (Higham,
+    "Accuracy and Stability of Numerical Algorithms", 3.1) and D underflows. Four more roundings are for the score,
+    the floors that are computed with the margin, and the second-order terms.
+    """
+    norms = [float(torch.linalg.vector_norm(rows, dim=1).max()) for rows in (queries, gallery)]
+    scale = norms[0] * norms[1]
+    kind = torch.finfo(queries.dtype)
+    if scale > kind.max / 4:
+        raise DataError(
+            f"the longest rows have norms {norms[0]:.3g} and {norms[1]:.3g}, whose product overflows {queries.dtype}: "
+            "normalise the rows"
+        )
+    roundings = queries.shape[1] + 4
+    return roundings * ((kind.eps + torch.finfo(torch.float64).eps) * scale + 2 * kind.tiny)
+
+
+def _spans(length: int, size: int) -> Iterator[slice]:
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
+
+
+def _tiles(rows: Tensor, columns: Tensor, *, upper: bool = False) -> Iterator[tuple[Tensor, slice, slice]]:
+    """Products of row and column spans; with ``upper``, of those on and above the diagonal only."""
+    buffer = rows.new_empty(_TILE * _TILE)
+    for row in _spans(len(rows), _TILE):
+        for column in _spans(len(columns), _TILE):
+            if upper and column.start < row.start:
+                continue
+            shape = (row.stop - row.start, column.stop - column.start)
+            tile = buffer[: shape[0] * shape[1]].view(shape)
+            yield torch.mm(rows[row], columns[column].T, out=tile), row, column
+
+
+def _leave_out_self(tile: Tensor, row: slice, column: slice) -> None:
+    tile.diagonal(row.start - column.start).fill_(-torch.inf)
+
+
+def _scan_both(
+    workers: _Workers, of_rows: Shortlists, of_columns: Shortlists, tile: Tensor, row: slice, column: slice
+) -> None:
+    workers.run(
+        [
+            *_row_jobs(of_rows, tile, row, column, workers.count),
+            *_column_jobs(of_columns, tile, row, column, workers.count),
+        ]
+    )
+
+
+def _row_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
+    for part in _spans(len(tile), -(-len(tile) // parts)):
+        queries = slice(row.start + part.start, row.start + part.stop)
+        yield _scan, scan_rows, tile[part], column.start, lists.part(queries), 0
+
+
+def _column_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
+    for part in _spans(tile.shape[1], -(-tile.shape[1] // parts)):
+        queries = slice(column.start + part.start, column.start + part.stop)
+        yield _scan, scan_columns, tile[:, part], row.start, lists.part(queries), 1
+
+
+def _scan(scan: Callable[..., None], tile: Tensor, first_index: int, lists: Shortlists, axis: int) -> None:
+    if not lists.counts[0]:
+        raise_floors(tile.transpose(0, axis).numpy(), lists)
+    scan(tile.numpy(), first_index, lists)
+
+
+def _settle(workers: _Workers, lists: Shortlists) -> Ranking:
+    shape = (len(lists.queries), lists.k)
+    values = torch.empty(shape, dtype=torch.from_numpy(lists.queries).dtype)
+    indices = torch.empty(shape, dtype=torch.int64)
+    workers.run(
+        (settle, lists.part(span), values[span].numpy(), indices[span].numpy()) for span in _spans(shape[0], _TILE)
+    )
+    return values, indices
+
+
+class _Workers:
+    """As many threads as torch uses. The compiled loops release the GIL; numba's own thread pool stays unused,
+    since it and torch's would fight over the cores.
+    """
+
+    def __init__(self) -> None:
+        self.count = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(self.count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Run (function, *arguments) jobs side by side and wait for all."""
+        for future in [self._pool.submit(*job) for job in jobs]:
+            future.result()
