@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from huse_bench.errors import ConfigError
 
-__all__ = ["PRESETS", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
+__all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
 
+#: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import filelock
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
 from huse_bench.results.arrays import (
     PerQuery,
@@ -26,10 +26,7 @@ from huse_bench.results.arrays import (
 from huse_bench.results.files import TEMPORARY_PREFIX, is_temporary, remove_stale_temporaries, write_atomically
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
 
-__all__ = ["Overwrite", "Store"]
-
-#: When a run that already has a record is run again.
-Overwrite = Literal["never", "failed", "always"]
+__all__ = ["Store"]
 
 _MARKER = "huse-bench.json"
 _LOCK = ".huse-bench.lock"
