@@ -15,6 +15,7 @@ __all__ = [
     "Backend",
     "Precision",
     "backend_for",
+    "check_distances",
     "check_labels",
     "check_number",
     "check_one_of",
@@ -27,17 +28,17 @@ Backend = Literal["cpu", "cuda", "reference"]
 #: How the CUDA backend multiplies: in float32, on tensor cores by three products; or, faster, in less.
 Precision = Literal["fp32", "tf32", "bf16"]
 
-_OLDEST_TRITON = "3.4"
+_OLDEST_TRITON = "3.5"
 
 
-def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, without_cuda: str | None = None) -> str:
+def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, work: str = "a pairwise loss") -> str:
     """The backend asked for, by default the fastest for the tensor; warns once of each reason for a slow one.
 
     Args:
-        rows: (N, D) what the loss is of, in the type that it is computed in.
+        rows: (N, D) what is compared, in the type that it is computed in.
         backend: the backend asked for.
         precision: the precision asked for, which must be fp32 unless the backend is "cuda".
-        without_cuda: why the loss has no CUDA backend, if it has none.
+        work: what is done with the rows, as a warning calls it.
 
     Raises:
         ConfigError: for an unknown backend or precision, or one that cannot be used.
@@ -50,11 +51,11 @@ def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, w
         raise ConfigError(f"backend 'cpu' needs tensors on the CPU, got one on {rows.device}; leave backend out")
     chosen = backend or "cpu"
     if backend == "cuda" or (backend is None and device != "cpu"):
-        obstacle = without_cuda or _cuda_obstacle(rows)
+        obstacle = _cuda_obstacle(rows)
         if obstacle and backend == "cuda":
             raise ConfigError(f"backend 'cuda' cannot be used: {obstacle}; leave backend out")
         if obstacle:
-            _warn_once(f"a pairwise loss on {rows.device} runs as plain torch, slow and large: {obstacle}")
+            _warn_once(f"{work} on {rows.device} runs as plain torch, slow and large: {obstacle}")
         chosen = "reference" if obstacle else "cuda"
     if precision != "fp32" and chosen != "cuda":
         raise ConfigError(f"precision {precision!r} is for the backend 'cuda', this one is {chosen!r}; leave it out")
@@ -123,6 +124,21 @@ def check_labels(labels: Tensor, rows: Tensor, classes: int | None = None) -> No
         raise ConfigError(
             f"labels must be in [0, {classes}), the classes that distances has; labels[{row}] is {int(labels[row])}"
         )
+
+
+def check_distances(distances: Tensor) -> int:
+    """The number of classes; raises ConfigError unless the distances are a symmetric floating-point matrix of them."""
+    shape = tuple(distances.shape)
+    if distances.ndim != 2 or shape[0] != shape[1]:
+        raise ConfigError(f"distances must be square, one row and one column a class, got shape {shape}")
+    if not distances.is_floating_point():
+        raise ConfigError(f"distances must be floating point, got {distances.dtype}; convert with distances.float()")
+    gap = (distances - distances.T).abs()
+    if not bool((gap <= 1e-4).all()):
+        a, b = (int(i) for i in (gap.nan_to_num(nan=torch.inf) > 1e-4).nonzero()[0])
+        there, back = float(distances[a, b]), float(distances[b, a])
+        raise ConfigError(f"distances must be symmetric and finite, got {there} from class {a} to {b}, {back} back")
+    return shape[0]
 
 
 def check_number(low: float = -math.inf, high: float = math.inf, **numbers: float) -> None:

@@ -5,12 +5,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from huse_bench.errors import ConfigError
 from huse_bench.kernels import cpu, reference
 from huse_bench.kernels._arguments import (
     Backend,
     Precision,
     backend_for,
+    check_distances,
     check_labels,
     check_number,
     check_one_of,
@@ -63,7 +63,7 @@ def graph_loss(
         HUSE (arXiv 1911.05978), equations 9 ("none"), 10 and 11 ("and").
     """
     check_rows(x=x)
-    check_labels(labels, x, _classes(distances))
+    check_labels(labels, x, check_distances(distances))
     check_number(margin=margin)
     check_one_of("relaxation", relaxation, ("and", "or", "hinge", "none"))
     (x,) = full_precision(x)
@@ -76,17 +76,3 @@ def graph_loss(
 
             return cuda.graph_loss(x, labels, distances, margin, relaxation, precision)
         return _BACKENDS[chosen](x, labels, distances, margin, relaxation)
-
-
-def _classes(distances: Tensor) -> int:
-    shape = tuple(distances.shape)
-    if distances.ndim != 2 or shape[0] != shape[1]:
-        raise ConfigError(f"distances must be square, one row and one column a class, got shape {shape}")
-    if not distances.is_floating_point():
-        raise ConfigError(f"distances must be floating point, got {distances.dtype}; convert with distances.float()")
-    gap = (distances - distances.T).abs()
-    if not bool((gap <= 1e-4).all()):
-        a, b = (int(i) for i in (gap.nan_to_num(nan=torch.inf) > 1e-4).nonzero()[0])
-        there, back = float(distances[a, b]), float(distances[b, a])
-        raise ConfigError(f"distances must be symmetric and finite, got {there} from class {a} to {b}, {back} back")
-    return shape[0]

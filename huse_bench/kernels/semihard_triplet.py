@@ -6,6 +6,7 @@ from torch import Tensor
 from huse_bench.kernels import cpu, reference
 from huse_bench.kernels._arguments import (
     Backend,
+    Precision,
     backend_for,
     check_labels,
     check_number,
@@ -18,13 +19,20 @@ __all__ = ["semihard_triplet"]
 _BACKENDS = {"cpu": cpu.semihard_triplet, "reference": reference.semihard_triplet}
 
 
-def semihard_triplet(x: Tensor, labels: Tensor, margin: float, *, backend: Backend | None = None) -> Tensor:
+def semihard_triplet(
+    x: Tensor,
+    labels: Tensor,
+    margin: float,
+    *,
+    backend: Backend | None = None,
+    precision: Precision = "fp32",
+) -> Tensor:
     """Mean triplet hinge over all ordered positive pairs, each with its semi-hard negative.
 
     ``[margin + d_ap - d_an]_+`` with ``d = 1 - cosine`` for rows a != p of one class; n is the nearest row of
     another class that is farther from a than p is, else the farthest one. Zeros count in the mean. The loss
     is 0 when there is no positive pair or no negative. Among equally distant negatives either may be taken.
-    The CPU backend has no second derivative.
+    The CPU and CUDA backends have no second derivative.
 
     Args:
         x: (M, D) unit rows, floating point; less than float32 is computed in float32.
@@ -32,6 +40,8 @@ def semihard_triplet(x: Tensor, labels: Tensor, margin: float, *, backend: Backe
         margin: by how much a negative should be farther than the positive, as a cosine distance; m here is
             2m on squared Euclidean distances.
         backend: which implementation to use; the fastest for the device by default.
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" a pair may
+            be given another of several nearly equal negatives.
 
     Returns:
         A scalar of the type of x, float32 at the least.
@@ -47,6 +57,10 @@ def semihard_triplet(x: Tensor, labels: Tensor, margin: float, *, backend: Backe
     check_labels(labels, x)
     check_number(margin=margin)
     (x,) = full_precision(x)
-    chosen = backend_for(x, backend, without_cuda="semihard_triplet has no CUDA kernel")
+    chosen = backend_for(x, backend, precision)
     with torch.autocast(x.device.type, enabled=False):
+        if chosen == "cuda":
+            from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
+
+            return cuda.semihard_triplet(x, labels, margin, precision)
         return _BACKENDS[chosen](x, labels, margin)

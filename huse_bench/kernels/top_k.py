@@ -2,14 +2,15 @@
 
 The similarity of a pair is its score: the dot product summed in float64 in one fixed order, rounded to the type of
 the rows. On the CPU, matrix products find the candidates, a tile at a time, and only pairs that can still be among
-the K best are scored. So the similarity of a pair depends neither on the tile it fell into, nor on the number of
-threads, nor on which of the two is the query, and equal rows tie exactly.
+the K best are scored; a GPU scores all pairs. So the similarity of a pair depends neither on the tile it fell into,
+nor on the number of threads, nor on which of the two is the query, and equal rows tie exactly.
 """
 
 import torch
 from torch import Tensor
 
 from huse_bench.errors import DataError
+from huse_bench.kernels._arguments import backend_for
 from huse_bench.kernels.cpu import top_k as cpu
 
 __all__ = ["top_k", "top_k_directions"]
@@ -39,7 +40,13 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, exclude_self: bool = False) 
     """
     _check(queries, gallery, k, exclude_self=exclude_self)
     if queries.is_cuda:
-        return _sorted_top_k(queries.detach(), gallery.detach(), k, exclude_self=exclude_self)
+        _check_lengths(queries, gallery)
+        queries, gallery = queries.detach(), gallery.detach()
+        if backend_for(queries, None, work="a ranking") == "reference":
+            return _sorted_top_k(queries, gallery, k, exclude_self=exclude_self)
+        from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
+
+        return cuda.top_k(queries, gallery, k, exclude_self=exclude_self)
     values, indices = cpu.top_k(queries, gallery, k, exclude_self=exclude_self)
     return values.to(queries.device), indices.to(queries.device)
 
@@ -66,12 +73,18 @@ def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
         raise DataError(f"row i of image and text must be one pair, got {len(image)} and {len(text)} rows")
     _check(image, text, k, exclude_self=True)
     if image.is_cuda:
-        return {
-            "i2i": top_k(image, image, k, exclude_self=True),
-            "i2t": top_k(image, text, k),
-            "t2i": top_k(text, image, k),
-            "t2t": top_k(text, text, k, exclude_self=True),
-        }
+        _check_lengths(image, text)
+        image, text = image.detach(), text.detach()
+        if backend_for(image, None, work="a ranking") == "reference":
+            return {
+                "i2i": _sorted_top_k(image, image, k, exclude_self=True),
+                "i2t": _sorted_top_k(image, text, k, exclude_self=False),
+                "t2i": _sorted_top_k(text, image, k, exclude_self=False),
+                "t2t": _sorted_top_k(text, text, k, exclude_self=True),
+            }
+        from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
+
+        return cuda.top_k_directions(image, text, k)
     found = cpu.top_k_directions(image, text, k)
     return {name: (values.to(image.device), indices.to(image.device)) for name, (values, indices) in found.items()}
 
@@ -105,6 +118,15 @@ def _check(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> N
                 f"row {int(broken.nonzero()[0, 0])} of the {name} has a NaN or infinite value and cannot be ranked: "
                 "drop it or repair what made it"
             )
+
+
+def _check_lengths(queries: Tensor, gallery: Tensor) -> None:
+    norms = [float(torch.linalg.vector_norm(rows, dim=1).max()) for rows in (queries, gallery)]
+    if norms[0] * norms[1] > torch.finfo(queries.dtype).max / 4:
+        raise DataError(
+            f"the longest rows have norms {norms[0]:.3g} and {norms[1]:.3g}, whose product overflows {queries.dtype}: "
+            "normalise the rows"
+        )
 
 
 def _sorted_top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,11 @@ if os.environ.get("TRITON_INTERPRET") == "1":
 
 import torch
 import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from click.testing import CliRunner
 
-from huse_bench.kernels.cuda._tiles import DOT_PRECISION, Tiling, padded
-from huse_bench.kernels.cuda.graph_loss import graph_loss_kernel
-from huse_bench.kernels.cuda.mismatch_hinge import mismatch_hinge_kernel
+from huse_bench.kernels.cuda import report
+from huse_bench.kernels.cuda._tiles import Tiling, padded
+from huse_bench.kernels.cuda.report import CAPABILITIES, CONFIGURATIONS, compiled, resources
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 if shutil.which("ptxas", path=TOOLS) is None or shutil.which("cuobjdump", path=TOOLS) is None:
@@ -30,62 +28,54 @@ if shutil.which("ptxas", path=TOOLS) is None or shutil.which("cuobjdump", path=T
 
 # Shared memory that a block may have on the smallest GPU of compute capability 8.0 or later (8.6, 8.9, 12.0).
 SHARED = 99 * 1024
-# What the kernels' arguments are at run time; the rest is known to the compiler.
-TYPES = {
-    "classes": "*i32",
-    "targets": "*fp32",
-    "others": "*i32",
-    "reached": "*i32",
-    "gradient": "*fp32",
-    "squares": "*fp32",
-    "excess": "*fp32",
-    "margin": "fp32",
-    "row_count": "i32",
-    "class_count": "i32",
-    "column_blocks": "i32",
-}
-CONFIGURATIONS = {
-    "graph loss, fp32, 512": (graph_loss_kernel, {"x": "*fp32"}, {"RELAXATION": "and"}, "fp32", 512),
-    "graph loss, tf32, 1024": (graph_loss_kernel, {"x": "*fp32"}, {"RELAXATION": "hinge"}, "tf32", 1024),
-    "graph loss, bf16, 512": (graph_loss_kernel, {"x": "*bf16"}, {"RELAXATION": "and"}, "bf16", 512),
-    "mismatch hinge, fp32, 64": (mismatch_hinge_kernel, {"queries": "*fp32", "others": "*fp32"}, {}, "fp32", 64),
-}
+PAGE = Path(__file__).parents[2] / "docs" / "kernels-aot.md"
 
 
-def compiled(kernel, types, constants, precision, dim, capability):
-    tiling = Tiling.for_rows(dim, precision)
-    constants = {**tiling.constants, **constants, "PRECISION": DOT_PRECISION[precision]}
-    types = {**TYPES, **types}
-    signature = {name: "constexpr" if name in constants else types[name] for name in kernel.arg_names}
-    # As at run time, where torch's memory starts at multiples of 16 bytes.
-    aligned = {
-        (i,): [["tt.divisibility", 16]] for i, name in enumerate(kernel.arg_names) if signature[name].startswith("*")
-    }
-    return triton.compile(
-        ASTSource(kernel, signature, constexprs=constants, attrs=aligned),
-        target=GPUTarget("cuda", capability, 32),
-        options=tiling.options,
-    )
-
-
-@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("capability", CAPABILITIES)
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_registers_suffice_and_shared_memory_is_what_every_gpu_has(name, capability, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
-    start = time.perf_counter()
-    program = compiled(*CONFIGURATIONS[name], capability)
-    assert time.perf_counter() - start < 60
+def test_registers_suffice_and_shared_memory_is_what_every_gpu_has(name, capability):
+    taken = resources(compiled(name, capability))
+    assert 0 < taken.registers <= 255
+    assert taken.spills == 0
+    assert 0 <= taken.shared <= SHARED
 
+
+def test_spills_and_shared_memory_are_those_of_the_machine_code(tmp_path):
+    # A function for ptxas whose use is known: an array of 64 bytes a thread, 1000 bytes a block.
+    source = tmp_path / "kernel.ptx"
+    source.write_text("""
+        .version 8.0
+        .target sm_80
+        .address_size 64
+        .shared .align 4 .b8 block[1000];
+        .visible .entry kernel(.param .u64 out, .param .u32 at)
+        {
+            .local .align 4 .b8 thread[64];
+            .reg .b32 %r<5>;
+            .reg .b64 %d<5>;
+            ld.param.u64 %d1, [out];
+            ld.param.u32 %r1, [at];
+            mov.u64 %d2, thread;
+            cvt.u64.u32 %d3, %r1;
+            add.u64 %d4, %d2, %d3;
+            st.local.u32 [%d4], %r1;
+            ld.local.u32 %r2, [thread];
+            st.volatile.shared.u32 [block], %r2;
+            ld.volatile.shared.u32 %r3, [block+4];
+            st.global.u32 [%d1], %r3;
+            ret;
+        }
+    """)
     cubin = tmp_path / "kernel.cubin"
-    cubin.write_bytes(program.asm["cubin"])
-    usage = subprocess.run(
-        [TOOLS / "cuobjdump", "--dump-resource-usage", cubin], capture_output=True, text=True, check=True
-    ).stdout
-    used = {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", usage)}
-    assert 0 < used["REG"] <= 255
-    assert used["STACK"] == used["LOCAL"] == 0, f"registers spill: {used}"
-    # The launch asks for the shared memory; the cubin itself may hold some more.
-    assert 0 < program.metadata.shared + used["SHARED"] <= SHARED
+    subprocess.run([TOOLS / "ptxas", "-arch=sm_80", source, "-o", cubin], check=True)
+
+    class Program:
+        asm = {"cubin": cubin.read_bytes()}  # noqa: RUF012 - stands for what the compiler gives
+        metadata = type("", (), {"shared": 24})
+
+    taken = resources(Program)
+    assert taken.spills >= 64
+    assert taken.shared == 1024
 
 
 @pytest.mark.parametrize(
@@ -96,24 +86,75 @@ def test_registers_suffice_and_shared_memory_is_what_every_gpu_has(name, capabil
         ("graph loss, fp32, 512", "tf32", 6, 3),
         ("graph loss, tf32, 1024", "tf32", 1, 1),
         ("graph loss, bf16, 512", "bf16", 1, 1),
+        ("products, fp32, 512", "tf32", 3, 0),
+        ("products, bf16, 64", "bf16", 1, 0),
+        ("ranking, 512", "f64", 1, 0),
     ],
 )
 def test_tensor_cores_multiply_what_the_precision_says(name, operands, similarity_products, gradient_products):
-    program = compiled(*CONFIGURATIONS[name], 80)
-    products = re.findall(r"mma\.sync\.aligned\.m(\d+)n(\d+)k(\d+)\.row\.col\.f32\.(\w+\.\w+)\.f32", program.asm["ptx"])
+    program = compiled(name, 80)
+    products = re.findall(r"mma\.sync\.aligned\.m(\d+)n(\d+)k(\d+)\.row\.col\.f\d+\.(\w+\.\w+)\.f", program.asm["ptx"])
     assert {types for *_, types in products} == {f"{operands}.{operands}"}
     multiplied = sum(int(m) * int(n) * int(k) for m, n, k, _ in products) * program.metadata.num_warps
-    tiling = Tiling.for_rows(CONFIGURATIONS[name][4], CONFIGURATIONS[name][3])
+    tiling = CONFIGURATIONS[name].tiling
     similarity = tiling.rows * tiling.columns * tiling.step
     gradient = tiling.rows * tiling.columns * tiling.chunk
     assert multiplied == similarity_products * similarity + gradient_products * gradient
 
 
+def table(page):
+    """The cells of the table, by configuration and GPU."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    return {(name, gpu): cells for name, gpu, *cells in rows[2:]}
+
+
+def test_the_page_of_the_docs_lists_the_configurations():
+    page = PAGE.read_text(encoding="utf-8")
+    listed = table(page)
+    assert list(listed) == [(name, f"sm_{capability}") for name in CONFIGURATIONS for capability in CAPABILITIES]
+    if f"triton {triton.__version__}." in page:
+        for name, capability in (("semi-hard triplets", 80), ("ranking, 512", 90)):
+            taken = resources(compiled(name, capability))
+            cells = [str(taken.registers), str(taken.spills), f"{taken.shared / 1024:.1f}"]
+            assert listed[name, f"sm_{capability}"] == cells
+
+
+def test_the_command_writes_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "CONFIGURATIONS", {"ranking, 512": CONFIGURATIONS["ranking, 512"]})
+    page = tmp_path / "page.md"
+    done = CliRunner().invoke(report.main, [str(page)])
+    assert done.exit_code == 0, done.output
+    taken = resources(compiled("ranking, 512", 90))
+    text = page.read_text(encoding="utf-8")
+    assert f"| ranking, 512 | sm_90 | {taken.registers} | 0 | {taken.shared / 1024:.1f} |\n" in text
+    assert len(table(text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("path", "there is no cuobjdump in .*; install triton from PyPI"),
+        ("compiler", "TRITON_INTERPRET=1 turns the compiler off; unset it"),
+    ],
+)
+def test_the_command_says_what_it_misses(tmp_path, monkeypatch, missing, message):
+    if missing == "path":
+        monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    else:
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+    page = tmp_path / "page.md"
+    done = CliRunner().invoke(report.main, [str(page)])
+    assert done.exit_code == 2
+    assert re.search(message, done.output)
+    assert not page.exists()
+
+
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("tf32", "float32"), ("bf16", "bfloat16")])
 @pytest.mark.parametrize("shape", [(1, 1), (64, 256), (65, 300)])
-def test_rows_are_laid_out_in_whole_tiles(shape, precision, dtype):
+@pytest.mark.parametrize("plain", [True, False])
+def test_rows_are_laid_out_in_whole_tiles(shape, precision, dtype, plain):
     rows = torch.rand(shape).bfloat16().float()
-    tiling = Tiling.for_rows(shape[1], precision)
+    tiling = Tiling.for_products(shape[1]) if plain else Tiling.for_rows(shape[1], precision)
     whole = padded(rows, tiling, precision)
     assert whole.dtype == getattr(torch, dtype)
     assert torch.equal(whole[: shape[0], : shape[1]].float(), rows)

@@ -14,7 +14,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from huse_bench.errors import ConfigError
-from huse_bench.kernels import _arguments, cosine_embedding, semihard_triplet
+from huse_bench.kernels import _arguments, cosine_embedding, double_triplet, semihard_triplet
 from huse_bench.kernels._arguments import backend_for
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
@@ -63,7 +63,7 @@ def no_triton(monkeypatch):
 
 def old_triton(monkeypatch):
     triton = pytest.importorskip("triton")
-    monkeypatch.setattr(triton, "__version__", "3.3.1")
+    monkeypatch.setattr(triton, "__version__", "3.4.0")
 
 
 def old_gpu(monkeypatch):
@@ -74,7 +74,7 @@ def old_gpu(monkeypatch):
 
 OBSTACLES = [
     (no_triton, torch.float32, r"needs triton \(.*\); install it with: pip install 'huse-bench\[cuda\]'"),
-    (old_triton, torch.float32, r"needs triton 3.4 or later, got 3.3.1; update it with: pip install 'huse-bench\[cuda"),
+    (old_triton, torch.float32, r"needs triton 3.5 or later, got 3.4.0; update it with: pip install 'huse-bench\[cuda"),
     (old_gpu, torch.float32, "needs an NVIDIA GPU of compute capability 8.0 or later, got Some GPU"),
     (lambda _: None, torch.float64, r"has no float64; convert the rows with .float\(\)"),
 ]
@@ -112,12 +112,9 @@ def test_tensors_elsewhere_get_the_reference():
         backend_for(torch.empty(4, 3), "cuda")
 
 
-def test_a_loss_without_a_cuda_kernel_says_so(gpu):
-    gpu(9, 0)
-    with pytest.raises(ConfigError, match="'cuda' cannot be used: semihard_triplet has no CUDA kernel"):
-        semihard_triplet(torch.eye(4), torch.tensor([0, 0, 1, 1]), 0.2, backend="cuda")
-    with pytest.warns(UserWarning, match="semihard_triplet has no CUDA kernel"):
-        assert backend_for(cuda_rows(), None, without_cuda="semihard_triplet has no CUDA kernel") == "reference"
+def test_a_ranking_is_not_called_a_loss():
+    with pytest.warns(UserWarning, match=r"^a ranking on meta runs as plain torch, slow and large: the fast backends"):
+        assert backend_for(torch.empty(4, 3, device="meta"), None, work="a ranking") == "reference"
 
 
 def test_the_warning_points_to_the_caller(monkeypatch):
@@ -130,15 +127,23 @@ def test_the_warning_points_to_the_caller(monkeypatch):
     assert [warning.filename for warning in caught] == [__file__]
 
 
+LOSSES = {
+    "cosine_embedding": lambda rows, **options: cosine_embedding(rows, rows, 0.1, 0.8, **options),
+    "double_triplet": lambda rows, **options: double_triplet(rows, rows, torch.arange(4), 0.3, 0.1, **options),
+    "semihard_triplet": lambda rows, **options: semihard_triplet(rows, torch.arange(4), 0.3, **options),
+}
+
+
 @pytest.mark.parametrize("backend", [None, "reference"])
-def test_a_precision_of_another_backend_is_an_error(backend):
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_precision_of_another_backend_is_an_error(name, backend):
     rows = torch.eye(4)
     with pytest.raises(
         ConfigError, match=r"precision 'bf16' is for the backend 'cuda', this one is '.*'; leave it out"
     ):
-        cosine_embedding(rows, rows, 0.1, 0.8, backend=backend, precision="bf16")
+        LOSSES[name](rows, backend=backend, precision="bf16")
     with pytest.raises(ConfigError, match="precision must be one of fp32, tf32, bf16, got 'fp16'"):
-        cosine_embedding(rows, rows, 0.1, 0.8, backend=backend, precision="fp16")
+        LOSSES[name](rows, backend=backend, precision="fp16")
 
 
 def test_triton_is_not_imported_before_a_cuda_tensor_comes():

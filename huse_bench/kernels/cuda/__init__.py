@@ -1,10 +1,21 @@
-"""The pairwise losses for NVIDIA GPUs, in Triton: a tile of similarities lives in registers, its gradient with it.
+"""The pairwise losses and ranking for NVIDIA GPUs, in Triton.
 
-Each program owns a block of rows and walks over the others, so no two programs write one value: there are no
-atomics, and the same input gives the same bits. Importing this package imports triton.
+No two programs write one value, so there are no atomics, and the same input gives the same bits. Where pairs cost
+each for itself, a tile of similarities lives in registers, its gradient with it; where a pair's cost depends on all
+of its query's similarities, those of some queries at a time are in memory. Importing this package imports triton.
 """
 
+from huse_bench.kernels.cuda.double_triplet import double_triplet_terms
 from huse_bench.kernels.cuda.graph_loss import graph_loss
 from huse_bench.kernels.cuda.mismatch_hinge import mismatch_hinge
+from huse_bench.kernels.cuda.semihard_triplet import semihard_triplet
+from huse_bench.kernels.cuda.top_k import top_k, top_k_directions
 
-__all__ = ["graph_loss", "mismatch_hinge"]
+__all__ = [
+    "double_triplet_terms",
+    "graph_loss",
+    "mismatch_hinge",
+    "semihard_triplet",
+    "top_k",
+    "top_k_directions",
+]

@@ -1,7 +1,7 @@
 # ruff: noqa: ANN001, ANN202, N803 - Triton decides the types of its functions and its users write constants large
 """What the kernels share: the shape of their tiles, rows laid out for them, and the product that fills one."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,10 +9,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["DOT_PRECISION", "Tiling", "padded", "similarities"]
+__all__ = ["DOT_PRECISION", "OPTIONS", "Tiling", "padded", "similarities"]
 
 #: What ``tl.dot`` is told for each public precision; that of bf16 is the type of its operands.
 DOT_PRECISION = {"fp32": "tf32x3", "tf32": "tf32", "bf16": "tf32"}
+
+#: The compiler's options of every kernel. Triton's default for the first is about to change, and it warns of that.
+OPTIONS = {"enable_fp_fusion": True, "num_warps": 4}
 
 # Columns of the gradient that one program accumulates, at the most. Wider rows are split over programs, each of
 # which forms all similarities again: a wider accumulator would spill, or need more shared memory than most GPUs
@@ -31,6 +34,8 @@ class Tiling:
         step: columns of the rows that are multiplied at once.
         rows: rows of a tile, a multiple of its columns.
         columns: other rows, those that a tile compares with.
+        warps: of 32 threads, that share a tile.
+        stages: of a loop over products, that are under way at once.
     """
 
     dim: int
@@ -39,6 +44,8 @@ class Tiling:
     step: int
     rows: int
     columns: int
+    warps: int
+    stages: int
 
     @classmethod
     def for_rows(cls, dim: int, precision: str) -> "Tiling":
@@ -54,17 +61,36 @@ class Tiling:
             step=step,
             rows=64,
             columns=columns,
+            warps=8,
+            stages=2,
+        )
+
+    @classmethod
+    def for_products(cls, dim: int) -> "Tiling":
+        """The tiling of plain products, which nothing else shares the registers with."""
+        chunk = min(max(triton.next_power_of_2(dim), 16), 64)
+        step = min(chunk, 32)
+        return cls(
+            dim=triton.cdiv(dim, step) * step,
+            width=triton.cdiv(dim, chunk) * chunk,
+            chunk=chunk,
+            step=step,
+            rows=64,
+            columns=64,
+            warps=4,
+            stages=3,
         )
 
     @property
     def constants(self) -> dict[str, int]:
         """The kernels' compile-time arguments that follow from the tiling."""
-        return {name.upper(): value for name, value in asdict(self).items()}
+        names = ("dim", "width", "chunk", "step", "rows", "columns")
+        return {name.upper(): getattr(self, name) for name in names}
 
     @property
     def options(self) -> dict[str, Any]:
         """The compiler's options."""
-        return {"num_warps": 8, "num_stages": 2, "enable_fp_fusion": True}
+        return {**OPTIONS, "num_warps": self.warps, "num_stages": self.stages}
 
     def grid(self, count: int) -> tuple[int, int]:
         """The programs for a count of rows: one a block of them and chunk of the gradient."""

@@ -1,0 +1,171 @@
+"""The double triplet loss on a GPU: both modalities as queries share the similarities of some images at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from huse_bench.kernels.cuda._products import add_weighted, products, spans
+from huse_bench.kernels.cuda._tiles import OPTIONS, Tiling, padded
+from huse_bench.kernels.cuda._triplet_tiles import SLOPES, SUMS, slopes_kernel, sums_kernel
+
+__all__ = ["double_triplet_terms"]
+
+
+def double_triplet_terms(
+    image: Tensor, text: Tensor, labels: Tensor, margin: float, pairs: str, precision: str
+) -> tuple[Tensor, ...]:
+    """See :func:`huse_bench.kernels.double_triplet_terms`; the terms in the order given there."""
+    terms: Tensor = _Terms.apply(image, text, _Pairing.of(labels, every=pairs == "all"), margin, precision)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return terms.unbind()
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    """Which items are positives and negatives of which.
+
+    Args:
+        classes: (N,) int32, -1 for none.
+        ranks: (N,) int32, how many items of its class are before an item.
+        cuts: (N,) int32, the index that an item's negatives lie under.
+        positives: (P, N) int64 items, the k-th positive of each item in row k, -1 for none.
+    """
+
+    classes: Tensor
+    ranks: Tensor
+    cuts: Tensor
+    positives: Tensor
+
+    @classmethod
+    def of(cls, labels: Tensor, *, every: bool) -> "_Pairing":
+        count = len(labels)
+        classed = (labels >= 0).nonzero()[:, 0]
+        by_class = classed[labels[classed].argsort(stable=True)]
+        _, inverse, sizes = labels[by_class].unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        start = sizes.cumsum(0) - sizes
+        place = torch.arange(len(classed), device=labels.device)
+        rank = place - start[inverse]
+        largest = int(sizes.max()) if len(sizes) else 1
+
+        positives = labels.new_full((largest - 1 if every else min(largest - 1, 1), count), -1)
+        for k, chosen in enumerate(positives):
+            has = sizes[inverse] - 1 > k
+            chosen[by_class[has]] = by_class[(start[inverse] + k + (k >= rank))[has]]
+
+        cuts = labels.new_full((count,), count)
+        if not every and len(classed):
+            # An item's negatives are the first m of other classes: they end m classed items from the start, and as
+            # many later as items of its own class come before, those with fewer than m others before them.
+            m = len(classed) - largest
+            early = torch.searchsorted(classed, by_class) - rank < m
+            before = torch.cat([early.new_zeros(1, dtype=torch.int64), early.cumsum(0)])
+            own = before[start + sizes] - before[start]
+            last = torch.cat([classed.new_zeros(1), classed + 1])
+            cuts[by_class] = last[m + own[inverse]]
+        classes = labels.new_full((count,), -1, dtype=torch.int32)
+        classes[by_class] = inverse.to(torch.int32)
+        ranks = torch.zeros_like(classes)
+        ranks[by_class] = rank.to(torch.int32)
+        return cls(classes, ranks, cuts.to(torch.int32), positives)
+
+
+class _Terms(torch.autograd.Function):
+    """The four terms.
+
+    Their normalisers are known only after all similarities, and each has an upstream gradient: formed in the
+    backward pass, one product a modality makes all of the gradient, in the forward pass it would be four.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, text: Tensor, pairing: _Pairing, margin: float, precision: str) -> Tensor:
+        count, dim = image.shape
+        tiling = Tiling.for_products(dim)
+        images, texts = padded(image, tiling, precision), padded(text, tiling, precision)
+        own = margin - (images[:count].float() * texts[:count].float()).sum(dim=1)
+        to_text = margin - _to_positives(images, texts, pairing.positives)
+        to_image = margin - _to_positives(texts, images, pairing.positives)
+        costs = image.new_zeros((4, count))
+        # Of the two instance terms, then of each positive to a text, then of each to an image.
+        informative = pairing.classes.new_zeros((2 + 2 * len(to_text), count))
+        of_own, of_positives = informative[:2], informative[2:].view(2, -1, count)
+        with torch.cuda.device_of(image):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            for span in spans(images):
+                similarity = products(images[span], texts, tiling, precision)
+                images_here = (span.start, min(span.stop, count))
+                sides = (
+                    (images_here, (0, count), similarity, to_text),
+                    ((0, count), images_here, similarity.T, to_image),
+                )
+                for side, (queries, others, tile, to_positives) in enumerate(sides):
+                    sums_kernel[(triton.cdiv(queries[1] - queries[0], SUMS["QUERIES"]),)](
+                        tile,
+                        pairing.classes,
+                        pairing.cuts,
+                        own,
+                        to_positives,
+                        costs[side],
+                        costs[2 + side],
+                        of_own[side],
+                        of_positives[side],
+                        *queries,
+                        *others,
+                        *tile.stride(),
+                        len(to_positives),
+                        count,
+                        **SUMS,
+                        **OPTIONS,
+                    )
+        counts = torch.stack([*of_own.sum(dim=1), *of_positives.sum(dim=(1, 2))]).clamp(min=1).double()
+        # 0, or NaN where a value is not finite: comparisons with NaN are false, and would hide a diverged training.
+        counts += image.sum() * 0 + text.sum() * 0
+        ctx.save_for_backward(images, texts, own, to_text, to_image, informative, counts)
+        ctx.pairing, ctx.tiling, ctx.precision, ctx.dim = pairing, tiling, precision, dim
+        return (costs.sum(dim=1, dtype=torch.float64) / counts).to(image.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        images, texts, own, to_text, to_image, informative, counts = ctx.saved_tensors
+        pairing, tiling, precision = ctx.pairing, ctx.tiling, ctx.precision
+        count = len(own)
+        weights = (upstream / counts).to(torch.float32)
+        of_image, of_text = (torch.zeros_like(rows, dtype=torch.float32) for rows in (images, texts))
+        with torch.cuda.device_of(images):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            for span in spans(images):
+                slopes = products(images[span], texts, tiling, precision)
+                slopes_kernel[slopes.shape[0] // SLOPES["ROWS"], slopes.shape[1] // SLOPES["COLUMNS"]](
+                    slopes,
+                    pairing.classes,
+                    pairing.ranks,
+                    pairing.cuts,
+                    own,
+                    to_text,
+                    to_image,
+                    *informative[:2],
+                    *informative[2:].view(2, -1, count),
+                    weights,
+                    span.start,
+                    slopes.shape[1],
+                    len(to_text),
+                    count,
+                    **SLOPES,
+                    **OPTIONS,
+                )
+                add_weighted(of_image[span], slopes, texts, tiling, precision)
+                add_weighted(of_text, slopes.T, images[span], tiling, precision)
+        # Weights that are NaN reach all of the gradient only where there is something to weigh.
+        poison = weights.sum() * 0
+        return of_image[:count, : ctx.dim] + poison, of_text[:count, : ctx.dim] + poison, None, None, None
+
+
+def _to_positives(queries: Tensor, others: Tensor, positives: Tensor) -> Tensor:
+    """(P, N) similarities of each query to its positives; inf where it has none, which no negative exceeds."""
+    similarity = queries.new_full(positives.shape, torch.inf, dtype=torch.float32)
+    mine = queries[: positives.shape[1]].float()
+    for row, chosen in zip(similarity, positives, strict=True):
+        to_chosen = (mine * others.index_select(0, chosen.clamp(min=0)).float()).sum(dim=1)
+        row.copy_(torch.where(chosen < 0, row, to_chosen))
+    return similarity
