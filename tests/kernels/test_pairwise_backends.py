@@ -1,5 +1,7 @@
 """The backends of the pairwise losses: equal to each other and to loops over triplets, smooth, deterministic."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ from huse_bench.kernels import (
 RELAXATIONS = ("and", "or", "hinge", "none")
 BACKENDS = ("cpu", "reference")
 # Compiling the numba passes is slow, once.
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,8 +47,25 @@ def class_distances(seed, classes):
     return (1 - psi @ psi.T).clamp_min(0).fill_diagonal_(0)
 
 
+def exact_rows(seed, count, dim):
+    """Rows no longer than 1 in single precision, many of them alike, whose products are not rounded."""
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(-1, 2, (count, dim), generator=generator)
+    return signs.float() / 2 ** math.ceil(math.log2(dim) / 2)
+
+
+def laid_out(rows, layout):
+    """The same rows, in memory as the layout says."""
+    if layout == "transposed":
+        return rows.T.contiguous().T
+    if layout == "strided":
+        return rows.repeat_interleave(2, dim=0).repeat_interleave(2, dim=1)[::2, ::2]
+    return rows
+
+
 def value_and_gradients(loss, *tensors):
-    leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+    # detach, unlike clone, keeps the layout of strided rows.
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
     value = loss(*leaves)
     value.backward()
     return value.detach(), [leaf.grad for leaf in leaves]
@@ -65,37 +84,41 @@ def assert_backends_agree(loss, *tensors, rtol=1e-9, atol=1e-12):
 batches = {
     "seed": st.integers(0, 10**6),
     "count": st.one_of(st.integers(1, 40), st.integers(250, 600)),
-    "dim": st.integers(2, 300),
+    "dim": st.one_of(st.integers(1, 64), st.integers(65, 1024)),
+    "layout": st.sampled_from(["contiguous", "strided", "transposed"]),
     "classes": st.one_of(st.integers(1, 5), st.integers(1, 200)),
-    "margin": st.one_of(st.just(0.0), st.floats(0, 2)),
+    # Not so small that it is lost beside a similarity of 1, in one order of summing but not in another.
+    "margin": st.one_of(st.just(0.0), st.floats(0.001, 2)),
 }
 
 
 @quick
 @given(**batches, relaxation=st.sampled_from(RELAXATIONS))
-@example(seed=0, count=1, dim=1, classes=1, margin=0.5, relaxation="and")
-@example(seed=0, count=600, dim=7, classes=1, margin=0.9, relaxation="and")
-@example(seed=0, count=600, dim=7, classes=2, margin=0.2, relaxation="and")
-@example(seed=0, count=600, dim=7, classes=90, margin=0.3, relaxation="and")
-@example(seed=0, count=600, dim=7, classes=90, margin=1.0, relaxation="and")
-@example(seed=0, count=600, dim=7, classes=600, margin=0.5, relaxation="or")
-def test_graph_loss_agrees(seed, count, dim, classes, margin, relaxation):
+@example(seed=0, layout="strided", count=1, dim=1, classes=1, margin=0.5, relaxation="and")
+@example(seed=0, layout="strided", count=600, dim=7, classes=1, margin=0.9, relaxation="and")
+@example(seed=0, layout="strided", count=600, dim=7, classes=2, margin=0.2, relaxation="and")
+@example(seed=0, layout="strided", count=600, dim=7, classes=90, margin=0.3, relaxation="and")
+@example(seed=0, layout="strided", count=600, dim=7, classes=90, margin=1.0, relaxation="and")
+@example(seed=0, layout="strided", count=600, dim=7, classes=600, margin=0.5, relaxation="or")
+def test_graph_loss_agrees(seed, count, dim, layout, classes, margin, relaxation):
     labels, distances = some_labels(seed, count, classes), class_distances(seed, classes)
     assert_backends_agree(
         lambda x, backend: graph_loss(x, labels, distances, margin, relaxation, backend=backend),
-        unit_rows(seed, count, dim),
+        laid_out(unit_rows(seed, count, dim), layout),
     )
 
 
 @quick
-@given(**batches)
-@example(seed=0, count=600, dim=3, classes=2, margin=0.2)
-@example(seed=0, count=300, dim=3, classes=1, margin=0.2)
-@example(seed=0, count=1, dim=3, classes=1, margin=0.2)
-def test_semihard_triplet_agrees(seed, count, dim, classes, margin):
+# In one dimension all distances are equal, and either of two equally distant negatives may be taken.
+@given(**{**batches, "dim": st.integers(2, 1024)})
+@example(seed=0, layout="strided", count=600, dim=3, classes=2, margin=0.2)
+@example(seed=0, layout="strided", count=300, dim=3, classes=1, margin=0.2)
+@example(seed=0, layout="strided", count=1, dim=3, classes=1, margin=0.2)
+def test_semihard_triplet_agrees(seed, count, dim, layout, classes, margin):
     labels = some_labels(seed, count, classes) - 1
     assert_backends_agree(
-        lambda x, backend: semihard_triplet(x, labels, margin, backend=backend), unit_rows(seed, count, dim)
+        lambda x, backend: semihard_triplet(x, labels, margin, backend=backend),
+        laid_out(unit_rows(seed, count, dim), layout),
     )
 
 
@@ -104,26 +127,26 @@ def test_semihard_triplet_agrees(seed, count, dim, classes, margin):
     **{**batches, "count": st.integers(1, 60)},
     pairs=st.sampled_from(["first", "all"]),
 )
-@example(seed=0, count=1, dim=3, classes=1, margin=0.2, pairs="first")
-@example(seed=0, count=270, dim=3, classes=60, margin=0.2, pairs="all")
-@example(seed=0, count=30, dim=3, classes=200, margin=0.2, pairs="first")
-def test_double_triplet_agrees(seed, count, dim, classes, margin, pairs):
+@example(seed=0, layout="strided", count=1, dim=3, classes=1, margin=0.2, pairs="first")
+@example(seed=0, layout="strided", count=270, dim=3, classes=60, margin=0.2, pairs="all")
+@example(seed=0, layout="strided", count=30, dim=3, classes=200, margin=0.2, pairs="first")
+def test_double_triplet_agrees(seed, count, dim, layout, classes, margin, pairs):
     labels = some_labels(seed, count, max(classes, count // 20)) - 1
     assert_backends_agree(
         lambda u, v, backend: double_triplet(u, v, labels, margin, 0.7, pairs, backend=backend),
-        unit_rows(seed, count, dim),
-        unit_rows(seed + 9, count, dim),
+        laid_out(unit_rows(seed, count, dim), layout),
+        laid_out(unit_rows(seed + 9, count, dim), layout),
     )
 
 
 @quick
-@given(**{name: batches[name] for name in ("seed", "count", "dim")}, margin=st.floats(-1, 1))
-@example(seed=0, count=1, dim=1, margin=0.1)
-def test_cosine_embedding_agrees(seed, count, dim, margin):
+@given(**{name: batches[name] for name in ("seed", "count", "dim", "layout")}, margin=st.floats(-1, 1))
+@example(seed=0, layout="strided", count=1, dim=1, margin=0.1)
+def test_cosine_embedding_agrees(seed, count, dim, layout, margin):
     assert_backends_agree(
         lambda u, v, backend: cosine_embedding(u, v, margin, 0.8, backend=backend),
-        unit_rows(seed, count, dim),
-        unit_rows(seed + 9, count, dim),
+        laid_out(unit_rows(seed, count, dim), layout),
+        laid_out(unit_rows(seed + 9, count, dim), layout),
     )
 
 
@@ -156,6 +179,26 @@ def test_single_precision_agrees(name):
     u, v = unit_rows(1, 300, 64, torch.float32), unit_rows(2, 300, 64, torch.float32)
     assert_backends_agree(loss, u, v, rtol=1e-5, atol=1e-6)
     assert loss(u, v).dtype == torch.float32
+
+
+@quick
+@given(
+    name=st.sampled_from(NAMES),
+    **{key: batches[key] for key in ("seed", "dim", "layout")},
+    count=st.integers(1, 200),
+    classes=st.integers(1, 50),
+)
+@example(name="semihard", seed=0, count=1, dim=1, layout="strided", classes=1)
+@example(name="all", seed=0, count=60, dim=1, layout="transposed", classes=1)
+@example(name="and", seed=0, count=200, dim=1024, layout="strided", classes=50)
+def test_single_precision_agrees_closely_where_products_are_exact(name, seed, dim, layout, count, classes):
+    loss = loss_named(name, count, classes, seed)
+    u, v = (laid_out(exact_rows(seed + k, count, dim), layout) for k in (1, 2))
+    if name == "semihard":
+        # Among equally distant negatives either may be taken: the value is the same, the gradient is not.
+        assert float(loss(u, v)) == pytest.approx(float(loss(u, v, backend="reference")), rel=1e-5, abs=1e-6)
+    else:
+        assert_backends_agree(loss, u, v, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

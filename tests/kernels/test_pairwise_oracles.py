@@ -125,6 +125,24 @@ def test_double_triplet_of_all_pairs(backend):
     assert float(terms["semantic_text"]) == pytest.approx(expected["t2i"]["loss"], **TORCH)
 
 
+@pytest.mark.parametrize(
+    ("labels", "pairs", "counts"),
+    [
+        (LABELS, "first", ORACLES["double_triplet"]["informative"]),
+        (LABELS_WITH_BACKGROUND, "first", ORACLES["double_triplet"]["informative_with_background"]),
+        (LABELS, "all", {name: ORACLES["double_triplet"]["all_pairs"][name]["informative"] for name in ("i2t", "t2i")}),
+    ],
+)
+def test_double_triplet_counts_as_many_informative_triplets(labels, pairs, counts, backend):
+    # The gradient by the similarities is what images give whose product with the texts they are.
+    similarities = (rows("img") @ rows("txt").T).requires_grad_()
+    terms = double_triplet_terms(similarities, torch.eye(8, dtype=torch.float64), labels, 0.3, pairs, backend=backend)
+    for term, count in zip(reversed(terms.values()), reversed(counts.values()), strict=False):
+        (slopes,) = torch.autograd.grad(term, similarities, retain_graph=True)
+        # Each informative triplet adds 1 / count at its negative; some negative is in one alone.
+        assert 1 / float(slopes[slopes > 0].min()) == pytest.approx(count)
+
+
 def test_double_triplet_gradient(backend):
     image, text = raw("img").requires_grad_(), raw("txt").requires_grad_()
     double_triplet(normalize(image, dim=1), normalize(text, dim=1), LABELS, 0.3, 0.1, backend=backend).backward()

@@ -1,6 +1,9 @@
-"""The double triplet loss on the CPU: the four terms share each tile of similarities."""
+"""The double triplet loss on the CPU: the four terms share each tile of similarities and of their derivatives."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from huse_bench.kernels.cpu._fused import finite
+from huse_bench.kernels.cpu._products import add_products
 
 __all__ = ["double_triplet_terms"]
 
@@ -22,17 +26,52 @@ _Indices = NDArray[np.int64]
 
 def double_triplet_terms(image: Tensor, text: Tensor, labels: Tensor, margin: float, pairs: str) -> tuple[Tensor, ...]:
     """See :func:`huse_bench.kernels.double_triplet_terms`; the terms in the order given there."""
-    positives, cut = _choose(labels.numpy(), every=pairs == "all")
-    own = (image * text).sum(dim=1)
-    to_text = _to_positives(image, text, positives)
-    to_image = _to_positives(text, image, positives)
-    # Labels as narrow as the similarities share their vectors.
-    narrow = np.unique(labels.numpy(), return_inverse=True)[1].astype(np.int32)
-    narrow[labels.numpy() < 0] = -1
-    terms: Tensor = _Terms.apply(
-        image, text, own, to_text, to_image, torch.from_numpy(narrow), torch.from_numpy(cut), margin
-    )  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    terms: Tensor = _Terms.apply(image, text, labels, margin, pairs)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return terms.unbind()
+
+
+class _Triplets(NamedTuple):
+    """What the triplets of N items are made of, and how many are informative.
+
+    A triplet costs the similarity of its query and its negative plus the bias of its query and its positive.
+    """
+
+    labels: NDArray[np.int32]  # (N,), -1 for none
+    positives: _Indices  # (P, N) of each query of a semantic term, -1 for none
+    cut: NDArray[np.int32]  # (N,), the index that the negatives of a semantic term lie under
+    own: NDArray[np.floating]  # (N,) biases of the instance terms
+    to_text: NDArray[np.floating]  # (P, N) biases of semantic_image; -inf, which costs nothing, where no positive is
+    to_image: NDArray[np.floating]  # (P, N) biases of semantic_text
+    own_informative: NDArray[np.floating]  # (2, N) of instance_image and instance_text, by query
+    informative: NDArray[np.floating]  # (2, P, N) of semantic_image and semantic_text, by positive and query
+
+    @classmethod
+    def uncounted(cls, image: Tensor, text: Tensor, labels: _Indices, margin: float, *, every: bool) -> _Triplets:
+        """Those of a batch, with counts of 0."""
+        positives, cut = _choose(labels, every=every)
+        # As narrow as the similarities, so that they share their vectors.
+        narrow = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+        narrow[labels < 0] = -1
+        itself = np.arange(len(labels))[None]
+        return cls(
+            narrow,
+            positives,
+            cut.astype(np.int32),
+            _biases(image.numpy(), text.numpy(), itself, margin)[0],
+            _biases(image.numpy(), text.numpy(), positives, margin),
+            _biases(text.numpy(), image.numpy(), positives, margin),
+            image.new_zeros(2, len(labels)).numpy(),
+            image.new_zeros(2, *positives.shape).numpy(),
+        )
+
+    def counts(self) -> NDArray[np.float64]:
+        """The informative triplets of the four terms."""
+        return np.array(
+            [
+                *self.own_informative.sum(axis=1, dtype=np.float64),
+                *self.informative.sum(axis=(1, 2), dtype=np.float64),
+            ]
+        )
 
 
 def _choose(labels: _Indices, *, every: bool) -> tuple[_Indices, _Indices]:
@@ -62,158 +101,131 @@ def _choose(labels: _Indices, *, every: bool) -> tuple[_Indices, _Indices]:
     return positives, cut
 
 
-def _to_positives(queries: Tensor, others: Tensor, positives: _Indices) -> Tensor:
-    """(P, N) similarities of each query to its positives; inf where it has none, which no negative exceeds."""
-    none = queries.new_full((1, len(queries)), torch.inf)
-    rows = [none[0]] if len(positives) == 0 else []
-    for chosen in torch.from_numpy(positives):
-        similarity = (queries * others.index_select(0, chosen.clamp(min=0))).sum(dim=1)
-        rows.append(torch.where(chosen < 0, none[0], similarity))
-    return torch.stack(rows)
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
+def _biases(queries, others, positives, margin):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    biases = np.full(positives.shape, -np.inf, queries.dtype)
+    for k in range(len(positives)):
+        for i in range(len(queries)):
+            if positives[k, i] >= 0:
+                query, other = queries[i], others[positives[k, i]]
+                similarity = query[0] * 0
+                for d in range(len(query)):
+                    similarity += query[d] * other[d]
+                biases[k, i] = margin - similarity
+    return biases
 
 
 class _Terms(torch.autograd.Function):
-    """The four terms, given the similarities to the positives.
-
-    The normalisers are known only after all tiles, so the gradient is formed in the backward pass.
-    """
+    """The four terms. Their normalisers are known only after all tiles, so the backward pass forms the gradient."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        image: Tensor,
-        text: Tensor,
-        own: Tensor,
-        to_text: Tensor,
-        to_image: Tensor,
-        labels: Tensor,
-        cut: Tensor,
-        margin: float,
-    ) -> Tensor:
+    def forward(ctx: Any, image: Tensor, text: Tensor, labels: Tensor, margin: float, pairs: str) -> Tensor:
+        ctx.save_for_backward(image, text)
+        image, text = image.contiguous(), text.contiguous()
+        triplets = _Triplets.uncounted(image, text, labels.numpy(), margin, every=pairs == "all")
         kept = image @ text.T if len(image) ** 2 * image.element_size() <= _KEEP else None
-        biases = (margin - own, margin - to_text, margin - to_image)
-        totals = torch.zeros(4, dtype=torch.float64)
-        informative = (
-            torch.zeros_like(own),
-            torch.zeros_like(own),
-            torch.zeros_like(to_text),
-            torch.zeros_like(to_image),
-        )
-        for first in range(0, len(image), _ROWS):
-            tile = kept[first : first + _ROWS] if kept is not None else image[first : first + _ROWS] @ text.T
-            _sums(
-                tile.numpy(),
-                first,
-                labels.numpy(),
-                cut.numpy(),
-                biases[0].numpy(),
-                biases[1].numpy(),
-                biases[2].numpy(),
-                totals.numpy(),
-                informative[0].numpy(),
-                informative[1].numpy(),
-                informative[2].numpy(),
-                informative[3].numpy(),
-            )
-        counts = torch.stack([count.sum(dtype=torch.float64) for count in informative]).clamp(min=1)
+        totals = np.zeros(4)
+        for first, tile in _tiles(image, text, kept):
+            _sums(tile.numpy(), first, triplets, totals)
+        counts = np.maximum(triplets.counts(), 1)
         if not finite(image, text):
-            counts.fill_(torch.nan)
-        ctx.save_for_backward(image, text, labels, cut, counts, *biases, *informative)
-        ctx.kept = kept
-        return (totals / counts).to(image.dtype)
+            counts.fill(np.nan)
+        ctx.kept, ctx.triplets, ctx.counts = kept, triplets, counts
+        return torch.from_numpy(totals / counts).to(image)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        image, text, labels, cut, counts, *rest = ctx.saved_tensors
-        biases, informative = rest[:3], rest[3:]
-        weights = (upstream / counts).to(image.dtype)
-        of_image, of_text = torch.empty_like(image), torch.zeros_like(text)
-        for first in range(0, len(image), _ROWS):
-            rows = image[first : first + _ROWS]
-            tile = ctx.kept[first : first + _ROWS] if ctx.kept is not None else rows @ text.T
-            slopes = torch.empty_like(tile)
-            _slopes(
-                tile.numpy(),
-                first,
-                labels.numpy(),
-                cut.numpy(),
-                biases[0].numpy(),
-                biases[1].numpy(),
-                biases[2].numpy(),
-                weights.numpy(),
-                slopes.numpy(),
-            )
-            torch.mm(slopes, text, out=of_image[first : first + _ROWS])
-            of_text.addmm_(slopes.T, rows)
-        instance_image, instance_text, semantic_image, semantic_text = (
-            -weight * count for weight, count in zip(weights, informative, strict=True)
-        )
-        return of_image, of_text, instance_image + instance_text, semantic_image, semantic_text, None, None, None
+        image, text = (rows.contiguous() for rows in ctx.saved_tensors)
+        weights = (upstream / torch.from_numpy(ctx.counts)).to(image)
+        of_image, of_text = torch.zeros_like(image), torch.zeros_like(text)
+        buffer = image.new_empty(min(_ROWS, len(image)), len(image))
+        for first, tile in _tiles(image, text, ctx.kept):
+            span, slopes = slice(first, first + len(tile)), buffer[: len(tile)]
+            _slopes(tile.numpy(), first, ctx.triplets, weights.numpy(), slopes.numpy())
+            add_products(slopes, image[span], text, of_image[span], of_text)
+        return of_image, of_text, None, None, None
+
+
+def _tiles(image: Tensor, text: Tensor, kept: Tensor | None) -> Iterator[tuple[int, Tensor]]:
+    """The first row and the similarities of each tile, which the next one overwrites unless they are kept."""
+    buffer = image.new_empty(min(_ROWS, len(image)), len(image)) if kept is None else kept
+    for first in range(0, len(image), _ROWS):
+        rows = image[first : first + _ROWS]
+        tile = buffer[first : first + _ROWS] if kept is not None else torch.mm(rows, text.T, out=buffer[: len(rows)])
+        yield first, tile
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _sums(tile, first, labels, cut, own, to_text, to_image, totals, n_image, n_text, n_to_text, n_to_image):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+def _sums(tile, first, triplets, totals):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Add a tile's costs to the totals of the four terms, and its informative triplets to those of each query."""
-    one = tile.dtype.type(1)
-    zero = tile.dtype.type(0)
-    columns = tile.shape[1]
+    one, zero = tile.dtype.type(1), tile.dtype.type(0)
+    labels, cut, own = triplets.labels, triplets.cut, triplets.own
     for r in range(tile.shape[0]):
         row = first + r
-        costs = tile[r] + own[row]
-        costs[row] = zero
-        total = zero
-        for j in range(columns):
-            total += max(costs[j], zero)
-            n_image[row] += one if costs[j] > 0 else zero
-        totals[0] += total
-        costs = tile[r] + own
-        costs[row] = zero
-        total = zero
-        for j in range(columns):
-            total += max(costs[j], zero)
-            n_text[j] += one if costs[j] > 0 else zero
-        totals[1] += total
+        similarity = tile[r]
+        # The other view of an item is no negative, and costs nothing so.
+        similarity[row] = -np.inf
+        bias, of_text = own[row], triplets.own_informative[1]
+        image_total = text_total = image_count = zero
+        for j in range(len(similarity)):
+            image_cost, text_cost = similarity[j] + bias, similarity[j] + own[j]
+            image_total += max(image_cost, zero)
+            text_total += max(text_cost, zero)
+            image_count += one if image_cost > 0 else zero
+            of_text[j] += one if text_cost > 0 else zero
+        totals[0] += image_total
+        totals[1] += text_total
+        triplets.own_informative[0, row] = image_count
         if labels[row] < 0:
             continue
-        for k in range(len(to_text)):
-            total = zero
-            informative = zero
-            bias = to_text[k, row]
-            for j in range(cut[row]):
-                cost = tile[r, j] + bias
-                counted = (cost > 0) & (labels[j] != labels[row]) & (labels[j] >= 0)
-                total += cost if counted else zero
-                informative += one if counted else zero
-            totals[2] += total
-            n_to_text[k, row] = informative
-            total = zero
-            for j in range(columns):
-                cost = tile[r, j] + to_image[k, j]
-                counted = (cost > 0) & (labels[j] != labels[row]) & (labels[j] >= 0) & (row < cut[j])
-                total += cost if counted else zero
-                n_to_image[k, j] += one if counted else zero
-            totals[3] += total
+        for k in range(len(triplets.positives)):
+            bias, biases, of_text = triplets.to_text[k, row], triplets.to_image[k], triplets.informative[1, k]
+            image_total = text_total = image_count = zero
+            for j in range(len(similarity)):
+                negative = (labels[j] != labels[row]) & (labels[j] >= 0)
+                image_cost, text_cost = similarity[j] + bias, similarity[j] + biases[j]
+                image_counts = negative & (j < cut[row]) & (image_cost > 0)
+                text_counts = negative & (row < cut[j]) & (text_cost > 0)
+                image_total += image_cost if image_counts else zero
+                text_total += text_cost if text_counts else zero
+                image_count += one if image_counts else zero
+                of_text[j] += one if text_counts else zero
+            totals[2] += image_total
+            totals[3] += text_total
+            triplets.informative[0, k, row] = image_count
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _slopes(tile, first, labels, cut, own, to_text, to_image, weights, slopes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
-    """Derivatives of the weighted terms by each similarity of a tile, those to positives apart."""
+def _slopes(tile, first, triplets, weights, slopes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Derivatives of the weighted terms by each similarity of a tile."""
     zero = tile.dtype.type(0)
-    columns = tile.shape[1]
+    own_image, own_text, image, text = weights[0], weights[1], weights[2], weights[3]
+    labels, cut, own = triplets.labels, triplets.cut, triplets.own
+    positives, informative = triplets.positives, triplets.informative
     for r in range(tile.shape[0]):
         row = first + r
-        for j in range(columns):
-            image_slope = weights[0] if tile[r, j] + own[row] > 0 else zero
-            text_slope = weights[1] if tile[r, j] + own[j] > 0 else zero
-            slopes[r, j] = image_slope + text_slope
-        slopes[r, row] = zero
+        similarity, slope = tile[r], slopes[r]
+        bias = own[row]
+        for j in range(len(similarity)):
+            image_slope = own_image if similarity[j] + bias > 0 else zero
+            text_slope = own_text if similarity[j] + own[j] > 0 else zero
+            slope[j] = image_slope + text_slope
+        of_own = triplets.own_informative[:, row]
+        slope[row] = -(own_image * of_own[0] + own_text * of_own[1])
         if labels[row] < 0:
             continue
-        for k in range(len(to_text)):
-            bias = to_text[k, row]
-            for j in range(columns):
+        for k in range(len(positives)):
+            bias, biases = triplets.to_text[k, row], triplets.to_image[k]
+            for j in range(len(similarity)):
                 negative = (labels[j] != labels[row]) & (labels[j] >= 0)
-                image_counts = negative & (j < cut[row]) & (tile[r, j] + bias > 0)
-                text_counts = negative & (row < cut[j]) & (tile[r, j] + to_image[k, j] > 0)
-                slopes[r, j] += (weights[2] if image_counts else zero) + (weights[3] if text_counts else zero)
+                image_counts = negative & (j < cut[row]) & (similarity[j] + bias > 0)
+                text_counts = negative & (row < cut[j]) & (similarity[j] + biases[j] > 0)
+                slope[j] += (image if image_counts else zero) + (text if text_counts else zero)
+            if positives[k, row] >= 0:
+                slope[positives[k, row]] -= image * informative[0, k, row]
+    for k in range(len(positives)):
+        for query in range(len(labels)):
+            r = positives[k, query] - first
+            if 0 <= r < tile.shape[0]:
+                slopes[r, query] -= text * informative[1, k, query]

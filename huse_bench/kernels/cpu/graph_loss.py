@@ -14,7 +14,7 @@ from huse_bench.kernels.cpu._fused import fused
 __all__ = ["graph_loss"]
 
 # Rows of a panel, at the least: few where many class pairs are skipped, so that the rows skip the same ones.
-_NARROW, _WIDE = 16, 256
+_NARROW, _WIDE = 16, 384
 # Share of pairs from which wide panels are faster.
 _DENSE = 0.5
 

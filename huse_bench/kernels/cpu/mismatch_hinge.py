@@ -7,6 +7,7 @@ from numba import njit
 from torch import Tensor
 
 from huse_bench.kernels.cpu._fused import fused
+from huse_bench.kernels.cpu._products import add_products
 
 __all__ = ["mismatch_hinge"]
 
@@ -19,16 +20,17 @@ def mismatch_hinge(image: Tensor, text: Tensor, margin: float) -> Tensor:
 
 
 def _value_and_gradients(image: Tensor, text: Tensor, *, margin: float) -> tuple[float, tuple[Tensor, Tensor]]:
-    of_image, of_text = torch.empty_like(image), torch.zeros_like(text)
-    mismatches = max(len(image) * (len(image) - 1), 1)
+    image, text = image.contiguous(), text.contiguous()
+    of_image, of_text = torch.zeros_like(image), torch.zeros_like(text)
+    buffer = image.new_empty(min(_ROWS, len(image)), len(image))
     total = 0.0
     for first in range(0, len(image), _ROWS):
         rows = image[first : first + _ROWS]
-        tile = rows @ text.T
+        tile = torch.mm(rows, text.T, out=buffer[: len(rows)])
         total += _excess(tile.numpy(), first, margin)
-        torch.mm(tile, text, out=of_image[first : first + _ROWS])
-        of_text.addmm_(tile.T, rows)
-    return total / mismatches, (of_image / mismatches, of_text / mismatches)
+        add_products(tile, rows, text, of_image[first : first + _ROWS], of_text)
+    mismatches = max(len(image) * (len(image) - 1), 1)
+    return total / mismatches, (of_image.div_(mismatches), of_text.div_(mismatches))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
