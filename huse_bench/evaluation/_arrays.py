@@ -31,12 +31,15 @@ def as_labels(name: str, values: Any, ndim: int, classes: int | None = None) -> 
         raise DataError(f"{name} must be {shape} and not empty, got shape {array.shape}")
     if not np.issubdtype(array.dtype, np.integer):
         raise DataError(f"{name} must be integers (class indices), got {array.dtype}")
-    lowest, highest = int(array.min()), int(array.max())
-    if lowest < 0:
-        raise DataError(f"{name} holds the class index {lowest}, but class indices begin with 0")
-    if classes is not None and highest >= classes:
-        raise DataError(f"{name} holds the class index {highest}, but there are {classes} classes (0 to {classes - 1})")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    labels = np.ascontiguousarray(array, dtype=np.int64)
+    limit = np.iinfo(np.int64).max if classes is None else classes - 1
+    # As unsigned numbers the negative ones are the greatest, so that one pass looks for both mistakes.
+    if labels.view(np.uint64).max() > limit:
+        if array.min() < 0:
+            raise DataError(f"{name} holds the class index {array.min()}, but class indices begin with 0")
+        there_are = f"there are {limit + 1} classes (0 to {limit})"
+        raise DataError(f"{name} holds the class index {array.max()}, but {there_are}")
+    return labels
 
 
 def as_rankings(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,14 +43,17 @@ def correct_counts(
         The counts by K, in ascending order.
     """
     depths = sorted(sets)
-    if not all(bool((sets[inner] <= sets[outer]).all()) for inner, outer in pairwise(depths)):
-        # One table serves all K only where the sets nest; a single set always does.
-        return {k: correct_counts(query, retrieved, {k: sets[k]})[k] for k in depths}
-    # The first level whose set holds the class; len(depths) where none does.
-    # Small integers, so that the table stays in the processor's nearest cache.
-    levels = len(depths) - np.stack([sets[k] for k in depths]).sum(axis=0, dtype=np.uint8)
-    counts = np.zeros((len(depths), len(query)), dtype=np.int64)
-    _nested_counts(query, retrieved, levels, np.array(depths), counts)
+    # One word of the table counts for all K at once, each in bits of its own that must hold the largest count.
+    width = 64 // len(depths)
+    if depths[-1] >> width:
+        half = len(depths) // 2
+        parts = [correct_counts(query, retrieved, {k: sets[k] for k in ks}) for ks in (depths[:half], depths[half:])]
+        return parts[0] | parts[1]
+    marks = np.zeros(sets[depths[0]].shape, dtype=np.uint64)
+    for level, k in enumerate(depths):
+        marks |= sets[k].astype(np.uint64) << np.uint64(width * level)
+    counts = np.empty((len(depths), len(query)), dtype=np.int64)
+    _correct_counts(query, retrieved, marks, np.array(depths), width, counts)
     return dict(zip(depths, counts, strict=True))
 
 
@@ -79,18 +81,22 @@ def _hit_counts(
 
 
 @njit(cache=True)
-def _nested_counts(
+def _correct_counts(
     query: NDArray[np.int64],
     retrieved: NDArray[np.int64],
-    levels: NDArray[np.uint8],
+    marks: NDArray[np.uint64],
     depths: NDArray[np.int64],
+    width: int,
     counts: NDArray[np.int64],
 ) -> None:
+    totals = np.empty(depths[-1], np.uint64)
+    mask = ~np.uint64(0) >> np.uint64(64 - width)
     for i in range(len(query)):
-        first_level = levels[query[i]]
+        marked = marks[query[i]]
+        total = np.uint64(0)
+        for j in range(len(totals)):
+            # Unsigned, or every access would be checked for counting from the end.
+            total += marked[np.uint64(retrieved[i, j])]
+            totals[j] = total
         for level in range(len(depths)):
-            total = 0
-            for j in range(depths[level]):
-                # Unsigned, or every access would be checked for counting from the end.
-                total += first_level[np.uint64(retrieved[i, j])] <= level
-            counts[level, i] = total
+            counts[level, i] = totals[depths[level] - 1] >> np.uint64(width * level) & mask

@@ -60,6 +60,18 @@ def test_counts_equal_plain_loops(rng):
             ]
 
 
+@pytest.mark.parametrize("ks", [[1], [300], [1, 40, 300], [*range(1, 18)], [1, *range(290, 301)]])
+def test_many_and_deep_sets_are_counted_apart(ks):
+    # As many hits as there can be: a K's count that overflowed its bits would show in its neighbour's.
+    rng = np.random.default_rng(1)
+    query, retrieved = np.arange(4), rng.integers(0, 4, (4, 300))
+    sets = {k: rng.random((4, 4)) < (0.5 if k % 2 else 2) for k in ks}
+    found = correct_counts(query, retrieved, sets)
+    assert list(found) == ks
+    for k, counts in found.items():
+        assert counts.tolist() == sets[k][query[:, None], retrieved[:, :k]].sum(axis=1).tolist()
+
+
 @settings(deadline=None)
 @given(_CASES)
 def test_hp_is_at_least_what_recall_allows(rng):
@@ -109,6 +121,7 @@ def test_scores_come_from_the_counts_alone():
         ([0, 9], [[0], [1]], 1, r"query_labels holds the class index 9, but there are 9 classes \(0 to 8\)"),
         ([0, 1], [[0], [9]], 1, "retrieved_labels holds the class index 9"),
         ([0, -1], [[0], [1]], 1, "query_labels holds the class index -1"),
+        ([0, -1], [[0], [9]], 1, "query_labels holds the class index -1, but class indices begin with 0"),
         ([0.0, 1.0], [[0], [1]], 1, "query_labels must be integers .* got float64"),
         ([[0], [1]], [[0], [1]], 1, r"query_labels must be \(n,\) and not empty, got shape \(2, 1\)"),
         ([0, 1], [0, 1], 1, r"retrieved_labels must be \(n, columns\)"),

@@ -152,6 +152,12 @@ def test_deep_rankings():
     _assert_ranked(top_k(rows, rows, 1000, exclude_self=True), _brute_force(rows, rows, 1000, exclude_self=True))
 
 
+def test_deep_rankings_of_equal_rows():
+    # Whole classes tie, and more of them than are asked for: the order is that of the indices.
+    rows = _clusters(2600, 0.0, classes=2)
+    _assert_ranked(top_k(rows, rows, 700), _brute_force(rows, rows, 700, exclude_self=False))
+
+
 def test_rows_need_not_be_of_unit_length():
     queries, gallery = 30 * _clusters(200, 1e-4), 7 * _clusters(300, 1e-4)
     _assert_ranked(top_k(queries, gallery, 5), _brute_force(queries, gallery, 5, exclude_self=False))

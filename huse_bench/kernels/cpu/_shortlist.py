@@ -2,7 +2,8 @@
 
 A product and the score it stands for differ by at most half the margin, so a candidate whose product is more than
 the margin below the k-th best product has a score below the k-th best score and is dropped. A list that stays full
-is cut to the k best by score.
+is cut to the k best by score. Tiles come in the order of the gallery, and so do the candidates in a list: equal scores
+need no comparison of indices.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Shortlists(NamedTuple):
     k: int
     margin: float
     products: NDArray[np.floating]  # (n, room), of the first counts[i] candidates
-    indices: NDArray[np.int64]  # (n, room), into the gallery
+    indices: NDArray[np.int64]  # (n, room), into the gallery, ascending
     counts: NDArray[np.int64]  # (n,)
     limits: NDArray[np.int64]  # (n,), the counts at which hopeless candidates are looked for
     floors: NDArray[np.floating]  # (n,), what a product must reach to be a candidate
@@ -59,57 +60,54 @@ class Shortlists(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def raise_floors(tile: NDArray[np.floating], lists: Shortlists) -> None:
-    """Start from a tile (n, c) of each query's first products, so that few of them become candidates.
-
-    Of as many maxima of distinct columns, the k-th is at most the k-th best product.
-    """
-    groups = 3 * lists.k
-    width = tile.shape[1] // groups
-    if width < 2:
-        return
-    maxima = np.empty(groups, tile.dtype)
-    for i in range(tile.shape[0]):
-        for group in range(groups):
-            maximum = tile[i, group * width]
-            for j in range(group * width + 1, (group + 1) * width):
-                maximum = max(maximum, tile[i, j])
-            maxima[group] = maximum
-        lists.floors[i] = max(lists.floors[i], _kth_best(maxima, lists.k) - lists.margin)
+def raise_floors(samples: NDArray[np.floating], lists: Shortlists) -> None:
+    """Start from some products (n, s) of each query, s at least k, so that few others become candidates."""
+    for i in range(len(samples)):
+        lists.floors[i] = max(lists.floors[i], _kth_best(samples[i].copy(), lists.k) - lists.margin)
 
 
 @njit(cache=True, nogil=True)
 def scan_rows(tile: NDArray[np.floating], first_index: int, lists: Shortlists) -> None:
     """Add what is new in a tile (n, c) whose columns are the gallery rows from ``first_index`` on."""
+    hits = np.empty(_STRIP, np.int64)
+    products, indices, counts, limits = lists.products, lists.indices, lists.counts, lists.limits
+    floors = np.empty(tile.shape[1], tile.dtype)
+    whole = tile.shape[1] - tile.shape[1] % _STRIP
     for i in range(tile.shape[0]):
         row = tile[i]
+        floors[:] = lists.floors[i]
         for start in range(0, len(row), _STRIP):
-            strip = row[start : start + _STRIP]
-            floor = lists.floors[i]
-            reached = np.uint8(0)
-            for j in range(len(strip)):
-                reached = np.uint8(reached | np.uint8(strip[j] >= floor))
-            if reached:
-                for j in range(len(strip)):
-                    if strip[j] >= floor:
-                        floor = _add(lists, i, strip[j], first_index + start + j)
+            if start < whole and not _reaches(row, floors, start):
+                continue
+            found = 0
+            for j in range(start, min(start + _STRIP, len(row))):
+                hits[found] = j
+                found += row[j] >= floors[j]
+            for j in hits[:found]:
+                if _add(products, indices, counts, i, row[j], first_index + j) == limits[i]:
+                    _make_room(lists, i)
+                    floors[:] = lists.floors[i]
 
 
 @njit(cache=True, nogil=True)
 def scan_columns(tile: NDArray[np.floating], first_index: int, lists: Shortlists) -> None:
     """Add what is new in a tile (r, n) whose rows are the gallery rows from ``first_index`` on."""
+    hits = np.empty(_STRIP, np.int64)
+    products, indices, counts, limits = lists.products, lists.indices, lists.counts, lists.limits
+    floors = lists.floors
+    whole = tile.shape[1] - tile.shape[1] % _STRIP
     for i in range(tile.shape[0]):
         row = tile[i]
         for start in range(0, len(row), _STRIP):
-            strip = row[start : start + _STRIP]
-            floors = lists.floors[start : start + _STRIP]
-            reached = np.uint8(0)
-            for j in range(len(strip)):
-                reached = np.uint8(reached | np.uint8(strip[j] >= floors[j]))
-            if reached:
-                for j in range(len(strip)):
-                    if strip[j] >= floors[j]:
-                        _add(lists, start + j, strip[j], first_index + i)
+            if start < whole and not _reaches(row, floors, start):
+                continue
+            found = 0
+            for j in range(start, min(start + _STRIP, len(row))):
+                hits[found] = j
+                found += row[j] >= floors[j]
+            for j in hits[:found]:
+                if _add(products, indices, counts, j, row[j], first_index + i) == limits[j]:
+                    _make_room(lists, j)
 
 
 @njit(cache=True, nogil=True)
@@ -117,31 +115,53 @@ def settle(lists: Shortlists, values: NDArray[np.floating], indices: NDArray[np.
     """Write each query's k best by score into ``values`` and ``indices`` (n, k)."""
     for i in range(len(values)):
         _drop_hopeless(lists, i)
-        _score(lists, i, values[i], indices[i])
+        scores = _scores(lists, i)
+        order = _best_first(scores)
+        for place in range(lists.k):
+            values[i, place] = scores[order[place]]
+            indices[i, place] = lists.indices[i, order[place]]
 
 
 @njit(cache=True, nogil=True)
-def _add(lists: Shortlists, query: int, product: np.floating, index: int) -> np.floating:
-    """Add a candidate, make room for the next, and give the floor from now on."""
-    count = lists.counts[query]
-    lists.products[query, count] = product
-    lists.indices[query, count] = index
-    lists.counts[query] = count + 1
-    if count + 1 == lists.limits[query]:
-        _drop_hopeless(lists, query)
-        room = lists.products.shape[1]
-        if 4 * lists.counts[query] > 3 * room:
-            _keep_best(lists, query)
-        lists.limits[query] = min(room, 2 * lists.counts[query])
-    floor: np.floating = lists.floors[query]
-    return floor
+def _reaches(row: NDArray[np.floating], floors: NDArray[np.floating], start: int) -> np.uint8:
+    # A loop of constant length without a branch, which the compiler turns into vector instructions.
+    reached = np.uint8(0)
+    for j in range(_STRIP):
+        reached |= np.uint8(row[start + j] >= floors[start + j])
+    return reached
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    products: NDArray[np.floating],
+    indices: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    query: int,
+    product: np.floating,
+    index: int,
+) -> int:
+    count: int = counts[query]
+    products[query, count] = product
+    indices[query, count] = index
+    counts[query] = count + 1
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
+def _make_room(lists: Shortlists, query: int) -> None:
+    """Drop candidates of a list that has reached its limit."""
+    _drop_hopeless(lists, query)
+    room = lists.products.shape[1]
+    if 4 * lists.counts[query] > 3 * room:
+        _keep_best(lists, query)
+    lists.limits[query] = min(room, 2 * lists.counts[query])
 
 
 @njit(cache=True, nogil=True)
 def _drop_hopeless(lists: Shortlists, query: int) -> None:
     count = lists.counts[query]
     products, indices = lists.products[query, :count], lists.indices[query, :count]
-    floor = max(lists.floors[query], _kth_best(products, lists.k) - lists.margin)
+    floor = max(lists.floors[query], _kth_best(products.copy(), lists.k) - lists.margin)
     kept = 0
     for j in range(count):
         products[kept] = products[j]
@@ -153,20 +173,21 @@ def _drop_hopeless(lists: Shortlists, query: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _keep_best(lists: Shortlists, query: int) -> None:
-    k = lists.k
-    values, indices = np.empty(k, lists.products.dtype), np.empty(k, np.int64)
-    _score(lists, query, values, indices)
-    lists.products[query, :k] = values
-    lists.indices[query, :k] = indices
-    lists.counts[query] = k
-    lists.floors[query] = max(lists.floors[query], values[k - 1] - lists.margin)
+    scores = _scores(lists, query)
+    best = _best_first(scores)[: lists.k]
+    lists.floors[query] = max(lists.floors[query], scores[best[-1]] - lists.margin)
+    # Back in the order of the indices.
+    best.sort()
+    for place in range(lists.k):
+        lists.products[query, place] = lists.products[query, best[place]]
+        lists.indices[query, place] = lists.indices[query, best[place]]
+    lists.counts[query] = lists.k
 
 
 @njit(cache=True, nogil=True)
 def _kth_best(values: NDArray[np.floating], k: int) -> np.floating:
-    """The k-th greatest value, by quickselect: several times faster here than numpy's partition."""
+    """The k-th greatest value, by quickselect, which reorders them: several times faster here than numpy's."""
     left, right = 0, len(values) - 1
-    values = values.copy()
     while left < right:
         pivot = values[(left + right) // 2]
         low, high = left, right
@@ -190,33 +211,30 @@ def _kth_best(values: NDArray[np.floating], k: int) -> np.floating:
 
 
 @njit(cache=True, nogil=True)
-def _score(lists: Shortlists, query: int, values: NDArray[np.floating], indices: NDArray[np.int64]) -> None:
-    values[:] = -np.inf
-    indices[:] = -1
-    for j in range(lists.counts[query]):
-        index = lists.indices[query, j]
-        _insert(values, indices, _dot(lists.queries[query], lists.gallery[index]), index)
+def _best_first(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Descending order; equal scores stay in theirs."""
+    order: NDArray[np.int64] = np.argsort(-scores, kind="mergesort")
+    return order
 
 
 @njit(cache=True, nogil=True)
-def _insert(values: NDArray[np.floating], indices: NDArray[np.int64], value: np.floating, index: int) -> None:
-    """Insert into a list that is sorted by descending value, then by index, and drops its last."""
-    last = len(values) - 1
-    if value < values[last] or (value == values[last] and index > indices[last]):
-        return
-    place = last
-    while place > 0 and (values[place - 1] < value or (values[place - 1] == value and indices[place - 1] > index)):
-        values[place] = values[place - 1]
-        indices[place] = indices[place - 1]
-        place -= 1
-    values[place] = value
-    indices[place] = index
+def _scores(lists: Shortlists, query: int) -> NDArray[np.floating]:
+    indices = lists.indices[query, : lists.counts[query]]
+    scores = np.empty(len(indices), lists.products.dtype)
+    row = lists.queries[query].astype(np.float64)
+    last = len(indices) - 1
+    for j in range(0, last + 1, 2):
+        # In pairs, since the rows come from memory; the last may be its own partner.
+        partner = min(j + 1, last)
+        scores[j], scores[partner] = _two_dots(row, lists.gallery[indices[j]], lists.gallery[indices[partner]])
+    return scores
 
 
 # Reassociation lets the compiler sum in vector lanes: another order than left to right, but one for all pairs.
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _dot(left: NDArray[np.floating], right: NDArray[np.floating]) -> np.floating:
-    total = 0.0
-    for d in range(len(left)):
-        total += np.float64(left[d]) * np.float64(right[d])
-    return left.dtype.type(total)
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _two_dots(row: NDArray[np.float64], one: NDArray[np.floating], other: NDArray[np.floating]) -> tuple[float, float]:
+    to_one = to_other = 0.0
+    for d in range(len(row)):
+        to_one += row[d] * one[d]
+        to_other += row[d] * other[d]
+    return to_one, to_other

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["top_k", "top_k_directions"]
 
-# Rows and columns of a tile of products: large enough for the product, small enough for the cache.
-_TILE = 512
+# Rows and columns of a tile of products: many, as every tile has its cost in Python, but not more than the cache holds.
+_TILE = 1024
 
 Job = tuple[Any, ...]
 
@@ -134,8 +134,21 @@ def _column_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, par
 
 def _scan(scan: Callable[..., None], tile: Tensor, first_index: int, lists: Shortlists, axis: int) -> None:
     if not lists.counts[0]:
-        raise_floors(tile.transpose(0, axis).numpy(), lists)
+        _raise_floors(tile, lists, axis)
     scan(tile.numpy(), first_index, lists)
+
+
+def _raise_floors(tile: Tensor, lists: Shortlists, axis: int) -> None:
+    """Let the lists start from the products of a tile.
+
+    Of as many maxima of distinct products, the k-th is at most the k-th best product.
+    """
+    products = tile.transpose(0, axis)
+    width = max(1, products.shape[1] // (3 * lists.k))
+    groups = products.shape[1] // width
+    if groups >= lists.k:
+        maxima = products[:, : width * groups].view(-1, width, groups).amax(1)
+        raise_floors(maxima.contiguous().numpy(), lists)
 
 
 def _settle(workers: _Workers, lists: Shortlists) -> Ranking:
@@ -165,5 +178,9 @@ class _Workers:
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Run (function, *arguments) jobs side by side and wait for all."""
+        if self.count == 1:
+            for function, *arguments in jobs:
+                function(*arguments)
+            return
         for future in [self._pool.submit(*job) for job in jobs]:
             future.result()
