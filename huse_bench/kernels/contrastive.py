@@ -1,0 +1,98 @@
+"""Softmax cross-entropy over all pairs of two sets of rows, in both directions, without the matrix of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from huse_bench.errors import ConfigError
+from huse_bench.kernels._arguments import check_labels, check_rows, full_precision
+from huse_bench.kernels.cpu._fused import fused
+
+__all__ = ["contrastive"]
+
+#: Elements of a tile of logits.
+_TILE = 1 << 19
+
+
+def contrastive(image: Tensor, text: Tensor, scale: Tensor | float, labels: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of picking a row's partners among all rows of the other side, over both directions.
+
+    ``-1/2N * sum_i mean_{p in P(i)} (log softmax_j(s x_i . y_j)[p] + log softmax_j(s y_i . x_j)[p])``, where P(i) is
+    the item itself or, with labels, all items of its class. Memory is linear in the rows: the logits are formed twice,
+    a few rows at a time. Runs on any device; there is no second derivative.
+
+    Args:
+        image: (N, D) unit rows, floating point; less than float32 is computed in float32.
+        text: (N, D) unit rows of the same items.
+        scale: s, the inverse temperature; a scalar, differentiated by where it is a tensor.
+        labels: (N,) int64 class indices.
+
+    Returns:
+        A scalar of the type of the rows, float32 at the least.
+
+    Raises:
+        ConfigError: for an argument of a wrong shape or type.
+
+    Reference:
+        Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (CLIP), 2021, figure 3;
+        with labels Yang et al., "Unified Contrastive Learning in Image-Text-Label Space", CVPR 2022, equations 1-3,
+        which is Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2, across modalities.
+    """
+    check_rows(image=image, text=text)
+    if labels is not None:
+        check_labels(labels, image)
+    image, text, scale = full_precision(image, text, torch.as_tensor(scale, device=image.device))
+    if scale.ndim:
+        raise ConfigError(f"scale must be a single number, got shape {tuple(scale.shape)}")
+
+    def compute(x: Tensor, y: Tensor, scale: Tensor) -> tuple[float, tuple[Tensor, ...]]:
+        count = len(x)
+        partners_of_x, partners_of_y = _partners(y, labels), _partners(x, labels)
+        matched = (x * partners_of_x).sum()
+        rows, columns = _log_sums(x, y, scale)
+        value = (rows.sum() + columns.sum()) / (2 * count) - scale * matched / count
+        share = 1 / (2 * count)
+        x_gradient, y_gradient, logits_mean = torch.zeros_like(x), torch.zeros_like(y), torch.zeros_like(scale)
+        for tile in _tiles(count):
+            cosines = x[tile] @ y.T
+            logits = scale * cosines
+            weights = (logits - rows[tile, None]).exp_().add_((logits - columns).exp_())
+            logits_mean += (weights * cosines).sum() * share
+            x_gradient[tile] = weights @ y
+            y_gradient.addmm_(weights.T, x[tile])
+        x_gradient.sub_(partners_of_x, alpha=2).mul_(scale * share)
+        y_gradient.sub_(partners_of_y, alpha=2).mul_(scale * share)
+        return float(value), (x_gradient, y_gradient, logits_mean - matched / count)
+
+    with torch.autocast(image.device.type, enabled=False):
+        return fused(compute, image, text, scale)
+
+
+def _tiles(count: int) -> Iterator[slice]:
+    height = max(_TILE // count, 1)
+    for start in range(0, count, height):
+        yield slice(start, start + height)
+
+
+def _log_sums(x: Tensor, y: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) log-sum-exp of each row and of each column of the logits."""
+    rows = x.new_empty(len(x))
+    columns = x.new_full((len(y),), -torch.inf)
+    for tile in _tiles(len(x)):
+        logits = scale * (x[tile] @ y.T)
+        rows[tile] = logits.logsumexp(1)
+        columns = torch.logaddexp(columns, logits.logsumexp(0))
+    return rows, columns
+
+
+def _partners(rows: Tensor, labels: Tensor | None) -> Tensor:
+    """(N, D) the mean of each item's partners."""
+    if labels is None:
+        return rows
+    _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    sums = rows.new_zeros(len(counts), rows.shape[1]).index_add_(0, index, rows)
+    means: Tensor = sums / counts[:, None]
+    return means[index]

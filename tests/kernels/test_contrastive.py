@@ -1,0 +1,101 @@
+"""The softmax cross-entropy over all pairs, against log-softmax of the whole matrix and against CLIP's own loss."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy, normalize
+
+from huse_bench import kernels
+from huse_bench.errors import ConfigError
+
+
+def unit_rows(count, dim, seed, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return normalize(torch.randn(count, dim, generator=generator, dtype=torch.float64), dim=1).to(dtype)
+
+
+def brute_force(image, text, scale, labels):
+    logits = scale * image @ text.T
+    positives = (labels[:, None] == labels[None, :]).to(logits)
+    losses = [-(scores.log_softmax(1) * positives).sum(1) / positives.sum(1) for scores in (logits, logits.T)]
+    return torch.stack(losses).mean()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.sampled_from([1, 2, 9, 40, 900]),
+    dim=st.integers(1, 60),
+    classes=st.sampled_from([None, 1, 3, 50]),
+    scale=st.floats(0.1, 60),
+    seed=st.integers(0, 2**31),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_value_and_all_gradients_are_those_of_the_matrix_of_pairs(rows, dim, classes, scale, seed, dtype):
+    labels = None
+    if classes is not None:
+        labels = torch.randint(classes, (rows,), generator=torch.Generator().manual_seed(seed))
+    inputs = [
+        unit_rows(rows, dim, seed, dtype),
+        unit_rows(rows, dim, seed + 1, dtype),
+        torch.tensor(scale, dtype=dtype),
+    ]
+    ours = [tensor.clone().requires_grad_() for tensor in inputs]
+    theirs = [tensor.clone().requires_grad_() for tensor in inputs]
+
+    loss = kernels.contrastive(*ours, labels=labels)
+    expected = brute_force(*theirs, torch.arange(rows) if labels is None else labels)
+
+    tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-11}
+    torch.testing.assert_close(loss, expected, **tolerance)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a.grad, b.grad, **tolerance)
+
+
+def test_without_labels_it_is_the_loss_of_clip():
+    image, text = unit_rows(12, 5, 0), unit_rows(12, 5, 1)
+    logits = 14.3 * image @ text.T
+    target = torch.arange(12)
+    clip = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+    torch.testing.assert_close(kernels.contrastive(image, text, 14.3), clip)
+
+
+def test_rows_that_are_not_finite_give_nan():
+    image = unit_rows(4, 3, 0)
+    image[1, 1] = torch.inf
+    assert torch.isnan(kernels.contrastive(image, unit_rows(4, 3, 1), 5.0))
+
+
+def test_arguments_that_do_not_fit_are_refused():
+    rows = unit_rows(4, 3, 0)
+    with pytest.raises(ConfigError, match="the shapes must be equal, got image"):
+        kernels.contrastive(rows, rows[:3], 1.0)
+    with pytest.raises(ConfigError, match="scale must be a single number, got shape"):
+        kernels.contrastive(rows, rows, torch.ones(4))
+    with pytest.raises(ConfigError, match="labels must be one a row"):
+        kernels.contrastive(rows, rows, 1.0, labels=torch.zeros(3, dtype=torch.int64))
+
+
+MEMORY = """
+import resource, torch
+from huse_bench import kernels
+torch.set_num_threads(1)
+def loss(rows):
+    x = torch.nn.functional.normalize(torch.randn(rows, 64), dim=1).requires_grad_()
+    kernels.contrastive(x, x.roll(1, 0), 20.0, labels=torch.arange(rows) % 9).backward()
+loss(600)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+loss(8192)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_memory_stays_far_below_the_matrix_of_pairs():
+    out = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    # One 8192 x 8192 float32 matrix is 256 MiB, and autograd keeps several.
+    assert float(out.stdout) < 64
