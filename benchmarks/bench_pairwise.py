@@ -1,89 +1,45 @@
-"""Time of the pairwise losses with their gradients: the CPU backend against plain autograd.
+"""Time and memory of the pairwise losses with their gradients, beside what else computes them.
 
-``pytest benchmarks/bench_pairwise.py --benchmark-only -s`` prints, beside the table, the median ratio of
-interleaved pairs. A ratio of the graph loss means nothing without the share of class pairs under the margin,
-so that is printed too. Threads are torch's: set OMP_NUM_THREADS.
+pytorch-metric-learning competes where it has the same operation, which is the cosine embedding: it has no graph loss,
+its miners refuse "semihard" negatives for all positives, and of AdaMine's triplets it enumerates every one.
 """
 
-import statistics
-import time
-
 import pytest
-import torch
-from torch.nn.functional import normalize
 
-from huse_bench.kernels import cosine_embedding, double_triplet, graph_loss, semihard_triplet
+from benchmarks.losses import LOSSES, case
+from benchmarks.measuring import thread_counts
+from benchmarks.record import absent
 
-CLASSES = 101
-SHARE = 0.15
-ROUNDS = 5
+# What a peer deprecates is the peer's business.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
-
-def batch(rows, dim):
-    """Rows around their class, at cosine distances on both sides of the margin."""
-    generator = torch.Generator().manual_seed(0)
-    centres = normalize(torch.randn(CLASSES, dim, generator=generator), dim=1)
-    labels = torch.randint(CLASSES, (rows,), generator=generator)
-    noise = normalize(torch.randn(rows, dim, generator=generator), dim=1)
-    return normalize(0.6 * centres[labels] + 0.8 * noise + 0.8 * centres[0], dim=1), labels
+FULL = [(rows, dim) for dim in (64, 512) for rows in (1024, 2048, 4096, 8192)]
+QUICK = [(1024, 64)]
+# For the other losses torch.compile, and beyond one thread all, are timed at one size: each takes minutes more.
+SWEPT, SINGLE = "graph_loss_and", 4096
+# Two readings that cost what "none" does are left out at the largest size.
+LARGEST, ALIKE = 8192, {"graph_loss_or", "graph_loss_hinge"}
 
 
-def class_graph():
-    """Distances of the classes, and the margin that the given share of class pairs is under."""
-    psi = normalize(torch.randn(CLASSES, 32, generator=torch.Generator().manual_seed(1)), dim=1)
-    distances = (1 - psi @ psi.T).fill_diagonal_(0)
-    pairs = distances[~torch.eye(CLASSES, dtype=torch.bool)]
-    margin = float(pairs.quantile(SHARE))
-    return distances, margin, float((pairs < margin).float().mean())
+def pytest_generate_tests(metafunc):
+    quick = metafunc.config.getoption("quick")
+    cases = [
+        (name, rows, dim, count)
+        for rows, dim in (QUICK if quick else FULL)
+        for name in LOSSES
+        for count in thread_counts()
+        if count == 1 or (name == SWEPT if quick else rows == SINGLE)
+        if not (rows == LARGEST and name in ALIKE)
+    ]
+    if quick:
+        cases += [(SWEPT, rows, 64, 1) for rows in (512, 2048)]
+    metafunc.parametrize(("name", "rows", "dim", "thread_count"), cases)
 
 
-def loss_named(name, labels):
-    """A function of rows and a backend, and what to print beside its ratio."""
-    if name.startswith("graph_loss"):
-        distances, margin, share = class_graph()
-        relaxation = name.removeprefix("graph_loss_")
-        note = f"{share:.0%} of class pairs under the margin"
-        return lambda x, backend: graph_loss(x, labels, distances, margin, relaxation, backend=backend), note
-    half = len(labels) // 2
-    losses = {
-        "semihard_triplet": lambda x, backend: semihard_triplet(x, labels, 0.2, backend=backend),
-        "double_triplet": lambda x, backend: double_triplet(
-            x[:half], x[half:], labels[:half], 0.3, 0.1, backend=backend
-        ),
-        "cosine_embedding": lambda x, backend: cosine_embedding(x[:half], x[half:], 0.1, 0.8, backend=backend),
-    }
-    return losses[name], f"{CLASSES} classes"
-
-
-def step(loss, x, backend):
-    """Value and gradient of one step."""
-    leaf = x.clone().requires_grad_()
-    value = loss(leaf, backend)
-    value.backward()
-    return value.detach(), leaf.grad
-
-
-def seconds(loss, x, backend):
-    start = time.perf_counter()
-    step(loss, x, backend)
-    return time.perf_counter() - start
-
-
-@pytest.mark.parametrize(("rows", "dim"), [(2048, 512), (4096, 512), (4096, 64)])
-@pytest.mark.parametrize(
-    "name",
-    ["graph_loss_and", "graph_loss_or", "graph_loss_none", "semihard_triplet", "double_triplet", "cosine_embedding"],
-)
-def test_pairwise(benchmark, capsys, name, rows, dim):
-    x, labels = batch(rows, dim)
-    loss, note = loss_named(name, labels)
-    (value, gradient), (expected, expected_gradient) = (step(loss, x, backend) for backend in ("cpu", "reference"))
-    torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6)
-    # In float32 a few pairs fall on the other side of an indicator.
-    assert (gradient - expected_gradient).norm() <= 1e-2 * expected_gradient.norm()
-
-    ratios = [seconds(loss, x, "reference") / seconds(loss, x, "cpu") for _ in range(ROUNDS)]
-    benchmark.extra_info.update(ratio=statistics.median(ratios), threads=torch.get_num_threads(), note=note)
-    with capsys.disabled():
-        print(f"\n{name} {rows}x{dim}: {statistics.median(ratios):.1f}x plain autograd; {note}")  # noqa: T201 - the result
-    benchmark.pedantic(step, args=(loss, x, "cpu"), rounds=ROUNDS, warmup_rounds=1)
+def test_pairwise(record, quick, name, rows, dim, thread_count):
+    peers = {"pytorch-metric-learning"}
+    if (name == SWEPT and (rows, dim) in QUICK) if quick else (name == SWEPT or rows == SINGLE):
+        peers.add("torch.compile")
+    peers = sorted(peers - absent().keys())
+    elsewhere = {"name": name, "rows": rows, "dim": dim, "peers": peers}
+    record(lambda: case(**elsewhere), thread_count, elsewhere, tuned=True)
