@@ -12,6 +12,7 @@ The tree::
     ├── PluginError
     │   ├── PluginLoadError         a plugin that was asked for cannot be loaded
     │   └── PluginConflictError     two distributions provide the same name
+    ├── ConformanceError            a component that does not keep the contract it was checked against
     ├── RecordError                 a run record that cannot be read
     └── DivergedError               a training whose loss or gradients stopped being finite
 
@@ -20,6 +21,7 @@ Every message says what is wrong, where, and how to fix it.
 
 __all__ = [
     "ConfigError",
+    "ConformanceError",
     "DataError",
     "DivergedError",
     "HuseBenchError",
@@ -78,6 +80,10 @@ class PluginLoadError(PluginError):
 
 class PluginConflictError(PluginError):
     """Two distributions provide a component of the same name."""
+
+
+class ConformanceError(HuseBenchError):
+    """A component that does not keep the contract it was checked against."""
 
 
 class RecordError(HuseBenchError):

@@ -9,11 +9,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tabulate import tabulate
 
+from huse_bench.cli._options import plugins_dir_option
 from huse_bench.discovery import Component, examine, inventory
+
+if TYPE_CHECKING:
+    from huse_bench.discovery import Kind
+    from huse_bench.scaffold import ProjectKind
 
 __all__ = ["plugins"]
 
@@ -24,10 +31,11 @@ _NARROWEST_TARGET = 16
 
 @click.group()
 def plugins() -> None:
-    """Show what is installed and whether it works."""
+    """Show what is installed and whether it works; make new plugins."""
 
 
 @plugins.command("list")
+@plugins_dir_option
 @_JSON
 def list_(as_json: bool) -> None:
     """List losses, backbones, datasets and hook plugins, importing none but the last."""
@@ -38,6 +46,7 @@ def list_(as_json: bool) -> None:
 
 
 @plugins.command()
+@plugins_dir_option
 @_JSON
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
@@ -47,6 +56,41 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     _show(records, ("kind", "name", "distribution", "version", "target", "import_ms", "status"), as_json)
     if any(record.status == "broken" for record in records):
         ctx.exit(1)
+
+
+@plugins.command()
+@click.argument("name")
+@plugins_dir_option
+@click.option("--kind", type=click.Choice(["loss", "backbone", "dataset"]), help="Where one name is of several kinds.")
+@click.option("--strict", is_flag=True, help="Also check what a sound loss has, with small trainings.")
+@click.option("--data", type=click.Path(path_type=Path), help="For a dataset that needs your copy.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def check(ctx: click.Context, name: str, kind: Kind | None, strict: bool, data: Path | None, as_json: bool) -> None:
+    """Run the conformance kit on the loss, backbone or dataset NAME; exit with 1 if a check fails.
+
+    A backbone that needs a reference is named with it, as in hf-text:PATH.
+    """
+    with redirect_stdout(sys.stderr):
+        # Torch loads only for who needs it.
+        from huse_bench.testing.installed import check_installed  # noqa: PLC0415
+
+        report = check_installed(name, kind, strict=strict, data=data)
+    click.echo(report.as_json() if as_json else str(report))
+    if not report.passed:
+        ctx.exit(1)
+
+
+@plugins.command()
+@click.argument("kind", type=click.Choice(["loss", "backbone", "dataset", "hooks"]))
+@click.argument("name")
+def new(kind: ProjectKind, name: str) -> None:
+    """Make a folder NAME with a plugin project that works: code, tests, README, CI."""
+    from huse_bench.scaffold import new_project  # noqa: PLC0415  as above
+
+    for path in new_project(kind, name, Path.cwd()):
+        click.echo(f"wrote {path.relative_to(Path.cwd())}")
+    click.echo(f"\nNext: cd {name} && pip install -e '.[test]' && pytest")
 
 
 def _show(records: Sequence[Component], columns: Sequence[str], as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """What is installed: components by name, found from metadata alone, and the hooks of plugins."""
 
 from huse_bench.discovery._calls import collect, notify
-from huse_bench.discovery._component import Component, Kind
+from huse_bench.discovery._component import Component, Kind, split_reference
 from huse_bench.discovery._loading import examine, load, source_hash
 from huse_bench.discovery._registry import components, find, inventory
 from huse_bench.discovery._session import refresh
@@ -21,4 +21,5 @@ __all__ = [
     "notify",
     "refresh",
     "source_hash",
+    "split_reference",
 ]

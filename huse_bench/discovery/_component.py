@@ -16,10 +16,14 @@ __all__ = [
     "describe",
     "did_you_mean",
     "repair",
+    "split_reference",
 ]
 
 Kind = Literal["loss", "backbone", "dataset"]
 Status = Literal["available", "broken", "disabled", "conflict"]
+
+# The reference may hold anything, also colons: a URL, a Windows path.
+_REFERENCE = re.compile(r"(?P<name>(?:[^:]*::)?[^:]*)(?::(?P<reference>.*))?", re.DOTALL)
 
 #: The distribution that the built-in plugins come with.
 BUILTIN = "huse-bench"
@@ -60,6 +64,13 @@ class Component:
     def label(self) -> str:
         """What messages call it: its kind and name, who provides it, and where it is."""
         return f"{self.kind} {self.name!r} of {self.distribution}=={self.version} ({self.target})"
+
+
+def split_reference(text: str) -> tuple[str, str | None]:
+    """What names a component, and what stands behind the colon after it: ``hf-text:PATH``, ``acme::hf-text:PATH``."""
+    match = _REFERENCE.fullmatch(text)
+    assert match is not None
+    return match["name"], match["reference"]
 
 
 def canonical(name: str) -> str:

@@ -26,6 +26,11 @@ class Listing:
         """Take one more entry point of the distribution."""
         self._entries.append((kind, entry))
 
+    @property
+    def classes(self) -> dict[str, Kind]:
+        """Kind by name of the class."""
+        return {_target(entry).rpartition(":")[2]: kind for kind, entry in self._entries}
+
     @hookimpl
     def huse_bench_register_components(self, register: Callable[[str, str, str], None]) -> None:
         """Register every entry point."""

@@ -20,7 +20,8 @@ from huse_bench.discovery import hookspecs
 from huse_bench.discovery._component import BUILTIN, GROUPS, Component, canonical, describe, did_you_mean, repair
 from huse_bench.discovery._conflicts import mark_conflicts
 from huse_bench.discovery._environment import Selection, read_selection, strict
-from huse_bench.discovery._metadata import hook_entries, listings
+from huse_bench.discovery._files import FileListing, file_listings
+from huse_bench.discovery._metadata import Listing, hook_entries, listings
 from huse_bench.errors import PluginError, PluginLoadError
 
 __all__ = ["Session", "invoke", "refresh", "session", "sound_session"]
@@ -82,12 +83,14 @@ def session() -> Session:
     Raises:
         UsageError: if an environment variable is set to what cannot be.
     """
-    entries, lists = hook_entries(), listings()
+    entries, installed = hook_entries(), listings()
+    files, broken = file_listings({name: kind for listing in installed for name, kind in listing.classes.items()})
+    lists: list[Listing | FileListing] = [*installed, *files]
     records = [record for record, _ in entries] + [listing.record for listing in lists]
     selection = read_selection({BUILTIN, *(name for record in records for name in _names(record))})
     manager = pluggy.PluginManager("huse_bench")
     manager.add_hookspecs(hookspecs)
-    hook_plugins = [_load_hooks(manager, record, entry, selection) for record, entry in entries]
+    hook_plugins = [*(_load_hooks(manager, record, entry, selection) for record, entry in entries), *broken]
     for listing in lists:
         manager.register(listing, _key(listing.record))
     owners = {_key(record): record for record in records}

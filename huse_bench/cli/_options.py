@@ -1,0 +1,36 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["plugins_dir_option"]
+
+
+def plugins_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--plugins-dir`` to a command; it takes effect before any other option is looked at."""
+    return click.option(
+        "--plugins-dir",
+        type=click.Path(path_type=Path),
+        callback=_use,
+        expose_value=False,
+        is_eager=True,
+        help="Folder of plugins that are single files (my_loss.py); also HUSE_BENCH_PLUGINS_DIR.",
+    )(command)
+
+
+def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if value is None:
+        return
+    if not value.is_dir():
+        raise click.BadParameter(f"{str(value)!r} is no folder")
+    from huse_bench.discovery import refresh  # noqa: PLC0415  --help must start fast
+
+    # By the environment, so that worker processes find the same files.
+    os.environ["HUSE_BENCH_PLUGINS_DIR"] = str(value.resolve())
+    refresh()

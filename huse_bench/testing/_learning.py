@@ -1,0 +1,201 @@
+"""What a sound loss also has: the group ``strict``, with small trainings on data whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from huse_bench.components import Batch, ClassGraph, Features, Items
+from huse_bench.config import TrainingConfig
+from huse_bench.evaluation import accuracy, recall_at_k
+from huse_bench.features import Prepared, prepare
+from huse_bench.kernels import top_k
+from huse_bench.taxonomy import Taxonomy
+from huse_bench.testing._check import Check, CheckFailure
+from huse_bench.testing._scene import CLASSES, SubjectLoss, make_scene, total
+from huse_bench.training import Model, taxonomy_graph, train
+
+__all__ = ["STRICT_CHECKS"]
+
+_STEPS = 80
+_CONFIG = TrainingConfig(
+    steps=_STEPS,
+    batch_size=48,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    head_learning_rate=1e-2,
+    head_scale=8.0,
+    image_layers=2,
+    text_layers=2,
+    width=32,
+    embedding_dim=8,
+    dropout=0.0,
+)
+_PER_SPLIT = {"train": 96, "validation": 8, "test": 64}
+
+
+def _ignores_the_order(subject: SubjectLoss) -> None:
+    scene = make_scene(32, dtype=torch.float64)
+    order = torch.randperm(32, generator=torch.Generator().manual_seed(3))
+    values = []
+    for one in (scene, scene.select(order)):
+        loss = subject.build().double()
+        torch.manual_seed(1)
+        values.append(total(loss, one.batch(loss)).item())
+    if not np.isclose(values[0], values[1], rtol=1e-6, atol=1e-9):
+        raise CheckFailure(
+            f"the same batch in another order gives {values[1]:.6g} instead of {values[0]:.6g}: the order of a batch "
+            "carries no meaning, so a loss that depends on it adds noise"
+        )
+
+
+def _gradient_is_the_slope(subject: SubjectLoss) -> None:
+    scene = make_scene(10, dtype=torch.float64, seed=5)
+    generator = torch.Generator().manual_seed(6)
+    ways = [torch.randn(scene.image.shape, generator=generator, dtype=torch.float64) for _ in range(2)]
+
+    def value(step: float) -> Tensor:
+        loss = subject.build().double()
+        torch.manual_seed(1)
+        moved = scene.map(lambda rows: rows + step * ways[0 if rows is scene.image else 1])
+        return total(loss, moved.batch(loss))
+
+    step = 1e-6
+    slope = (value(step).item() - value(-step).item()) / (2 * step)
+    image, text = (rows.clone().requires_grad_() for rows in (scene.image, scene.text))
+    loss = subject.build().double()
+    torch.manual_seed(1)
+    tracked = scene.map(lambda rows: image if rows is scene.image else text)
+    gradients = torch.autograd.grad(total(loss, tracked.batch(loss)), (image, text), allow_unused=True)
+    along = sum(
+        float((gradient * way).sum()) for gradient, way in zip(gradients, ways, strict=True) if gradient is not None
+    )
+    if not np.isclose(slope, along, rtol=1e-3, atol=1e-6):
+        raise CheckFailure(
+            f"along a random direction the value rises by {slope:.6g} and the gradient says {along:.6g}: part of the "
+            "value is detached, or a gradient written by hand is wrong"
+        )
+
+
+def _learns(subject: SubjectLoss) -> None:
+    values, scores = _trained(subject, shuffled=False)
+    if not values[1] < values[0]:
+        raise CheckFailure(
+            f"{_STEPS} steps on separable classes take it from {values[0]:.4g} to {values[1]:.4g}: training minimises "
+            "the sum of the terms, so it must fall"
+        )
+    for what, score in scores.items():
+        if score < 1.5 / CLASSES:
+            raise CheckFailure(
+                f"after {_STEPS} steps on separable classes {what} is {score:.0%} on held-out items (chance "
+                f"{1 / CLASSES:.0%}): is a sign the wrong way round, so that it pushes apart what it should pull?"
+            )
+
+
+def _learns_nothing_from_shuffled_labels(subject: SubjectLoss) -> None:
+    _, scores = _trained(subject, shuffled=True)
+    # Five standard deviations of a share of the test items at chance.
+    chance = 1 / CLASSES
+    limit = chance + 5 * (chance * (1 - chance) / _PER_SPLIT["test"]) ** 0.5
+    for what, score in scores.items():
+        if score > limit:
+            raise CheckFailure(
+                f"trained on labels that mean nothing, {what} is still {score:.0%} on held-out items (chance "
+                f"{chance:.0%}): it knows something that a loss cannot know"
+            )
+
+
+def _trained(subject: SubjectLoss, *, shuffled: bool) -> tuple[tuple[float, float], dict[str, float]]:
+    """The loss on the train split before and after training, and scores on the test split by name."""
+    data = _separable(shuffled=shuffled)
+    loss = subject.build()
+    graph = data.classes if loss.class_graph == "names" else taxonomy_graph(data.taxonomy)
+    width = graph.embeddings.shape[1]
+    model = Model(_CONFIG, loss, image_features=10, text_features=9, class_features=width, classes=CLASSES)
+    before = _value(subject, model, data, graph)
+    train(model, loss, data.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0))
+    after = _value(subject, model, data, graph, loss.state_dict())
+    return (before, after), _scores(model.eval(), data)
+
+
+@torch.no_grad()
+def _scores(model: Model, data: Prepared) -> dict[str, float]:
+    test = data.splits["test"]
+    image, text = model.image(test.image), model.text(test.text)
+    logits, _ = model.logits(image, text)
+    image, text = (torch.nn.functional.normalize(rows, dim=1) for rows in (image, text))
+    labels = test.labels.numpy()
+    _, own = top_k(image, image, 1, exclude_self=True)
+    scores = {"R@1 of image to image": recall_at_k(labels, labels[own.numpy()], 1)}
+    if logits is not None:
+        scores["the classifier's accuracy on images"] = accuracy(logits, test.labels)
+    else:
+        # With a classifier a method may leave the two modalities apart, as separate models do.
+        # Its own text is left out: it would be found by what the two share, whatever the labels.
+        _, other = top_k(image, text, 1, exclude_self=True)
+        scores["R@1 of image to text"] = recall_at_k(labels, labels[other.numpy()], 1)
+    return scores
+
+
+def _value(
+    subject: SubjectLoss, model: Model, data: Prepared, graph: ClassGraph, state: dict[str, Tensor] | None = None
+) -> float:
+    split = data.splits["train"]
+    loss = subject.build()
+    if state is not None:
+        loss.load_state_dict(state)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        image, text = model.image(split.image), model.text(split.text)
+        used = graph if loss.semantic or loss.embedding == "classes" else None
+        return total(loss, Batch(image, text, split.labels, *model.logits(image, text), used)).item()
+
+
+def _separable(*, shuffled: bool) -> Prepared:
+    rng = np.random.default_rng(0)
+    items = sum(_PER_SPLIT.values())
+    labels = np.arange(items) % CLASSES
+    # A part of each item that both its views share, as losses that match items and not classes need.
+    own = rng.normal(size=(items, 4))
+    views = {
+        width: (rng.normal(size=(CLASSES, width))[labels] + 0.3 * own @ rng.normal(size=(4, width)) / 2).astype(
+            "float32"
+        )
+        for width in (10, 9)
+    }
+    if shuffled:
+        labels = rng.permutation(labels)
+    names = [f"class {number}" for number in range(CLASSES)]
+    edges = [
+        ("all", "first"),
+        ("all", "second"),
+        *(("first" if i < 2 else "second", name) for i, name in enumerate(names)),
+    ]
+    return prepare(
+        Items(
+            ids=[str(number) for number in range(items)],
+            labels=labels,
+            splits=np.repeat(list(_PER_SPLIT), list(_PER_SPLIT.values())),
+            class_names=names,
+            taxonomy=Taxonomy.from_edges(edges, names),
+            image_features=Features(views[10], "separable@1"),
+            text_features=Features(views[9], "separable@1"),
+            class_features=Features(rng.normal(size=(CLASSES, 8)).astype("float32"), "separable@1"),
+        ),
+        "separable",
+    )
+
+
+#: In the order in which a failure is best read.
+STRICT_CHECKS = (
+    Check("gradient_is_the_slope", "strict", "The gradient is the value's slope, in float64.", _gradient_is_the_slope),
+    Check("ignores_the_order", "strict", "The order of a batch makes no difference.", _ignores_the_order),
+    Check("learns", "strict", "Training lowers it, and R@1 beats chance.", _learns),
+    Check(
+        "learns_nothing_from_shuffled_labels",
+        "strict",
+        "With labels that mean nothing, R@1 stays at chance.",
+        _learns_nothing_from_shuffled_labels,
+    ),
+)

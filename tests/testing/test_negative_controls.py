@@ -1,0 +1,418 @@
+"""Components with one thing wrong: the kit must reject each, by the check that is about it, and say what to do."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import huse_bench as hb
+from huse_bench.errors import ConfigError, ConformanceError
+from huse_bench.testing import Report, check_backbone, check_dataset, check_loss, parametrize_with_checks
+
+
+class Sound(hb.Loss):
+    """Mean cosine distance of the two views of an item, and of an item to its class."""
+
+    title = "Sound"
+    heads = "shared"
+    space = {"weight": hb.LogUniform(0.1, 10)}  # noqa: RUF012
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, batch):
+        logits = torch.cat([batch.image_logits, batch.text_logits])
+        classification = torch.nn.functional.cross_entropy(logits, batch.row_labels)
+        return {"gap": self.weight * (1 - (batch.image * batch.text).sum(1)).mean(), "classification": classification}
+
+
+class Constant(Sound):
+    """Always one."""
+
+    def forward(self, batch):
+        return {"one": batch.image.new_ones(())}
+
+
+class Flipped(Sound):
+    """The wrong sign."""
+
+    def forward(self, batch):
+        return {name: -value for name, value in super().forward(batch).items()}
+
+
+class NotANumber(Sound):
+    """NaN."""
+
+    def forward(self, batch):
+        return {name: value * math.nan for name, value in super().forward(batch).items()}
+
+
+class Detached(Sound):
+    """Stops the gradient of the image tower."""
+
+    def forward(self, batch):
+        return {"gap": (1 - (batch.image.detach() * batch.text).sum(1)).mean()}
+
+
+class HalfDetached(Sound):
+    """A gradient that is only a part of the slope."""
+
+    def forward(self, batch):
+        return {"gap": ((batch.image - batch.text) ** 2).mean() + ((batch.image - batch.text.detach()) ** 2).mean()}
+
+
+class Mutating(Sound):
+    """Changes the embeddings that it was lent."""
+
+    def forward(self, batch):
+        with torch.no_grad():
+            batch.image.mul_(2)
+        return {"gap": (1 - (batch.image * batch.text).sum(1)).mean()}
+
+
+class Standardised(Sound):
+    """Normalises over the batch."""
+
+    def forward(self, batch):
+        image, text = ((rows - rows.mean(0)) / rows.std(0) for rows in (batch.image, batch.text))
+        return {"gap": ((image - text) ** 2).mean()}
+
+
+class Ordered(Sound):
+    """Pairs each item with the next."""
+
+    def forward(self, batch):
+        return {"gap": (1 - (batch.image * batch.text.roll(1, 0)).sum(1)).mean()}
+
+
+class Vector(Sound):
+    """One value an item."""
+
+    def forward(self, batch):
+        return {"gap": 1 - (batch.image * batch.text).sum(1)}
+
+
+class Bare(Sound):
+    """No dict."""
+
+    def forward(self, batch):
+        return (1 - (batch.image * batch.text).sum(1)).mean()
+
+
+class Greedy(Sound):
+    """Uses the class graph without saying so."""
+
+    def forward(self, batch):
+        return {"graph": batch.classes.distances.mean() * batch.image.mean()}
+
+
+class OtherRandom(Sound):
+    """Draws from numpy's generator."""
+
+    def forward(self, batch):
+        return {"gap": np.random.default_rng().random() * super().forward(batch)["gap"]}
+
+
+class Single(Sound):
+    """Makes float32 of everything."""
+
+    def forward(self, batch):
+        return {"gap": super().forward(batch)["gap"].float()}
+
+
+class WrongSpace(Sound):
+    """Its tuning space is about an argument that it does not have."""
+
+    space = {"wait": hb.Uniform(0, 1)}  # noqa: RUF012
+
+
+class RefusedSpace(Sound):
+    """Its tuning space holds what it refuses."""
+
+    space = {"weight": hb.Uniform(-1, 1)}  # noqa: RUF012
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        if weight < 0:
+            raise ConfigError("weight must be at least 0")
+
+
+class Needy(Sound):
+    """Cannot be built by its name."""
+
+    def __init__(self, weight) -> None:
+        super().__init__(weight)
+
+
+class Undocumented(Sound):
+    pass
+
+
+Undocumented.__doc__ = None
+
+
+class Untitled(Sound):
+    """No title."""
+
+    title = ""
+
+
+class Forgetful(Sound):
+    """Learns a number that no copy has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learned = [torch.rand(())]
+
+    def forward(self, batch):
+        return {"gap": self.learned[0] * super().forward(batch)["gap"]}
+
+
+class ZeroLength(Sound):
+    """Divides by a length that may be zero."""
+
+    def forward(self, batch):
+        unit = batch.image / batch.image.norm(dim=1, keepdim=True)
+        return {"gap": (1 - (unit * batch.text).sum(1)).mean()}
+
+
+class OneClass(Sound):
+    """A mean over negatives, of which there may be none."""
+
+    def forward(self, batch):
+        negative = batch.labels[:, None] != batch.labels[None, :]
+        return {"push": (batch.image @ batch.text.T)[negative].mean()}
+
+
+def report(cls) -> Report:
+    with pytest.raises(ConformanceError) as caught:
+        check_loss(cls, strict=True)
+    return str(caught.value)
+
+
+def test_a_sound_loss_passes():
+    passed = check_loss(Sound, strict=True)
+    assert passed.passed
+    assert str(passed).splitlines()[-1] == "Sound: ran 19, skipped 1, expected-fail 0, failed 0"
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "teaches"),
+    [
+        (Constant, "reaches_both_towers", "it does not depend on the embeddings, or they were detached"),
+        (Flipped, "learns", "is a sign the wrong way round"),
+        (NotANumber, "finite", "its value is nan on random unit rows"),
+        (Detached, "reaches_both_towers", "no gradient reaches the image tower"),
+        (HalfDetached, "gradient_is_the_slope", "part of the value is detached"),
+        (Mutating, "leaves_its_input", "it changes batch.image in place"),
+        (Standardised, "finite_on_one_item", "a statistic over the batch"),
+        (Ordered, "ignores_the_order", "the order of a batch carries no meaning"),
+        (Vector, "named_scalars", "the term 'gap' of Vector has shape (12,): take the mean"),
+        (Bare, "named_scalars", "must return a dict of named scalar tensors"),
+        (Greedy, "uses_what_it_declares", "the loss class must declare semantic = True"),
+        (OtherRandom, "deterministic", "draw random numbers from torch's generator"),
+        (Single, "in_float64", "make new tensors with the rows' dtype"),
+        (WrongSpace, "space_fits", "space has 'wait', which is no argument of the constructor (weight)"),
+        (RefusedSpace, "space_fits", "which the constructor refuses: weight must be at least 0"),
+        (Needy, "builds_from_defaults", "weight of the constructor has no default"),
+        (Undocumented, "documented", "the class has no docstring"),
+        (Untitled, "declares", "it has no title for its row"),
+        (Forgetful, "copies", "keep learned tensors as torch.nn.Parameter"),
+        (ZeroLength, "finite_on_zero_rows", "divide by lengths with an epsilon"),
+        (OneClass, "finite_on_one_class", "a mean over none of them is NaN"),
+    ],
+)
+def test_each_fault_is_found_by_the_check_that_is_about_it(cls, check, teaches):
+    lines = " ".join(report(cls).split())
+    assert f"failed {check}" in lines
+    assert teaches in lines
+
+
+def test_announced_failures_are_no_failures_and_must_still_fail():
+    known = {"finite_on_one_item": "it standardises the batch", "finite_on_one_class": "so few items"}
+    with pytest.raises(ConformanceError, match=r"finite_on_one_class\s+it passes, but was expected to fail"):
+        check_loss(Standardised, expected_failed=known)
+    del known["finite_on_one_class"]
+    passed = check_loss(Standardised, expected_failed=known)
+    assert passed.count("expected-fail") == 1
+    assert passed.passed
+
+
+def test_an_announcement_of_no_check_is_refused():
+    with pytest.raises(ConfigError, match="expected_failed names 'finit', which is none of the checks: declares, "):
+        check_loss(Sound, expected_failed={"finit": "a typing error"})
+    with pytest.raises(ConfigError, match="expected_failed names 'finit'"):
+        parametrize_with_checks([Sound], expected_failed={"finit": "a typing error"})
+
+
+def test_nothing_run_is_no_pass():
+    empty = Report("Nothing", ())
+    assert not empty.passed
+    assert "Nothing was checked, which is no pass." in str(empty)
+    with pytest.raises(ConfigError, match="there are no components to check"):
+        parametrize_with_checks([])
+
+
+def test_the_report_as_json():
+    content = json.loads(check_loss(Sound).as_json())
+    assert content["counts"] == {"passed": 15, "failed": 0, "skipped": 1, "expected-fail": 0}
+    assert content["checks"][0] == {"check": "declares", "group": "api", "status": "passed", "message": ""}
+
+
+@parametrize_with_checks([Standardised], expected_failed={"finite_on_one_item": "it standardises the batch"})
+def test_parametrised(check):
+    check()
+
+
+class Colours(hb.ImageBackbone):
+    """Mean colours."""
+
+    title = "Mean colours"
+    revision = "1"
+    dim = 3
+
+    def preprocess(self, image):
+        return np.asarray(image.resize((8, 8)), dtype=np.float32).transpose(2, 0, 1) + 1
+
+    def encode_pixels(self, pixels):
+        return pixels.mean(axis=(2, 3))
+
+
+class BatchColours(Colours):
+    """Depends on the batch."""
+
+    def encode_pixels(self, pixels):
+        return pixels.mean(axis=(2, 3)) + pixels.mean()
+
+
+class NoisyColours(Colours):
+    """Random."""
+
+    def encode_pixels(self, pixels):
+        return pixels.mean(axis=(2, 3)) + np.random.default_rng().random(3).astype("float32")
+
+
+class Unpicklable(Colours):
+    """Holds a function that cannot be sent to another process."""
+
+    def __init__(self) -> None:
+        self.model = lambda x: x
+
+
+class Alike(Colours):
+    """All pictures are one."""
+
+    def encode_pixels(self, pixels):
+        return np.ones((len(pixels), 3), dtype=np.float32)
+
+
+class Wide(Colours):
+    """Another dimension than it says."""
+
+    dim = 4
+
+
+class Words(hb.TextBackbone):
+    """Counts of letters."""
+
+    title = "Letters"
+    revision = "1"
+    dim = 2
+
+    def encode(self, texts):
+        return np.array([[len(text), text.count("a")] for text in texts], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "teaches"),
+    [
+        (BatchColours, "independent_of_the_batch", "depend on the items encoded with it"),
+        (NoisyColours, "deterministic", "switch dropout off"),
+        (Unpicklable, "preprocesses_in_other_processes", "read weights at the first use"),
+        (Alike, "tells_items_apart", "different items have equal features"),
+        (Wide, "shape_and_type", "must give float32 features of shape (4, 4), got float32 of shape (4, 3)"),
+        (Words, "finite_and_not_zero", "an empty text needs some too"),
+    ],
+)
+def test_faulty_backbones(cls, check, teaches):
+    with pytest.raises(ConformanceError) as caught:
+        check_backbone(cls)
+    lines = " ".join(str(caught.value).split())
+    assert f"failed {check}" in lines
+    assert teaches in lines
+
+
+def test_a_sound_backbone_passes():
+    assert check_backbone(Colours).passed
+
+
+class Points(hb.Dataset):
+    """Two classes of points."""
+
+    title = "Points"
+
+    def load(self):
+        rng = np.random.default_rng(0)
+        rows = hb.Features(rng.normal(size=(20, 3)).astype("float32"), "points@1")
+        return hb.Items(
+            ids=[str(number) for number in range(20)],
+            labels=np.arange(20) % 2,
+            splits=np.array(["train"] * 12 + ["validation"] * 4 + ["test"] * 4),
+            class_names=["a", "b"],
+            taxonomy=hb.Taxonomy.from_edges([("r", "a"), ("r", "b")], ["a", "b"]),
+            image_features=rows,
+            text_features=rows,
+        )
+
+
+class Twice(Points):
+    """Gives an id twice."""
+
+    def load(self):
+        items = super().load()
+        return hb.Items(**{**vars(items), "ids": ["0", *items.ids[:-1]]})
+
+
+class Restless(Points):
+    """Another split each time."""
+
+    def load(self):
+        items = super().load()
+        return hb.Items(**{**vars(items), "labels": np.random.default_rng().permutation(items.labels)})
+
+
+class Textless(Points):
+    """No texts."""
+
+    def load(self):
+        return hb.Items(**{**vars(super().load()), "text_features": None})
+
+
+class NoSuchBackbone(Points):
+    """Names a backbone that nobody has."""
+
+    backbones = {"image": "no-such-backbone"}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "teaches"),
+    [
+        (Twice, "keeps_the_rules", "the id '0' is given to two items"),
+        (Restless, "deterministic", "loading twice gives other labels"),
+        (Textless, "has_items", "it brings neither texts nor text features"),
+        (NoSuchBackbone, "backbones_exist", "no backbone is named 'no-such-backbone'"),
+    ],
+)
+def test_faulty_datasets(cls, check, teaches):
+    with pytest.raises(ConformanceError) as caught:
+        check_dataset(cls)
+    lines = " ".join(str(caught.value).split())
+    assert f"failed {check}" in lines
+    assert teaches in lines
+
+
+def test_a_sound_dataset_passes():
+    assert check_dataset(Points).passed
