@@ -42,8 +42,9 @@ API_VERSION = 1
 #: Named scalar terms of a loss; their sum is what training minimises.
 Terms = Mapping[str, Tensor]
 
-#: Which classification heads a loss wants: none, one for both modalities, or one per modality.
-Heads = Literal["none", "shared", "separate"]
+#: Which classification heads a loss wants: none, one for both modalities, one per modality, or one for both
+#: whose logits are the cosines of an embedding and the class weights.
+Heads = Literal["none", "shared", "separate", "cosine"]
 
 Split = Literal["train", "validation", "test"]
 
@@ -114,12 +115,12 @@ class Batch:
     @property
     def image_logits(self) -> Tensor:
         """(N, K) logits of the image embeddings; raises PluginError where the loss declared no heads."""
-        return _declared(self._image_logits, "image_logits", 'heads = "shared" or "separate"')
+        return _declared(self._image_logits, "image_logits", _HEADS_DECLARED)
 
     @property
     def text_logits(self) -> Tensor:
         """(N, K) logits of the text embeddings; raises PluginError where the loss declared no heads."""
-        return _declared(self._text_logits, "text_logits", 'heads = "shared" or "separate"')
+        return _declared(self._text_logits, "text_logits", _HEADS_DECLARED)
 
     @property
     def classes(self) -> ClassGraph:
@@ -138,6 +139,7 @@ class Batch:
 
 
 _T = TypeVar("_T")
+_HEADS_DECLARED = 'heads = "shared", "separate" or "cosine"'
 
 
 def _declared(value: _T | None, field_name: str, declaration: str) -> _T:
@@ -156,23 +158,31 @@ class Loss(torch.nn.Module, ABC):
     Attributes:
         api: version of this contract that the class was written for.
         title: name of the method's row in the tables.
-        position: rows of a table are sorted by this, then by title.
+        section: part of the tables that the method's row stands in; the paper's own methods have none and come first.
+        position: rows of a section are sorted by this, then by title.
         heads: which classification heads the core builds.
         embedding: ``"free"`` for a dimension chosen in the configuration, ``"classes"`` for that of the
             class embeddings, which lets the loss compare the two.
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
+        class_graph: what the class graph is made of: the class names' features, or the taxonomy (unit vectors whose
+            cosines are the similarities of the classes in the tree; Barz and Denzler 2019). HP@K is measured against
+            that taxonomy too, which the tables say of such a row.
         unit_rows: whether the towers end in unit vectors; an instance may decide it in its constructor.
         space: tuning space, by constructor argument.
+        deviations: reason by check of the conformance kit that the method fails by design.
     """
 
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
+    section: ClassVar[str] = "Beyond the paper"
     position: ClassVar[int] = 1000
     heads: ClassVar[Heads] = "none"
     embedding: ClassVar[Literal["free", "classes"]] = "free"
     semantic: ClassVar[bool] = False
+    class_graph: ClassVar[Literal["names", "taxonomy"]] = "names"
     unit_rows: bool = True
     space: ClassVar[Mapping[str, Distribution]] = {}
+    deviations: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,33 +195,56 @@ class Loss(torch.nn.Module, ABC):
 class _Backbone(ABC):
     """A frozen pretrained encoder that turns items into features.
 
+    Its ``revision`` is read whenever features are looked up, its weights only where some must be made: so the
+    constructor should be quick, and read the weights at the first use.
+
     Attributes:
         api: version of this contract that the class was written for.
         title: name shown to people.
+        reference: what a user writes after the colon of the backbone's name, such as ``"a model id or a local
+            path"``; the constructor's one argument. None where the name says all.
         revision: which weights and preprocessing made the features; part of the features' identity.
         dim: length of one feature vector.
     """
 
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
+    reference: ClassVar[str | None] = None
     revision: str
     dim: int
 
 
 class ImageBackbone(_Backbone):
-    """A frozen pretrained image encoder."""
+    """A frozen pretrained image encoder, in two steps: the first runs in several processes beside the second."""
 
     @abstractmethod
+    def preprocess(self, image: Image) -> NDArray[np.float32]:
+        """(3, H, W) float32 input of the network for one RGB picture of any size; it must not need the weights."""
+
+    @abstractmethod
+    def encode_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, dim) float32 features of (n, 3, H, W) preprocessed pictures."""
+
     def encode(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        """(n, dim) float32 features of n pictures."""
+        """(n, dim) float32 features of n RGB pictures."""
+        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
 
 
 class TextBackbone(_Backbone):
-    """A frozen pretrained text encoder."""
+    """A frozen pretrained text encoder.
+
+    Attributes:
+        fitted: whether :meth:`fit` must see the texts of the train split before anything is encoded.
+    """
+
+    fitted: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, dim) float32 features of n texts."""
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Learn from the train split's texts; called once, before :meth:`encode`, where ``fitted`` is declared."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +275,8 @@ class Items:
         image_features: (n, d) where the dataset brings its own.
         text_features: (n, d) where the dataset brings its own.
         class_features: (K, C) where the dataset brings its own.
+        class_texts: K texts to embed in place of the class names, where those are not the best words.
+        notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
     ids: Sequence[str]
@@ -254,21 +289,27 @@ class Items:
     image_features: Features | None = None
     text_features: Features | None = None
     class_features: Features | None = None
+    class_texts: Sequence[str] | None = None
+    notices: Sequence[str] = ()
 
 
 class Dataset(ABC):
     """Labelled image-text items with splits and a class taxonomy.
 
     Args:
-        data: folder or file of the user's copy, for datasets that need one.
+        data: folder or file of the user's copy, for datasets that need one. Further arguments of a subclass's
+            constructor, each with a default, are options of the dataset.
 
     Attributes:
         api: version of this contract that the class was written for.
         title: name shown to people.
+        backbones: which backbones make the ``"image"``, ``"text"`` and ``"class"`` features that the dataset
+            does not bring, where the user names none.
     """
 
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
+    backbones: ClassVar[Mapping[Literal["image", "text", "class"], str]] = {}
 
     def __init__(self, data: Path | None = None) -> None:
         self.data = data

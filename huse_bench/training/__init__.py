@@ -1,7 +1,8 @@
 """Towers, heads, optimisers and the training loop."""
 
+from huse_bench.training.class_graph import taxonomy_graph
 from huse_bench.training.loop import Progress, Trained, train
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import RMSpropTF
 
-__all__ = ["Model", "Progress", "RMSpropTF", "Trained", "train"]
+__all__ = ["Model", "Progress", "RMSpropTF", "Trained", "taxonomy_graph", "train"]

@@ -57,8 +57,8 @@ class Model(nn.Module):
         classes: K.
     """
 
-    image_head: nn.Linear | None
-    text_head: nn.Linear | None
+    image_head: nn.Module | None
+    text_head: nn.Module | None
 
     def __init__(
         self,
@@ -93,11 +93,24 @@ class Model(nn.Module):
         return image_logits, text_logits
 
 
-def _heads(kind: Heads, dim: int, classes: int, scale: float | None) -> tuple[nn.Linear | None, nn.Linear | None]:
+class _CosineHead(nn.Linear):
+    """Cosines of embeddings and class weights, as margins on the angle need them."""
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__(dim, classes, bias=False)
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.normalize(x, dim=1), F.normalize(self.weight, dim=1))
+
+
+def _heads(kind: Heads, dim: int, classes: int, scale: float | None) -> tuple[nn.Module | None, nn.Module | None]:
     if kind == "none":
         return None, None
-    image = _head(dim, classes, scale)
-    return image, image if kind == "shared" else _head(dim, classes, scale)
+    if kind == "separate":
+        return _head(dim, classes, scale), _head(dim, classes, scale)
+    shared = _CosineHead(dim, classes) if kind == "cosine" else _head(dim, classes, scale)
+    return shared, shared
 
 
 def _head(dim: int, classes: int, scale: float | None) -> nn.Linear:

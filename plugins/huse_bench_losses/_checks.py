@@ -2,7 +2,7 @@
 
 from huse_bench import errors
 
-__all__ = ["at_least_zero", "one_of", "share"]
+__all__ = ["above_zero", "at_least_zero", "one_of", "share"]
 
 
 def at_least_zero(**values: float) -> None:
@@ -10,6 +10,13 @@ def at_least_zero(**values: float) -> None:
     for name, value in values.items():
         if not value >= 0:
             raise errors.ConfigError(f"{name} must be at least 0, got {value}")
+
+
+def above_zero(**values: float) -> None:
+    """Raises ConfigError for the first value that is not above zero."""
+    for name, value in values.items():
+        if not value > 0:
+            raise errors.ConfigError(f"{name} must be above 0, got {value}")
 
 
 def share(**values: float) -> None:

@@ -25,8 +25,13 @@ class AdaMine(Loss):
     """
 
     title = "AdaMine"
+    section = ""
     position = 3
     space: ClassVar = {"margin": Uniform(0.05, 0.8), "semantic_weight": LogUniform(0.01, 10)}
+
+    deviations: ClassVar = {
+        "ignores_the_order": "the released rule takes the first other item of the class in the batch as the positive"
+    }
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class CME(Loss):
     """
 
     title = "CME"
+    section = ""
     position = 2
     heads = "separate"
     space: ClassVar = {

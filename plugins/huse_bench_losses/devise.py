@@ -25,6 +25,7 @@ class DeViSE(Loss):
     """
 
     title = "DeViSE*"
+    section = ""
     position = 4
     embedding = "classes"
     semantic = True

@@ -33,6 +33,7 @@ class Huse(Loss):
     """
 
     title = "HUSE"
+    section = ""
     position = 7
     heads = "shared"
     semantic = True

@@ -27,6 +27,7 @@ class HuseP(Loss):
     """
 
     title = "HUSE-P"
+    section = ""
     position = 6
     heads = "shared"
     embedding = "classes"

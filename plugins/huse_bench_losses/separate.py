@@ -11,6 +11,7 @@ class Separate(Loss):
     """Softmax cross-entropy of an image classifier and of a text classifier that share nothing."""
 
     title = "Separate Models"
+    section = ""
     position = 0
     heads = "separate"
 

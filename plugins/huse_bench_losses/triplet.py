@@ -23,6 +23,7 @@ class Triplet(Loss):
     """
 
     title = "Triplet"
+    section = ""
     position = 1
     space: ClassVar = {"margin": Uniform(0.05, 0.8)}
 

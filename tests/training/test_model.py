@@ -76,3 +76,14 @@ def test_logits_are_those_of_equation_6():
     image_logits, text_logits = model.logits(image, text)
     assert torch.equal(image_logits, image @ model.image_head.weight.T + model.image_head.bias)
     assert torch.equal(text_logits, text @ model.image_head.weight.T + model.image_head.bias)
+
+
+def test_a_cosine_head_is_shared_and_gives_cosines():
+    model = build("arc-face")
+    rows = torch.randn(5, 3)
+    weights = nn.functional.normalize(model.image_head.weight, dim=1)
+    expected = nn.functional.normalize(rows, dim=1) @ weights.T
+    for logits in model.logits(rows, rows):
+        torch.testing.assert_close(logits, expected)
+    assert model.image_head is model.text_head
+    assert [tuple(weight.shape) for weight in model.head_parameters()] == [(4, 3)]
