@@ -161,13 +161,13 @@ def test_command_prints_the_message_alone(tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_rasteriser_is_named_with_its_extra(monkeypatch) -> None:
+def test_missingrasteriser_is_named_with_its_extra(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(errors.MissingExtraError, match=r"resvg-py.*huse-bench\[emoji-build\]"):
-        build._rasterise(b"<svg/>")
+        build.rasterise(b"<svg/>")
 
 
-def test_drawings_are_rasterised_with_their_transparency() -> None:
+def test_drawings_arerasterised_with_their_transparency() -> None:
     pytest.importorskip("resvg_py", reason="resvg-py is not installed")
     pytest.importorskip("PIL", reason="pillow is not installed")
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><rect width="36" height="72" fill="red"/></svg>'

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["build"]
+__all__ = ["build", "rasterise"]
 
 _CHUNK = 256
 _SVG_SIDE = 224
@@ -102,7 +102,10 @@ def _image_features(backbone: EfficientNetLite0, drawings: Sequence[Drawing]) ->
     starts = range(0, len(drawings), _CHUNK)
     with click.progressbar(starts, label="image features", file=sys.stderr) as bar:
         # In chunks, since all the pictures decoded would take gigabytes.
-        chunks = [backbone.encode([_decode(one.picture) for one in drawings[start : start + _CHUNK]]) for start in bar]
+        chunks = [
+            backbone.encode([_on_white(_decode(one.picture)) for one in drawings[start : start + _CHUNK]])
+            for start in bar
+        ]
     return np.concatenate(chunks).astype(np.float16)
 
 
@@ -110,11 +113,20 @@ def _decode(picture: bytes) -> Image:
     from PIL import Image  # noqa: PLC0415  the image backbone, made before, says how to install it
 
     if picture.lstrip().startswith(b"<"):
-        picture = _rasterise(picture)
+        picture = rasterise(picture)
     return Image.open(io.BytesIO(picture))
 
 
-def _rasterise(svg: bytes) -> bytes:
+def _on_white(picture: Image) -> Image:
+    from PIL import Image  # noqa: PLC0415  as in _decode
+
+    drawing = picture.convert("RGBA")
+    white = Image.new("RGBA", drawing.size, "white")
+    return Image.alpha_composite(white, drawing).convert("RGB")
+
+
+def rasterise(svg: bytes) -> bytes:
+    """A drawing as PNG, 224 pixels wide; raises MissingExtraError if resvg-py is not installed."""
     try:
         import resvg_py  # noqa: PLC0415  the only package of the extra that no backbone asks for
     except ModuleNotFoundError as error:

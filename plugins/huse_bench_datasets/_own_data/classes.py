@@ -1,0 +1,121 @@
+"""Classes of a user's items: their names, their taxonomy and the texts that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from huse_bench import Taxonomy, errors
+from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["class_indices", "find_beside", "read_taxonomy", "texts_of"]
+
+
+def find_beside(folder: Path, option: str, default: str) -> Path | None:
+    """The file that an option names, relative to a folder; without one the default, where it is there."""
+    path = folder / (option or default)
+    return path if option or path.is_file() else None
+
+
+def class_indices(table: Table, names: Sequence[str]) -> NDArray[np.int64]:
+    """The class index of each row.
+
+    Args:
+        table: with a column ``label``.
+        names: K class names; their order gives the indices.
+
+    Returns:
+        (n,) int64.
+
+    Raises:
+        DataError: if a label is no class, or there is only one.
+    """
+    index = {name: number for number, name in enumerate(names)}
+    labels = table.columns["label"]
+    unknown = list(dict.fromkeys(label for label in labels if label not in index))
+    if unknown:
+        listed = some([f"{label!r}{closest(label, names)}" for label in unknown], 5)
+        raise errors.DataError(
+            f"{table.path}: {len(unknown)} labels are in no line of classes.csv: {listed}. Add them there or correct "
+            "them"
+        )
+    if len(set(labels)) < 2:
+        raise errors.DataError(f"{table.path}: all items are of one class, {labels[0]!r}: there must be two at least")
+    return np.array([index[label] for label in labels], dtype=np.int64)
+
+
+def read_taxonomy(path: Path | None, names: Sequence[str]) -> tuple[Taxonomy, list[str]]:
+    """The taxonomy of a file with columns parent, child; without a file, a root with all classes below it.
+
+    Args:
+        path: the file, if there is one.
+        names: K class names.
+
+    Returns:
+        The taxonomy, and what to tell the user about it.
+
+    Raises:
+        DataError: if the file is no such table or no tree, or a class is not in it.
+    """
+    if path is None:
+        root = "root"
+        while root in names:
+            root += "_"
+        notice = (
+            "no taxonomy: all classes are equally far apart, so HP@K is 1 for every method; to tell them apart by it, "
+            "give taxonomy.csv with columns parent, child"
+        )
+        return Taxonomy.from_edges([(root, name) for name in names], names), [notice]
+    table = read_table(path, ["parent", "child"])
+    for column in ("parent", "child"):
+        table.refuse_empty(column, "Give every row both, or take the row out")
+    parents, children = set(table.columns["parent"]), set(table.columns["child"])
+    missing = [name for name in names if name not in parents | children]
+    if missing:
+        listed = some([f"{name!r}{closest(name, parents | children)}" for name in missing], 10)
+        raise errors.DataError(
+            f"{path}: {len(missing)} of {len(names)} labels are not in the taxonomy: {listed}. Add a row parent,label "
+            "for each, or correct the spelling in one of the files"
+        )
+    try:
+        edges = zip(table.columns["parent"], table.columns["child"], strict=True)
+        taxonomy = Taxonomy.from_edges(edges, names)
+    except errors.DataError as error:
+        raise errors.DataError(f"{path}: {error}") from error
+    unused = sorted(children - parents - set(names))
+    notices = [f"{path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
+    return taxonomy, notices
+
+
+def texts_of(table: Table, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The text of each class.
+
+    Args:
+        table: with columns ``label`` and ``text``.
+        names: K class names.
+
+    Returns:
+        K texts, and what to tell the user about them.
+
+    Raises:
+        DataError: if a class has no text or several.
+    """
+    table.refuse_repeated("label", "Keep one row a class")
+    table.refuse_empty("text", "Write what is to be embedded for the class, such as its name in plain words")
+    texts = dict(zip(table.columns["label"], table.columns["text"], strict=True))
+    missing = [name for name in names if name not in texts]
+    if missing:
+        listed = some([f"{name!r}{closest(name, texts)}" for name in missing], 10)
+        raise errors.DataError(
+            f"{table.path}: {len(missing)} of {len(names)} classes have no text: {listed}. Add a row label,text for "
+            "each"
+        )
+    unused = sorted(set(texts).difference(names))
+    notices = [f"{table.path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
+    return [texts[name] for name in names], notices

@@ -1,0 +1,117 @@
+"""The user's own pictures and texts, listed in a table."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import ClassVar
+
+from huse_bench import Dataset, Items, errors
+from huse_bench_datasets._own_data.assign import assign_splits
+from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
+from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+from huse_bench_datasets.manifest._pictures import find_pictures
+
+__all__ = ["Manifest"]
+
+
+class Manifest(Dataset):
+    """Items that a CSV or Parquet file lists, one a row.
+
+    Columns ``image`` (a picture file), ``text`` and ``label``, and optionally ``split`` and ``id``, in any order and
+    case. Without splits, 70 / 10 / 20 % of each class are for train / validation / test; all rows of one picture are in
+    the same split. Relative paths start at the table's folder.
+
+    Args:
+        data: the file.
+        images: folder that the pictures lie in and that their paths start at, by default that of the table.
+        taxonomy: CSV file with columns ``parent`` and ``child``, by default ``taxonomy.csv`` beside the table, if it is
+            there.
+        class_texts: CSV file with columns ``label`` and ``text``, what to embed for a class in place of its name; by
+            default ``classes.csv`` beside the table, if it is there.
+        split_seed: of the splits that are made.
+    """
+
+    title: ClassVar = "Own items"
+    backbones: ClassVar = {"image": "efficientnet-lite0", "text": "minilm", "class": "use"}
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        images: str = "",
+        taxonomy: str = "",
+        class_texts: str = "",
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(data)
+        self.images = images
+        self.taxonomy = taxonomy
+        self.class_texts = class_texts
+        self.split_seed = split_seed
+
+    def load(self) -> Items:
+        """Read the table and the files beside it; pictures are looked for but not opened.
+
+        Returns:
+            The items without features, classes in alphabetical order.
+
+        Raises:
+            DataError: if a file is missing, is not the table expected, or disagrees with another; the message lists
+                every line, label or picture that is concerned, or the first ones where they are many.
+        """
+        if self.data is None:
+            raise errors.DataError(
+                "the dataset 'manifest' reads a table of yours: name a CSV or Parquet file with columns image, text "
+                "and label (on the command line: --data FILE)"
+            )
+        path = Path(self.data)
+        table = read_table(path, ["image", "text", "label"], ["split", "id"])
+        table.refuse_empty("image", "Name a picture file, or take the row out")
+        table.refuse_empty("label", "Name the item's class, or take the row out")
+        ids = _ids(table)
+        pictures = find_pictures(table, path.parent / self.images)
+        names = sorted(set(table.columns["label"]))
+        labels = class_indices(table, names)
+        # As the table writes them, so that a folder that is moved keeps its splits.
+        groups = [PurePath(word).as_posix() for word in table.columns["image"]]
+        splits, split_notices = assign_splits(table, labels, groups, self.split_seed)
+        taxonomy, taxonomy_notices = read_taxonomy(find_beside(path.parent, self.taxonomy, "taxonomy.csv"), names)
+        texts_file = find_beside(path.parent, self.class_texts, "classes.csv")
+        texts, text_notices = (
+            (None, []) if texts_file is None else texts_of(read_table(texts_file, ["label", "text"]), names)
+        )
+        return Items(
+            ids=ids,
+            labels=labels,
+            splits=splits,
+            class_names=names,
+            taxonomy=taxonomy,
+            images=pictures,
+            texts=table.columns["text"],
+            class_texts=texts,
+            notices=[*_table_notices(table), *split_notices, *taxonomy_notices, *text_notices],
+        )
+
+
+def _ids(table: Table) -> list[str]:
+    if "id" in table.columns:
+        table.refuse_empty("id", "Give every item an id, or take the column out to have the picture's path for one")
+        table.refuse_repeated("id", "Ids must be unique: change or drop the repeated ones")
+        return table.columns["id"]
+    table.refuse_repeated(
+        "image",
+        "An item's id is its picture's path unless there is a column 'id': drop the repeated rows or, where a picture "
+        "has several texts, add a column 'id' that is different in each row",
+    )
+    return table.columns["image"]
+
+
+def _table_notices(table: Table) -> list[str]:
+    notices = []
+    free = [name for name in ("split", "id") if name not in table.columns]
+    if table.ignored:
+        listed = some([f"{name!r}{closest(name.casefold(), free)}" for name in table.ignored])
+        notices.append(f"{table.path.name}: columns that are not used: {listed}")
+    empty = [row for row, text in enumerate(table.columns["text"]) if not text]
+    if empty:
+        notices.append(f"{table.path.name}: {len(empty)} of {len(table)} texts are empty, in {table.where(empty)}")
+    return notices
