@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from huse_bench.components import ClassGraph, Features, Items, Split
 from huse_bench.errors import DataError
 from huse_bench.taxonomy import Taxonomy
 
-__all__ = ["Prepared", "SplitFeatures", "prepare"]
+__all__ = ["Prepared", "SplitFeatures", "check_items", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Prepared:
         taxonomy: the tree that HP@K is measured against.
         content_hash: sha256 over ids, labels, splits, class names and all features.
         backbones: which backbone made the image, text and class features.
+        notices: what the user should know about this copy of the data, a line each.
+        audit: what an audit of the data found, as JSON; None where none was made.
     """
 
     splits: dict[Split, SplitFeatures]
@@ -55,6 +57,8 @@ class Prepared:
     taxonomy: Taxonomy
     content_hash: str
     backbones: dict[str, str]
+    notices: tuple[str, ...] = ()
+    audit: Mapping[str, Any] | None = None
 
     def to(self, device: torch.device) -> Prepared:
         """The same data on another device."""
@@ -73,26 +77,24 @@ def prepare(items: Items, name: str) -> Prepared:
         name: the dataset's name, for messages.
 
     Raises:
-        DataError: for features that are missing, of the wrong shape, not finite or all zeros; labels
-            without a class; a split that is unknown or empty; a class that cannot be both trained and
-            tested; ids given twice.
+        DataError: for features that are missing, of the wrong shape, not finite or all zeros; and as
+            :func:`check_items`.
     """
+    check_items(items, name)
     count = len(items.ids)
     classes = len(items.class_names)
     image = _checked(items.image_features, count, f"{name}: image", items.ids)
     text = _checked(items.text_features, count, f"{name}: text", items.ids)
     graph = _checked(items.class_features, classes, f"{name}: class", items.class_names)
-    _check_ids(items.ids, name)
-    labels = _checked_labels(items, name)
-    _check_splits(items, name)
+    labels = np.asarray(items.labels, dtype=np.int64)
 
     splits: dict[Split, SplitFeatures] = {}
     for split in get_args(Split):
         rows = np.flatnonzero(items.splits == split)
         splits[split] = SplitFeatures(
             ids=[items.ids[row] for row in rows.tolist()],
-            image=torch.from_numpy(image.values[rows].astype(np.float32)),
-            text=torch.from_numpy(text.values[rows].astype(np.float32)),
+            image=torch.from_numpy(image.values[rows].astype(np.float32, copy=False)),
+            text=torch.from_numpy(text.values[rows].astype(np.float32, copy=False)),
             labels=torch.from_numpy(labels[rows]),
         )
     return Prepared(
@@ -102,7 +104,24 @@ def prepare(items: Items, name: str) -> Prepared:
         taxonomy=items.taxonomy,
         content_hash=_content_hash(items, [image, text, graph]),
         backbones={"image": image.backbone, "text": text.backbone, "class": graph.backbone},
+        notices=tuple(items.notices),
     )
+
+
+def check_items(items: Items, name: str) -> None:
+    """Check all of a dataset's items but their features.
+
+    Args:
+        items: what a dataset loaded.
+        name: the dataset's name, for messages.
+
+    Raises:
+        DataError: for labels without a class; a split that is unknown or empty; a class without items, or one that
+            cannot be both trained and tested; ids given twice.
+    """
+    _check_ids(items.ids, name)
+    _check_labels(items, name)
+    _check_splits(items, name)
 
 
 def _checked(features: Features | None, count: int, what: str, names: Sequence[str]) -> Features:
@@ -134,7 +153,7 @@ def _check_ids(ids: Sequence[str], name: str) -> None:
         raise DataError(f"{name}: the id {twice!r} is given to two items; ids must be unique")
 
 
-def _checked_labels(items: Items, name: str) -> NDArray[np.int64]:
+def _check_labels(items: Items, name: str) -> None:
     labels = np.asarray(items.labels, dtype=np.int64)
     classes = len(items.class_names)
     if labels.shape != (len(items.ids),):
@@ -147,7 +166,6 @@ def _checked_labels(items: Items, name: str) -> NDArray[np.int64]:
         )
     if len(items.taxonomy.classes) != classes:
         raise DataError(f"{name}: the taxonomy has {len(items.taxonomy.classes)} classes, the dataset {classes}")
-    return labels
 
 
 def _check_splits(items: Items, name: str) -> None:
@@ -161,13 +179,19 @@ def _check_splits(items: Items, name: str) -> None:
         if not counts[split].any():
             raise DataError(f"{name}: the {split} split has no items")
     total = sum(counts.values())
+    empty = np.flatnonzero(np.asarray(total) == 0)
+    if len(empty):
+        raise DataError(
+            f"{name}: the class {items.class_names[empty[0]]!r} has no items ({len(empty)} such classes); "
+            f"leave it out, or give it items"
+        )
     alone = np.flatnonzero(np.asarray(total) == 1)
     if len(alone):
         raise DataError(
             f"{name}: the class {items.class_names[alone[0]]!r} has a single item, which cannot be both trained on and "
             f"tested; leave the class out, merge it, or give it more items ({len(alone)} such classes)"
         )
-    untrained = np.flatnonzero((np.asarray(total) > 0) & (counts["train"] == 0))
+    untrained = np.flatnonzero(counts["train"] == 0)
     if len(untrained):
         raise DataError(
             f"{name}: the class {items.class_names[untrained[0]]!r} has no item in the train split "
@@ -182,5 +206,5 @@ def _content_hash(items: Items, features: list[Features]) -> str:
     digest.update(np.ascontiguousarray(items.labels, dtype="<i8").tobytes())
     for feature in features:
         digest.update(f"{feature.backbone}{feature.values.shape}".encode())
-        digest.update(np.ascontiguousarray(feature.values, dtype="<f4").tobytes())
+        digest.update(np.ascontiguousarray(feature.values, dtype="<f4").data)
     return digest.hexdigest()

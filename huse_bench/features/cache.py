@@ -1,0 +1,306 @@
+"""The cache of features: one safetensors file for each backbone and what it encoded, each with where it is from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import filelock
+
+from huse_bench.errors import ConfigError, DataError
+from huse_bench.features._partial import Partial, progress_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["VARIABLE", "Cache", "Entry", "Unfinished"]
+
+#: Environment variable that names another folder for the cache.
+VARIABLE = "HUSE_BENCH_CACHE"
+
+_TENSOR = "features"
+_CHUNK = 1 << 20
+# The format's own limit.
+_LARGEST_HEADER = 100_000_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of features.
+
+    Attributes:
+        path: the file.
+        facts: what it says of itself: kind, backbone, dataset, key, sha256, versions and so on.
+        rows: number of feature vectors.
+        dim: length of each.
+        offset: where the numbers begin in the file, in bytes.
+        used: when it was last used, in seconds since 1970.
+    """
+
+    path: Path
+    facts: Mapping[str, str]
+    rows: int
+    dim: int
+    offset: int
+    used: float
+
+    @property
+    def name(self) -> str:
+        """What commands call it."""
+        return self.path.stem
+
+    @property
+    def flaws(self) -> dict[int, tuple[str, str, str]]:
+        """By row, of the pictures that had to be left out or are truncated: which of the two, why, and the file."""
+        return {int(row): (flaw[0], flaw[1], flaw[2]) for row, flaw in json.loads(self.facts["flaws"]).items()}
+
+    def values(self) -> NDArray[np.float32]:
+        """(rows, dim) float32, mapped from the file."""
+        import numpy as np  # noqa: PLC0415  listing a cache needs none
+
+        return np.memmap(self.path, "<f4", "r", self.offset, (self.rows, self.dim))
+
+    def is_sound(self) -> bool:
+        """Whether the numbers are those that were written, by their checksum."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return _sha256(file) == self.facts["sha256"]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Features that were begun and not finished.
+
+    Attributes:
+        path: the file of rows.
+        facts: what is being made: kind, backbone, dataset, total; empty where that cannot be read.
+        rows: how many rows are done.
+        used: when the last were added, in seconds since 1970.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    rows: int
+    used: float
+
+    @property
+    def name(self) -> str:
+        """What commands call it."""
+        return self.path.stem
+
+
+class Cache:
+    """A folder of features that any number of processes may share.
+
+    Args:
+        root: the folder; by default the environment variable ``HUSE_BENCH_CACHE`` names it, and without that it is the
+            user's cache folder of this system.
+
+    Attributes:
+        folder: where features are.
+        hashes: where hashes of picture files are.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root if root is not None else _default_root()
+        self.folder = self.root / "features"
+        self.hashes = self.root / "hashes"
+
+    def stem(self, kind: str, backbone: str, key: str) -> Path:
+        """Path of an entry's files, without their endings."""
+        slug = re.sub(r"[^a-z0-9]+", "-", backbone.lower()).strip("-")
+        return self.folder / f"{kind}-{slug}-{key[:16]}"
+
+    def find(self, stem: Path, key: str) -> Entry | None:
+        """The entry of a key, marked as used now; None where there is none, or none that can be used."""
+        try:
+            entry = _read(stem.with_name(f"{stem.name}.safetensors"))
+        except (FileNotFoundError, DataError):
+            return None
+        if entry.facts.get("key") != key or not entry.is_sound():
+            return None
+        # A cache that others share may be read-only.
+        with suppress(OSError):
+            os.utime(entry.path)
+        return entry
+
+    @contextmanager
+    def locked(self, stem: Path, wait: Callable[[], None]) -> Iterator[None]:
+        """Keep other processes from making or removing an entry.
+
+        Args:
+            stem: of :meth:`stem`.
+            wait: called once where another process holds the entry, before this one waits for it.
+
+        Raises:
+            ConfigError: if the folder cannot be written to.
+        """
+        from huse_bench.results.files import remove_stale_temporaries  # noqa: PLC0415  loads pandas
+
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_stale_temporaries(self.folder)
+            lock = _lock(stem)
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                wait()
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn a refusal of the disk into a ConfigError that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write to the feature cache {self.folder} ({error.strerror or error}); make room or make it "
+                f"writable, or name another folder in the environment variable {VARIABLE}"
+            ) from error
+
+    def finish(self, stem: Path, partial: Partial, facts: Mapping[str, str]) -> Entry:
+        """Make an entry of rows that are all there, whole or not at all.
+
+        Args:
+            stem: of :meth:`stem`.
+            partial: the rows; their files are removed.
+            facts: what the entry says of itself; the checksum and the flaws are added.
+
+        Returns:
+            The entry.
+        """
+        from huse_bench.results.files import TEMPORARY_PREFIX  # noqa: PLC0415  loads pandas
+
+        with self.writing():
+            partial.close()
+            with partial.path.open("rb") as rows:
+                digest = _sha256(rows)
+                rows.seek(0)
+                path = stem.with_name(f"{stem.name}.safetensors")
+                temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+                try:
+                    with temporary.open("xb") as file:
+                        facts = {**facts, "sha256": digest, "flaws": json.dumps(partial.flaws)}
+                        file.write(_header(facts, partial.rows, partial.dim))
+                        shutil.copyfileobj(rows, file, _CHUNK)
+                        file.flush()
+                        os.fsync(file.fileno())
+                    temporary.replace(path)
+                finally:
+                    temporary.unlink(missing_ok=True)
+            partial.remove()
+        return _read(path)
+
+    def entries(self) -> tuple[list[Entry], dict[Path, str]]:
+        """All entries by name, and what is wrong with which file that is none."""
+        entries: list[Entry] = []
+        problems: dict[Path, str] = {}
+        for path in sorted(self.folder.glob("*.safetensors")):
+            try:
+                entries.append(_read(path))
+            except FileNotFoundError:
+                continue
+            except DataError as error:
+                problems[path] = str(error)
+        return entries, problems
+
+    def unfinished(self) -> list[Unfinished]:
+        """All that was begun and not finished, also by processes that run now."""
+        found = []
+        for path in sorted(self.folder.glob("*.partial")):
+            # It may be finished meanwhile.
+            with suppress(FileNotFoundError):
+                found.append(Unfinished(path, *progress_of(path), path.stat().st_mtime))
+        return found
+
+    def remove(self, path: Path) -> bool:
+        """Delete an entry or what was begun of one.
+
+        Args:
+            path: the file of an :class:`Entry` or :class:`Unfinished`, or a file that is no entry.
+
+        Returns:
+            False where a process is making it now, so that it was left alone.
+        """
+        lock = _lock(path.with_suffix(""))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return False
+        with self.writing():
+            path.unlink(missing_ok=True)
+            path.with_suffix(".journal").unlink(missing_ok=True)
+        lock.release()
+        return True
+
+    def forget_hashes(self) -> None:
+        """Delete what is remembered of picture files, which are hashed again then."""
+        with self.writing():
+            shutil.rmtree(self.hashes, ignore_errors=True)
+
+
+def _default_root() -> Path:
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs  # noqa: PLC0415  only runs that make features need it
+
+    return platformdirs.user_cache_path("huse-bench", appauthor=False)
+
+
+def _lock(stem: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(stem.with_name(f"{stem.name}.lock"))
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _header(facts: Mapping[str, str], rows: int, dim: int) -> bytes:
+    """What a safetensors file begins with: the length of the description, and the description."""
+    tensor = {"dtype": "F32", "shape": [rows, dim], "data_offsets": [0, 4 * rows * dim]}
+    text = json.dumps({"__metadata__": dict(facts), _TENSOR: tensor}).encode("ascii")
+    # Spaces behind the description put the numbers on a boundary that memory maps like.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _read(path: Path) -> Entry:
+    """An entry, without its numbers; raises DataError if the file is none, or not as long as it says."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
+            facts, (rows, dim) = header["__metadata__"], header[_TENSOR]["shape"]
+            json.loads(facts["flaws"])
+            expected = 8 + length + 4 * rows * dim
+        except (ValueError, TypeError, KeyError) as error:
+            raise _damaged(path, f"it does not begin as a safetensors file of features: {error}") from error
+        status = os.fstat(file.fileno())
+        if status.st_size != expected:
+            raise _damaged(path, f"it has {status.st_size} bytes and should have {expected}")
+    return Entry(path, facts, rows, dim, 8 + length, status.st_mtime)
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} cannot be used: {reason}. Remove it with: huse-bench features prune --damaged. The next run makes the "
+        f"features again"
+    )
