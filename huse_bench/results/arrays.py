@@ -1,8 +1,9 @@
-"""Per-query scores and per-item predictions as parquet tables."""
+"""Per-query scores and per-item predictions, with their confidences, as parquet tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +22,9 @@ __all__ = [
 #: Integer scores of each query: by direction, then by name, each (queries,).
 PerQuery = Mapping[str, Mapping[str, NDArray[np.integer]]]
 
-#: Class indices by name (``image_prediction``, ..., ``label``), each (items,).
-Predictions = Mapping[str, NDArray[np.integer]]
+#: Class indices by name (``label``, ``image_prediction``, ...) and floating point confidences from 0 to 1
+#: (``image_confidence``, ...), each (items,).
+Predictions = Mapping[str, NDArray[np.integer] | NDArray[np.floating]]
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -67,11 +69,26 @@ def from_per_query_table(table: pa.Table) -> dict[str, dict[str, NDArray[np.inte
 
 
 def predictions_table(predictions: Predictions) -> pa.Table:
-    """Per-item class indices as a table with a column per name; raises ValueError as :func:`per_query_table`."""
-    return pa.table(_integers(predictions, "predictions"))
+    """Per-item class indices and confidences as a table with a column per name.
+
+    Args:
+        predictions: integer arrays (items,) by name, and shares (items,) under names that end in ``_confidence``.
+
+    Returns:
+        The columns; confidences as float32.
+
+    Raises:
+        ValueError: if an array is not one-dimensional integers, or shares where it is a confidence.
+    """
+    shares = {name: values.astype(np.float32) for name, values in predictions.items() if name.endswith("_confidence")}
+    for name, values in shares.items():
+        if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(f"predictions: {name} must be (n,) shares from 0 to 1, got {values.shape}: {values}")
+    classes = {name: values for name, values in predictions.items() if name not in shares}
+    return pa.table({**_integers(classes, "predictions"), **shares})
 
 
-def _integers(arrays: Mapping[str, NDArray[np.integer]], what: str) -> dict[str, NDArray[np.integer]]:
+def _integers(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[str, NDArray[np.integer]]:
     for name, values in arrays.items():
         if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
             raise ValueError(f"{what}: {name} must be (n,) integers, got {values.shape} of {values.dtype}")

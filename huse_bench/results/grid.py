@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pandas as pd
 
+from huse_bench.results.chance import CHANCE_MARK, below_chance, chance_notes
+from huse_bench.results.intervals import CellUncertainty, Uncertainty
 from huse_bench.results.notes import BUDGET_MARK, budget_marked, seeds_text
 from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.tables import LAYOUT, Results
+from huse_bench.results.tables import LAYOUT, Results, Row
 
 __all__ = ["FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
 
 #: Behind a printed number that cannot be.
 FLAG_MARK = "†"
+
+# Behind the label of a row whose class graph is made of the taxonomy.
+_TAXONOMY_MARK = "§"
 
 _CAPTIONS = {
     "table1": "Retrieval performance of various methods on four retrieval tasks of {dataset}.",
@@ -31,13 +36,15 @@ class Cell:
 
     Attributes:
         text: the number as printed, ``-`` where there is none.
-        best: whether it is the best of its column, at the printed precision.
+        best: whether it is marked: the best of its column at the printed precision, or tied with it.
         flagged: whether it is a printed number that cannot be.
+        interval: half the width of its 95 % interval as printed, with its sign; empty where there is none.
     """
 
     text: str
     best: bool = False
     flagged: bool = False
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows from one source, in groups with a dashed line between.
+    """Rows of one kind, in groups with a dashed line between.
 
     Attributes:
-        title: where the numbers are from; empty for the measured ones.
+        title: where printed numbers are from, or which measured methods these are; empty for the paper's own.
         groups: the rows.
     """
 
@@ -75,7 +82,8 @@ class Grid:
     Attributes:
         name: which table it is, such as ``"table1"``.
         caption: what it shows.
-        details: what the numbers were taken over and how to read the marks.
+        details: what the numbers were taken over and how to read them.
+        mark: what a marked number is, as a phrase.
         headings: titles of the column groups with their number of columns; empty titles where there are none.
         columns: titles of the columns.
         sections: the rows.
@@ -85,19 +93,21 @@ class Grid:
     name: str
     caption: str
     details: str
+    mark: str
     headings: tuple[tuple[str, int], ...]
     columns: tuple[str, ...]
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...]
 
 
-def build_grid(name: str, table: pd.DataFrame, results: Results, printed: Published | None) -> Grid:
+def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertainty, printed: Published | None) -> Grid:
     """Format one table.
 
     Args:
         name: which table it is, such as ``"table1"``.
         table: its values, as :meth:`Results.tables` gives them, perhaps with rows or columns changed.
         results: the runs behind it.
+        known: the uncertainty of their numbers.
         printed: a paper's own numbers for below the measured ones.
 
     Returns:
@@ -107,20 +117,23 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, printed: Publis
     columns: list[object] = list(table.columns)
     pairs = [column if isinstance(column, tuple) else ("", column) for column in columns]
     headings = tuple((str(title), len(list(group))) for title, group in groupby(title for title, _ in pairs))
-    groups = _measured(name, table, results)
+    sections = _measured(name, table, results, known)
     counted = "items" if name == "table3" else "queries per direction"
-    details = f"{dataset.items.test:,} test {counted}; {seeds_text(results)}."
-    if len(groups) > 1:
+    details = f"{dataset.items.test:,} test {counted}; {seeds_text(results)}. {known.about}".rstrip()
+    if any(len(section.groups) > 1 for section in sections):
         details += " Below the dashed line: with semantic information."
-    sections = [Section("", groups)]
     footnotes = [f"{BUDGET_MARK} saw more training pairs than other rows."] if budget_marked(results.rows) else []
-    if printed is not None:
+    if any(_uses_taxonomy(row) for row in results.rows):
+        footnotes.append(f"{_TAXONOMY_MARK} is trained with the taxonomy that HP@K is measured against.")
+    footnotes += chance_notes(results.rows, LAYOUT[name])
+    if printed is not None and name in printed.tables:
         sections += _printed(name, table, printed, dataset.name)
         footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(printed.flagged(name).values())]
     return Grid(
         name=name,
         caption=f"Table {name.removeprefix('table')}: {_CAPTIONS[name].format(dataset=dataset.title)}",
         details=details,
+        mark=known.mark,
         headings=headings,
         columns=tuple(str(metric) for _, metric in pairs),
         sections=tuple(sections),
@@ -128,17 +141,55 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, printed: Publis
     )
 
 
-def _measured(name: str, table: pd.DataFrame, results: Results) -> tuple[tuple[Line, ...], ...]:
+def _measured(name: str, table: pd.DataFrame, results: Results, known: Uncertainty) -> list[Section]:
     rows = {row.label: row for row in results.rows}
     more = budget_marked(results.rows)
-    cells = _marked([[_text(name, value) for value in values] for values in table.to_numpy().tolist()])
-    lines: dict[bool, list[Line]] = {False: [], True: []}
+    low = below_chance(results.rows, LAYOUT[name])
+    # A ceiling would be the best of every column.
+    controls = [label in rows and rows[label].is_control for label in table.index]
+    cells = _with_uncertainty(name, table, results, known, [not control for control in controls])
+    lines: dict[tuple[str, bool], list[Line]] = {}
     for label, line in zip(table.index, cells, strict=True):
         row = rows.get(label)
         status = "" if row is None or row.status == "finished" else row.status
         shown = f"{label}{BUDGET_MARK}" if label in more else str(label)
-        lines[row is not None and row.semantic].append(Line(shown, () if status else line, status))
-    return tuple(tuple(group) for group in lines.values() if group)
+        if row is not None and _uses_taxonomy(row):
+            shown += _TAXONOMY_MARK
+        if label in low:
+            shown += CHANCE_MARK
+        place = ("", False) if row is None else (row.section, row.semantic)
+        lines.setdefault(place, []).append(Line(shown, () if status else line, status))
+    by_section = groupby(sorted(lines), key=lambda place: place[0])
+    return [Section(title, tuple(tuple(lines[place]) for place in places)) for title, places in by_section]
+
+
+def _with_uncertainty(
+    name: str, table: pd.DataFrame, results: Results, known: Uncertainty, candidates: Sequence[bool]
+) -> list[tuple[Cell, ...]]:
+    own = results.tables()[name]
+    texts = [[_text(name, value) for value in values] for values in table.to_numpy().tolist()]
+    columns = []
+    for heading, cells in zip(table.columns, zip(*_marked(texts, candidates=candidates), strict=True), strict=True):
+        # A column that a plugin changed holds other numbers than those whose uncertainty is known.
+        if heading in own and own[heading].equals(table[heading]):
+            labelled = zip(table.index, cells, strict=True)
+            columns.append([_known(name, cell, known.cell(label, heading), known.tested) for label, cell in labelled])
+        else:
+            columns.append(list(cells))
+    return list(zip(*columns, strict=True))
+
+
+def _known(name: str, cell: Cell, about: CellUncertainty, tested: bool) -> Cell:
+    best = bool(about.tied) if tested else cell.best
+    if about.half is None:
+        return replace(cell, best=best)
+    digits = _text(name, about.half)
+    # The columns are narrow: .012 for 0.012, as statisticians write it.
+    return replace(cell, best=best, interval="±" + (digits if name == "table3" else digits.removeprefix("0")))
+
+
+def _uses_taxonomy(row: Row) -> bool:
+    return row.records[0].method.class_graph == "taxonomy"
 
 
 def _printed(name: str, table: pd.DataFrame, printed: Published, dataset: str) -> list[Section]:
@@ -155,7 +206,7 @@ def _printed(name: str, table: pd.DataFrame, printed: Published, dataset: str) -
             [_text(name, row.cells.get(task, {}).get(metric, math.nan) * scale) for task, metric in tasks]
             for row in source.rows
         ],
-        [[(row.method, *task) in flagged for task in tasks] for row in source.rows],
+        [[(row.key, *task) in flagged for task in tasks] for row in source.rows],
     )
     lines = [Line(row.title, line) for row, line in zip(source.rows, cells, strict=True)]
     groups = groupby(zip(source.rows, lines, strict=True), key=lambda pair: pair[0].group)
@@ -174,17 +225,27 @@ def _text(name: str, value: object) -> str:
     return f"{100 * value:.1f}" if name == "table3" else f"{value:.3f}"
 
 
-def _marked(texts: Sequence[Sequence[str]], flags: Sequence[Sequence[bool]] | None = None) -> list[tuple[Cell, ...]]:
-    """Mark the best of each column; numbers that print alike are equally good, flagged ones are none."""
+def _marked(
+    texts: Sequence[Sequence[str]],
+    flags: Sequence[Sequence[bool]] | None = None,
+    candidates: Sequence[bool] | None = None,
+) -> list[tuple[Cell, ...]]:
+    """Mark the best of each column among the candidate rows; numbers that print alike are equally good."""
     flags = flags or [[False] * len(line) for line in texts]
-    candidates = [
-        ["-" if flag else text for text, flag in zip(line, marks, strict=True)]
-        for line, marks in zip(texts, flags, strict=True)
+    candidates = candidates or [True] * len(texts)
+    # Numbers that cannot be, and rows that are no methods, are best of nothing.
+    barred = [[flag or not candidate for flag in marks] for marks, candidate in zip(flags, candidates, strict=True)]
+    eligible = [
+        ["-" if bar else text for text, bar in zip(line, bars, strict=True)]
+        for line, bars in zip(texts, barred, strict=True)
     ]
-    tops = [_best(column) for column in zip(*candidates, strict=True)]
+    tops = [_best(column) for column in zip(*eligible, strict=True)]
     return [
-        tuple(Cell(text, not flag and text == top, flag) for text, flag, top in zip(line, marks, tops, strict=True))
-        for line, marks in zip(texts, flags, strict=True)
+        tuple(
+            Cell(text, not bar and text == top, flag)
+            for text, flag, bar, top in zip(line, marks, bars, tops, strict=True)
+        )
+        for line, marks, bars in zip(texts, flags, barred, strict=True)
     ]
 
 

@@ -14,9 +14,12 @@ _ESCAPES = {
     "^": r"\textasciicircum{}",
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
+    "§": r"\S{}",
+    "¶": r"\P{}",
     "<": r"$<$",
     ">": r"$>$",
     "≥": r"$\geq$",
+    "±": r"$\pm$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 
@@ -44,7 +47,7 @@ def _table(grid: Grid) -> str:
         rf"\begin{{{environment}}}",
         r"\centering",
         r"\small",
-        rf"\caption{{{_escaped(_title(grid))} {_escaped(grid.details)} The best value per column is set in bold.}}",
+        rf"\caption{{{_escaped(_title(grid))} {_escaped(grid.details)} {_escaped(f'Bold: {grid.mark}.')}}}",
         rf"\label{{tab:{grid.name}}}",
         r"\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
@@ -61,7 +64,7 @@ def _table(grid: Grid) -> str:
         for index, group in enumerate(section.groups):
             if index:
                 lines.append(r"\hdashline")
-            lines += [_line(line, width) for line in group]
+            lines += [row for line in group for row in _rows(line, width)]
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par\smallskip{{\footnotesize {_escaped(note)}}}" for note in grid.footnotes]
     return "\n".join([*lines, rf"\end{{{environment}}}"])
@@ -83,9 +86,13 @@ def _headings(grid: Grid) -> list[str]:
     return [_row("", cells), "".join(rules)]
 
 
-def _line(line: Line, width: int) -> str:
+def _rows(line: Line, width: int) -> list[str]:
     cells = [_cell(cell) for cell in line.cells] or [rf"\multicolumn{{{width - 1}}}{{l}}{{{_escaped(line.status)}}}"]
-    return _row(_escaped(line.label), cells)
+    rows = [_row(_escaped(line.label), cells)]
+    if any(cell.interval for cell in line.cells):
+        # Below the numbers, for twelve columns have no room beside them.
+        rows.append(_row("", [rf"{{\scriptsize {_escaped(cell.interval)}}}" for cell in line.cells]))
+    return rows
 
 
 def _cell(cell: Cell) -> str:

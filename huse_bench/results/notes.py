@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 
 from huse_bench.results.schema import Json, RunRecord
 from huse_bench.results.tables import Results, Row
+from huse_bench.results.tuning_budget import tuned_more, tuning_notes
 
 __all__ = ["BUDGET_MARK", "budget_marked", "notes", "seeds_text"]
 
-#: Behind the label of a row whose training saw more than another row's.
+#: Behind the label of a row whose training or tuning saw more than another row's.
 BUDGET_MARK = "‡"
 
 
 def budget_marked(rows: Sequence[Row]) -> set[str]:
-    """Labels of the rows whose training saw more image-text pairs than that of the most modest row.
+    """Labels of the rows whose training, or tuning, saw more image-text pairs than that of the most modest row.
 
     Args:
         rows: the rows of a table.
@@ -22,16 +23,22 @@ def budget_marked(rows: Sequence[Row]) -> set[str]:
     Returns:
         Their labels; empty where all rows saw as many.
     """
-    seen = {row.label: max(_items_seen(record) for record in row.finished) for row in rows if row.finished}
+    seen = {
+        row.label: max(_items_seen(record) for record in row.finished)
+        for row in rows
+        if row.finished and not row.is_control
+    }
     least = min(seen.values(), default=0)
-    return {label for label, items in seen.items() if items > least}
+    return {label for label, items in seen.items() if items > least} | tuned_more(rows)
 
 
 def seeds_text(results: Results) -> str:
     """The seeds that the means are taken over, as ``"seed 0"`` or ``"mean of seeds 0, 1, 2"``."""
-    by_seeds = _by_value(results.rows, lambda row: ", ".join(str(record.seed) for record in row.records))
+    # Controls alone are rows too, where nothing else was run.
+    rows = [row for row in results.rows if not row.is_control] or results.rows
+    by_seeds = _by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
     if len(by_seeds) > 1:
-        counts = [len(row.records) for row in results.rows]
+        counts = [len(row.records) for row in rows]
         few, many = min(counts), max(counts)
         return f"means over {few} to {many} seeds" if few < many else f"means over {few} seeds"
     seeds = next(iter(by_seeds))
@@ -47,12 +54,14 @@ def notes(results: Results) -> list[str]:
     Returns:
         Lines for below the tables.
     """
+    methods = [row for row in results.rows if not row.is_control]
     return [
-        *_budget(results.rows),
+        *_budget(methods),
+        *tuning_notes(methods),
         _features(results.rows),
         f"Protocol: {_plain(dict(results.records[0].protocol))}.",
-        *_seeds(results.rows),
-        *_configurations(results.rows),
+        *_seeds(methods),
+        *_configurations(methods),
         *_unfinished(results.rows),
         *_warnings(results.rows),
     ]
@@ -135,7 +144,7 @@ def _warnings(rows: Sequence[Row]) -> list[str]:
         for text in dict.fromkeys(text for record in row.records for text in record.warnings):
             by_text.setdefault(text, []).append(row.label)
     return [
-        f"Warning: {text}{'' if len(names) == len(rows) else f' ({_list(names)})'}." for text, names in by_text.items()
+        f"Note: {text}{'' if len(names) == len(rows) else f' ({_list(names)})'}." for text, names in by_text.items()
     ]
 
 

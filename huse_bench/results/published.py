@@ -1,23 +1,33 @@
-"""Numbers printed in papers, as data, with flags on those that cannot be."""
+"""Numbers printed in papers, as data: the format of their files, and how they are found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from huse_bench.config import did_you_mean
 from huse_bench.errors import ResultsError
-from huse_bench.results.schema import DIRECTIONS
 
-__all__ = ["Flag", "Published", "PublishedRow", "PublishedTable", "impossible_cells", "published_tables"]
+__all__ = [
+    "Claim",
+    "Flag",
+    "Published",
+    "PublishedRow",
+    "PublishedTable",
+    "Setup",
+    "published_names",
+    "published_tables",
+]
 
-# Numbers printed with three decimals are at most this far from those that were computed.
-_ROUNDING = 0.0005
-
-Scores = Mapping[str, Mapping[str, float]]
+_Table = Annotated[str, Field(pattern=r"^table[123]$")]
+_Task = Annotated[str, Field(pattern=r"^([it]2[it]|image|text|fusion)$")]
+_Metric = Annotated[str, Field(pattern=r"^((R|HP|P)@[1-9][0-9]*|accuracy)$")]
+_Text = Annotated[str, Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -36,9 +46,14 @@ class PublishedRow(_Part):
     """
 
     method: str | None
-    title: str
+    title: _Text
     group: Literal["previous", "plain", "semantic"]
-    cells: dict[str, dict[str, float]]
+    cells: dict[_Task, dict[_Metric, float]]
+
+    @property
+    def key(self) -> str:
+        """What flags, claims and other tables call the row: the method, or the title where there is none."""
+        return self.method or self.title
 
 
 class PublishedTable(_Part):
@@ -50,9 +65,29 @@ class PublishedTable(_Part):
         rows: its rows in the printed order.
     """
 
-    place: str
+    place: _Text
     unit: Literal["share", "percent"]
     rows: list[PublishedRow]
+
+    @property
+    def top(self) -> float:
+        """The largest value that there can be, in the table's unit."""
+        return 100.0 if self.unit == "percent" else 1.0
+
+    @cached_property
+    def decimals(self) -> int:
+        """How many decimals the values are printed with; a file drops the zeros at their ends."""
+        values = (value for row in self.rows for scores in row.cells.values() for value in scores.values())
+        return max(map(_decimals, values), default=0)
+
+    @property
+    def rounding(self) -> float:
+        """How far a printed value may be from the computed one: half a unit of the last decimal."""
+        return 0.5 * 10.0**-self.decimals
+
+    def row(self, key: str) -> PublishedRow | None:
+        """The row of that key, or None."""
+        return next((row for row in self.rows if row.key == key), None)
 
 
 class Flag(_Part):
@@ -60,19 +95,71 @@ class Flag(_Part):
 
     Attributes:
         table: name of the table.
-        method: name of the row's method.
+        method: key of the row.
         cells: task and metric of each cell.
         note: why.
     """
 
-    table: str
+    table: _Table
     method: str
-    cells: list[tuple[str, str]]
-    note: str
+    cells: list[tuple[_Task, _Metric]]
+    note: _Text
+
+
+class Claim(_Part):
+    """A statement of the text that says what cells of a table must be.
+
+    Attributes:
+        place: where in the paper it is.
+        quote: the statement, word for word.
+        table: name of the table that it speaks of.
+        row: key of the row that it speaks of.
+        over: keys of the rows that the row is compared with: the statement is about its gain over the best of
+            them in each cell. Empty where it is about the row's own values.
+        tasks: the tasks that it speaks of.
+        metrics: the metrics that it speaks of.
+        low: what the gain or value is at least, in the table's unit; None where nothing is said.
+        high: what it is at most.
+    """
+
+    place: _Text
+    quote: _Text
+    table: _Table
+    row: str
+    over: list[str] = []
+    tasks: list[_Task]
+    metrics: list[_Metric]
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def rounding(self) -> float:
+        """Half a unit of the last decimal in the statement."""
+        return 0.5 * 10.0 ** -max((_decimals(end) for end in (self.low, self.high) if end), default=9)
+
+
+class Setup(_Part):
+    """What the numbers were made with; None where the paper does not say.
+
+    Attributes:
+        image: image features, as the name of a backbone here or, where there is none, of the paper.
+        text: text features, likewise.
+        classes: class embeddings, likewise.
+        train: number of training items, with those held out for validation.
+        test: number of test items.
+        seeds: number of runs behind a number.
+    """
+
+    image: str | None = None
+    text: str | None = None
+    classes: str | None = None
+    train: int | None = None
+    test: int | None = None
+    seeds: int | None = None
 
 
 class Published(_Part):
-    """The tables of one paper.
+    """The tables of one paper; ``Published.model_json_schema()`` gives the JSON Schema of its file.
 
     Attributes:
         schema_version: version of this schema.
@@ -81,87 +168,114 @@ class Published(_Part):
         source: where the paper is.
         dataset: name of its dataset here.
         dataset_title: name of its dataset for people.
-        tables: the tables by name.
-        flags: cells with a warning.
+        setup: what the numbers were made with.
+        tables: the tables, by the table here that has the same columns.
+        claims: statements of the text about the tables.
+        flags: cells with a warning, where arithmetic alone does not give one or to give it in other words.
     """
 
     schema_version: Literal[1]
-    name: str
-    title: str
-    source: str
+    name: _Text
+    title: _Text
+    source: _Text
     dataset: str
     dataset_title: str
-    tables: dict[str, PublishedTable]
-    flags: list[Flag]
+    setup: Setup = Setup()
+    tables: dict[_Table, PublishedTable]
+    claims: list[Claim] = []
+    flags: list[Flag] = []
 
     def flagged(self, table: str) -> dict[tuple[str, str, str], str]:
-        """Notes on the flagged cells of a table, by method, task and metric."""
-        return {
-            (flag.method, task, metric): flag.note
-            for flag in self.flags
-            if flag.table == table
-            for task, metric in flag.cells
+        """Notes on the cells of a table that cannot be or that carry a flag, by row key, task and metric."""
+        from huse_bench.results.consistency import impossible_cells  # noqa: PLC0415  it imports this module
+
+        found = {
+            (cell.row, cell.task, cell.metric): f"cannot be: {cell.rule}"
+            for cell in impossible_cells(self)
+            if cell.table == table
         }
+        flags = (flag for flag in self.flags if flag.table == table)
+        return found | {(flag.method, task, metric): flag.note for flag in flags for task, metric in flag.cells}
 
     @model_validator(mode="after")
-    def _impossible_cells_are_flagged(self) -> Published:
-        recalls = {row.method: row for row in self.tables["table1"].rows}
-        flagged = set(self.flagged("table2"))
-        for row in self.tables["table2"].rows:
-            if row.method in recalls:
-                for task, metric in impossible_cells(recalls[row.method].cells, row.cells):
-                    if (row.method, task, metric) not in flagged:
-                        raise ValueError(f"{row.title} {task} {metric} of table2 contradicts table1 and is not flagged")
+    def _references_exist(self) -> Published:
+        for name, table in self.tables.items():
+            keys = [row.key for row in table.rows]
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{name} has two rows {twice!r}; give one of them method null and a title of its own")
+        for what, name, key, task, metric in self._references():
+            row = self.tables[name].row(key) if name in self.tables else None
+            if row is None or metric not in row.cells.get(task, {}):
+                raise ValueError(f"{what} speaks of {name}, row {key!r}, {task} {metric}, which is not there")
         return self
 
-
-def impossible_cells(recall: Scores, precision: Scores) -> list[tuple[str, str]]:
-    """Cells of HP@K that no ranking with these R@K can have.
-
-    A hit among the first K is one correct item of K, and the query's own class is in its correct set, so
-    HP@K >= R@K / K; likewise HP@2 >= R@2 / 2 >= R@1 / 2. Both tables' rounding is allowed for.
-
-    Args:
-        recall: R@1, R@5, R@10 by direction, as shares.
-        precision: HP@2, HP@5, HP@10 by direction, as shares.
-
-    Returns:
-        Direction and metric of each such cell.
-    """
-    bounds = {"HP@2": ("R@1", 2), "HP@5": ("R@5", 5), "HP@10": ("R@10", 10)}
-    return [
-        (direction, metric)
-        for direction in DIRECTIONS
-        for metric, (hit_rate, k) in bounds.items()
-        if precision[direction][metric] + _ROUNDING < (recall[direction][hit_rate] - _ROUNDING) / k
-    ]
+    def _references(self) -> Iterator[tuple[str, str, str, str, str]]:
+        for flag in self.flags:
+            yield from (("a flag", flag.table, flag.method, *cell) for cell in flag.cells)
+        for claim in self.claims:
+            for key in (claim.row, *claim.over):
+                for task in claim.tasks:
+                    yield from ((f"the claim {claim.quote!r}", claim.table, key, task, name) for name in claim.metrics)
 
 
-@cache
-def published_tables(name: str = "huse") -> Published:
+def published_names() -> list[str]:
+    """Short names of the papers whose tables come with huse-bench."""
+    return sorted(path.stem for folder in _folders() for path in folder.glob("*.json"))
+
+
+def published_tables(paper: str | Path = "huse") -> Published:
     """The printed tables of a paper.
 
     Args:
-        name: short name of the paper; ``"huse"`` is Narayana et al., arXiv:1911.05978.
+        paper: short name of a paper that comes with huse-bench, such as ``"huse"`` (Narayana et al.,
+            arXiv:1911.05978), or a ``.json`` file in the same format.
 
     Returns:
         The tables.
 
     Raises:
-        ResultsError: if the installation lacks the file or it does not fit the schema.
+        ResultsError: if there is no such paper or file, or it does not fit the schema.
     """
-    # The wheel carries the files inside the package; a checkout has them at its top.
-    folders = (Path(__file__).with_name("published"), Path(__file__).parents[2] / "results" / "published")
-    path = next((folder / f"{name}.json" for folder in folders if (folder / f"{name}.json").is_file()), None)
+    path = Path(paper)
+    if path.suffix == ".json":
+        return _read(path, "correct it as docs/published.md says")
+    return _carried(str(paper))
+
+
+@cache
+def _carried(name: str) -> Published:
+    path = next((folder / f"{name}.json" for folder in _folders() if (folder / f"{name}.json").is_file()), None)
     if path is None:
+        known = published_names()
         raise ResultsError(
-            f"the published tables {name}.json are in neither {folders[0]} nor {folders[1]}; reinstall huse-bench"
+            f"no published tables are called {name!r}: there are {', '.join(known) or 'none, reinstall huse-bench'}."
+            f"{did_you_mean(name, known)} For a file of your own give its path, which ends in .json"
         )
-    return _read(path)
+    return _read(path, "reinstall huse-bench")
 
 
-def _read(path: Path) -> Published:
+def _folders() -> tuple[Path, ...]:
+    # The wheel carries the files inside the package; a checkout has them at its top.
+    return (Path(__file__).with_name("published"), Path(__file__).parents[2] / "results" / "published")
+
+
+def _read(path: Path, cure: str) -> Published:
     try:
         return Published.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise ResultsError(f"the published tables {path} cannot be used ({error}); reinstall huse-bench") from error
+    except OSError as error:
+        raise ResultsError(f"the published tables {path} cannot be read ({error.strerror or error}); {cure}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}{more}"
+        raise ResultsError(f"the published tables {path} cannot be used: {reason}; {cure}") from error
+    except UnicodeDecodeError as error:
+        raise ResultsError(f"the published tables {path} are not UTF-8 text ({error}); {cure}") from error
+
+
+def _decimals(value: float) -> int:
+    exponent = Decimal(repr(value)).normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(-exponent, 0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 import tabulate
 
+from huse_bench.results.agreement_text import agreement_text
 from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.results.intervals import uncertainty
 from huse_bench.results.latex import latex_document
 from huse_bench.results.notes import notes
 from huse_bench.results.published import published_tables
@@ -30,36 +33,40 @@ _BOLD, _PLAIN = "\033[1m", "\033[0m"
 def render(
     results: Results,
     format: Format = "text",  # noqa: A002  the command line's name for it
-    published: bool = False,
+    published: bool | str | Path = False,
     color: bool = False,
     tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> str:
-    """Tables 1-3 with the paper's layout, and notes on what the numbers depend on.
+    """Tables 1-3 with the paper's layout, their uncertainty, and notes on what the numbers depend on.
 
     Args:
         results: the runs.
         format: ``"text"``, ``"markdown"`` and ``"latex"`` round as the paper does; ``"csv"`` and ``"json"``
             hold one row per number, at full precision and as shares from 0 to 1.
-        published: add the paper's own numbers.
-        color: set the best of each column in bold by ANSI codes, for a terminal; text only.
+        published: add a paper's own numbers and what they say of ours: True for the HUSE paper's, else the paper's
+            name or file as in :func:`published_tables`. The comparison is not in LaTeX and CSV.
+        color: set the marked numbers in bold by ANSI codes, for a terminal; text only.
         tables: the tables to show, by name; None is ``results.tables()``.
 
     Returns:
         The text, without a newline at its end.
     """
     tables = results.tables() if tables is None else tables
-    printed = published_tables() if published else None
+    printed = published_tables("huse" if published is True else published) if published else None
+    known = uncertainty(results)
     if format == "csv":
-        return as_csv(results, tables, printed)
+        return as_csv(results, tables, known, printed)
     if format == "json":
-        return as_json(results, tables, printed)
-    grids = [build_grid(name, table, results, printed) for name, table in tables.items()]
+        return as_json(results, tables, known, printed)
+    grids = [build_grid(name, table, results, known, printed) for name, table in tables.items()]
     if format == "latex":
         return latex_document(grids, notes(results))
     if format == "markdown":
-        return "\n\n".join([*(_markdown(grid) for grid in grids), *notes(results)])
+        beside = [agreement_text(results, printed, markdown=True)] if printed else []
+        return "\n\n".join([*(_markdown(grid) for grid in grids), *beside, *notes(results)])
     below = [line for note in notes(results) for line in _wrapped(note)]
-    return "\n\n".join([*(_text(grid, color) for grid in grids), "\n".join(below)])
+    beside = [agreement_text(results, printed)] if printed else []
+    return "\n\n".join([*(_text(grid, color) for grid in grids), *beside, "\n".join(below)])
 
 
 def _wrapped(text: str) -> list[str]:
@@ -68,7 +75,7 @@ def _wrapped(text: str) -> list[str]:
 
 def _text(grid: Grid, color: bool) -> str:
     widths = [
-        max(len(title), *(len(line.cells[i].text) for line in _lines(grid) if line.cells), 1)
+        max(len(title), *(len(part) for line in _lines(grid) if line.cells for part in _parts(line.cells[i])), 1)
         for i, title in enumerate(grid.columns)
     ]
     starts = _group_starts(grid)
@@ -81,7 +88,7 @@ def _text(grid: Grid, color: bool) -> str:
     def row(label: str, cells: Sequence[str]) -> str:
         return (label.ljust(label_width) + "".join(cells)).rstrip()
 
-    out = [*_wrapped(grid.caption), *_wrapped(f"{grid.details} * best of its column."), ""]
+    out = [*_wrapped(grid.caption), *_wrapped(grid.details), *_wrapped(f"* {grid.mark}."), ""]
     if any(title for title, _ in grid.headings):
         out.append(row("", _text_headings(grid, widths, gaps)))
     titles = zip(gaps, grid.columns, widths, strict=True)
@@ -100,6 +107,9 @@ def _text(grid: Grid, color: bool) -> str:
                     for gap, cell, width in zip(gaps, line.cells, widths, strict=bool(line.cells))
                 ]
                 out.append(row(_shortened(line.label, label_width), cells or [f"  {line.status}"]))
+                if any(cell.interval for cell in line.cells):
+                    halves = zip(gaps, line.cells, widths, strict=True)
+                    out.append(row("", [f"{gap}{cell.interval:>{width}} " for gap, cell, width in halves]))
     out += [rule, *(line for note in grid.footnotes for line in _wrapped(note))]
     return "\n".join(out)
 
@@ -112,6 +122,10 @@ def _text_headings(grid: Grid, widths: Sequence[int], gaps: Sequence[str]) -> li
         headings.append(gaps[start] + title.center(room - len(gaps[start])))
         start += count
     return headings
+
+
+def _parts(cell: Cell) -> tuple[str, str]:
+    return cell.text, cell.interval
 
 
 def _text_cell(cell: Cell, width: int, color: bool) -> str:
@@ -142,7 +156,8 @@ def _group_starts(grid: Grid) -> set[int]:
 
 
 def _markdown(grid: Grid) -> str:
-    blocks = [f"**{_markdown_escaped(grid.caption)}** {_markdown_escaped(grid.details)}"]
+    mark = _markdown_escaped(f"Bold: {grid.mark}.")
+    blocks = [f"**{_markdown_escaped(grid.caption)}** {_markdown_escaped(grid.details)} {mark}"]
     for section in grid.sections:
         if section.title:
             blocks.append(_markdown_escaped(section.title))
@@ -172,7 +187,7 @@ def _markdown_table(grid: Grid, groups: Sequence[Sequence[Line]]) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     number = f"**{cell.text}**" if cell.best else cell.text
-    return number + (FLAG_MARK if cell.flagged else "")
+    return number + (FLAG_MARK if cell.flagged else "") + (f" {cell.interval}" if cell.interval else "")
 
 
 def _markdown_escaped(text: str) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 __all__ = [
+    "CONTROL_PREFIX",
+    "CONTROL_SECTION",
     "DIRECTIONS",
     "SCHEMA_VERSION",
     "TABLE_METRICS",
@@ -20,6 +22,7 @@ __all__ = [
     "Setting",
     "SplitSizes",
     "Training",
+    "Tuning",
 ]
 
 #: Version of the record's schema, written into each record.
@@ -33,6 +36,12 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 #: Metrics that every direction of a finished run has: the columns of the paper's Tables 1 and 2.
 TABLE_METRICS = ("R@1", "R@5", "R@10", "HP@2", "HP@5", "HP@10")
 
+
+#: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
+CONTROL_PREFIX = "control:"
+
+#: Part of the tables that controls stand in.
+CONTROL_SECTION = "Controls"
 
 #: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
 Json = JsonValue
@@ -55,10 +64,13 @@ class MethodInfo(_Part):
     Attributes:
         name: name the method was asked for by.
         title: name of its row in the tables.
-        order: position of the method in the registry's list; it orders the rows.
+        section: part of the tables that its row stands in; empty for the paper's own methods.
+        order: position of the method in the registry's list; it orders the rows of a section.
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
+        class_graph: what the class graph that it uses is made of.
         heads: classification heads of the method.
         parameters: hyper-parameters, with the values used.
+        space: those that the loss declares a tuning space for; None in records that do not say.
         distribution: distribution that provides the method.
         version: version of that distribution.
         target: ``module:attribute`` of the loss.
@@ -67,14 +79,22 @@ class MethodInfo(_Part):
 
     name: _Name
     title: _Name
+    section: str = ""
     order: _Count
     semantic: bool
-    heads: Literal["none", "shared", "separate"]
+    class_graph: Literal["names", "taxonomy"] = "names"
+    heads: Literal["none", "shared", "separate", "cosine"]
     parameters: dict[str, Json]
+    space: tuple[str, ...] | None = None
     distribution: str
     version: str
     target: str
     source_hash: _Name
+
+    @property
+    def is_control(self) -> bool:
+        """Whether this is no method but a floor or a ceiling for them."""
+        return self.name.startswith(CONTROL_PREFIX)
 
 
 class SplitSizes(_Part):
@@ -163,6 +183,32 @@ class Training(_Part):
     losses: dict[str, float]
 
 
+class Tuning(_Part):
+    """What was spent on choosing the hyper-parameters, on the validation split.
+
+    Attributes:
+        trials: how many settings were tried.
+        failed: how many of them diverged or failed.
+        steps: optimiser steps of one trial.
+        batch_size: image-text pairs of one step.
+        objective: validation metrics whose mean was maximised.
+        value: of the setting that was chosen.
+        default_value: of the method's defaults; None where they failed.
+        seed: of the search.
+        study: identity of the search: a fingerprint of everything that its trials depended on.
+    """
+
+    trials: _Count
+    failed: _Count
+    steps: _Count
+    batch_size: _Count
+    objective: tuple[str, ...]
+    value: float
+    default_value: float | None = None
+    seed: _Count
+    study: _Sha256
+
+
 class RunRecord(_Part):
     """One method trained and evaluated on one dataset with one seed.
 
@@ -179,13 +225,16 @@ class RunRecord(_Part):
         config: the settings by name, each with its origin.
         status: how the run ended.
         error: why it did not finish; None where it did.
-        retrieval: test scores by direction and metric, as shares from 0 to 1; None where the run did not finish.
+        retrieval: test scores by direction and metric, as shares from 0 to 1; None where the run did not finish. A
+            control may lack directions.
         classification: test accuracies; None where the method has no classifier or the run did not finish.
         validation: validation metrics at the end of the training.
         protocol: how the numbers were counted: protocol ids, taxonomy hash, mean set sizes, chance.
         training: what the training cost; None where the run did not finish.
+        tuning: what the hyper-parameters cost; None where no search chose them.
         provenance: versions of the software and the machine, by name.
         warnings: what the reader of the numbers should know.
+        audit: what an audit of the data found; None where none was made.
         per_query: name of the file of per-query scores beside the record; the store fills it in.
         predictions: name of the file of per-item predictions beside the record; the store fills it in.
         created: when the run ended, with its time zone.
@@ -206,8 +255,10 @@ class RunRecord(_Part):
     validation: dict[str, float] = Field(default_factory=dict)
     protocol: dict[str, Json]
     training: Training | None = None
+    tuning: Tuning | None = None
     provenance: dict[str, str]
     warnings: list[str]
+    audit: dict[str, Json] | None = None
     per_query: _ParquetName | None = None
     predictions: _ParquetName | None = None
     created: AwareDatetime
@@ -228,7 +279,8 @@ class RunRecord(_Part):
             raise ValueError("a finished run has no error")
         if self.training is None:
             raise ValueError("a finished run has a training")
-        for direction in DIRECTIONS:
+        # Raw features of unequal dimensions are controls that have no cross-modal directions.
+        for direction in self.retrieval or {} if self.method.is_control else DIRECTIONS:
             scores = (self.retrieval or {}).get(direction, {})
             missing = [metric for metric in TABLE_METRICS if metric not in scores]
             if missing:

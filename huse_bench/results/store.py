@@ -76,7 +76,7 @@ class Store:
         Args:
             record: the record; the names of its files are filled in here.
             per_query: integer arrays (queries,) by direction and name, the same names in each direction.
-            predictions: integer arrays (items,) by name.
+            predictions: integer arrays (items,) by name, and shares under names that end in ``_confidence``.
 
         Returns:
             The record as stored.
@@ -189,7 +189,7 @@ class Store:
             record: a record of this folder.
 
         Returns:
-            Integer arrays (items,) by name; None where the run has none.
+            Arrays (items,) by name: integers, and shares where it ends in ``_confidence``; None where the run has none.
 
         Raises:
             RecordError: if the file cannot be read.

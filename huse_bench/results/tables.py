@@ -75,6 +75,16 @@ class Row:
         return tuple(record for record in self.records if record.status == "finished")
 
     @property
+    def section(self) -> str:
+        """Part of the tables that the row stands in; empty for the paper's own methods."""
+        return self.records[0].method.section
+
+    @property
+    def is_control(self) -> bool:
+        """Whether this is no method but a floor or a ceiling for them."""
+        return self.records[0].method.is_control
+
+    @property
     def semantic(self) -> bool:
         """Whether the method uses the class graph."""
         return self.records[0].method.semantic
@@ -83,6 +93,10 @@ class Row:
     def status(self) -> str:
         """``"finished"`` where a run has scores, else how the first run ended."""
         return "finished" if self.finished else self.records[0].status
+
+    def of_seeds(self, seeds: Sequence[int]) -> tuple[RunRecord, ...]:
+        """The finished runs of some seeds, by ascending seed."""
+        return tuple(record for record in self.finished if record.seed in seeds)
 
     def mean(self, column: Column) -> float:
         """Mean over the finished seeds, as a share from 0 to 1; NaN where there is nothing to average."""
@@ -101,8 +115,9 @@ class Results:
     Attributes:
         records: the records.
         problems: the problems.
-        rows: the records by method and configuration, in the order of the tables: methods without semantic
-            information first.
+        rows: the records by method and configuration, in the order of the tables: the paper's own methods first,
+            and in each section those without semantic information first.
+        folder: the results folder; None where the records come from elsewhere.
 
     Raises:
         ResultsError: if there are no records, or they are on different data or protocols.
@@ -117,6 +132,7 @@ class Results:
         self.records = tuple(records)
         self.problems = tuple(problems)
         self.rows = _rows(self.records)
+        self.folder = Path(folder) if folder is not None else None
         self._store = Store(folder) if folder is not None else None
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -159,7 +175,7 @@ class Results:
             record: one of the records.
 
         Returns:
-            Integer arrays (items,) by name; None where the run has none.
+            Arrays (items,) by name: integers, and shares where it ends in ``_confidence``; None where the run has none.
 
         Raises:
             ResultsError: if the records do not come from a results folder.
@@ -200,7 +216,9 @@ def load_results(path: Path | str) -> Results:
 
 def _value(record: RunRecord, column: Column) -> float | None:
     if column.metric != "accuracy":
-        return next(scores[column.metric] for task, scores in (record.retrieval or {}).items() if task == column.task)
+        return next(
+            (scores[column.metric] for task, scores in (record.retrieval or {}).items() if task == column.task), None
+        )
     return getattr(record.classification, column.task, None)
 
 
@@ -239,5 +257,5 @@ def _rows(records: Sequence[RunRecord]) -> tuple[Row, ...]:
         title = group[0].method.title
         label = title if titles.count(title) == 1 else f"{title} [{configuration[:6]}]"
         row = Row(label, tuple(sorted(group, key=lambda record: record.seed)))
-        rows.append((row.semantic, order[name], name, configuration, row))
-    return tuple(row for *_, row in sorted(rows, key=lambda entry: entry[:4]))
+        rows.append((row.section, row.semantic, order[name], name, configuration, row))
+    return tuple(row for *_, row in sorted(rows, key=lambda entry: entry[:-1]))

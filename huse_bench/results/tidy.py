@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from huse_bench.results.agreement_text import agreement_document
+from huse_bench.results.intervals import CellUncertainty, Uncertainty
 from huse_bench.results.notes import notes
 from huse_bench.results.published import Published
 from huse_bench.results.tables import LAYOUT, Results
@@ -15,54 +17,66 @@ from huse_bench.results.tables import LAYOUT, Results
 __all__ = ["as_csv", "as_json"]
 
 
-def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None) -> str:
+def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None) -> str:
     """Comma-separated values with a line of headings; a missing value is empty.
+
+    ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number is not significantly
+    worse than the best of its column, ``rank_low`` and ``rank_high`` the ends of the interval of its rank.
 
     Args:
         results: the runs.
         tables: their tables by name.
+        known: the uncertainty of their numbers.
         printed: a paper's own numbers to add.
 
     Returns:
         The text, without a newline at its end.
     """
-    frame = pd.DataFrame(_numbers(results, tables, printed))
+    frame = pd.DataFrame(_numbers(results, tables, known, printed))
     frame["seeds"] = frame["seeds"].map(lambda seeds: " ".join(str(seed) for seed in seeds))
+    # Whole numbers stay whole beside missing ones.
+    frame = frame.astype({"rank_low": "Int64", "rank_high": "Int64"})
     return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
-def as_json(results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None) -> str:
+def as_json(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None) -> str:
     """A JSON object with the dataset, the protocol, the numbers, the notes and the unreadable records.
 
     Args:
         results: the runs.
         tables: their tables by name.
+        known: the uncertainty of their numbers.
         printed: a paper's own numbers to add.
 
     Returns:
         The text, without a newline at its end.
     """
     first = results.records[0]
-    document = {
+    document: dict[str, object] = {
         "dataset": first.dataset.model_dump(mode="json"),
         "protocol": first.protocol,
-        "numbers": list(_numbers(results, tables, printed)),
+        "numbers": list(_numbers(results, tables, known, printed)),
         "notes": notes(results),
         "problems": list(results.problems),
     }
+    if printed is not None:
+        document["published"] = agreement_document(results, printed)
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _numbers(
-    results: Results, tables: Mapping[str, pd.DataFrame], printed: Published | None
+    results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None
 ) -> Iterator[dict[str, object]]:
     rows = {row.label: row for row in results.rows}
+    own = results.tables()
     for name, table in tables.items():
-        known = {column.heading: (column.task, column.metric) for column in LAYOUT[name]}
+        places = {column.heading: (column.task, column.metric) for column in LAYOUT[name]}
         for label, values in zip(table.index, table.to_numpy().tolist(), strict=True):
             row = rows.get(label)
             for heading, value in zip(table.columns, values, strict=True):
-                task, metric = known.get(heading, ("", str(heading)))
+                task, metric = places.get(heading, ("", str(heading)))
+                # A number that a plugin changed is not the one whose uncertainty is known.
+                unchanged = heading in own[name] and own[name][heading].equals(table[heading])
                 yield {
                     "table": name,
                     "source": "measured",
@@ -75,9 +89,10 @@ def _numbers(
                     "task": task,
                     "metric": metric,
                     "value": None if isinstance(value, float) and math.isnan(value) else value,
+                    **_about(known.cell(label, heading) if unchanged else CellUncertainty()),
                     "note": None,
                 }
-        if printed is not None:
+        if printed is not None and name in printed.tables:
             yield from _printed_numbers(name, printed)
 
 
@@ -100,5 +115,17 @@ def _printed_numbers(name: str, printed: Published) -> Iterator[dict[str, object
                     "metric": metric,
                     # Rounded, for 40.2 / 100 has a long tail of binary digits.
                     "value": round(value / 100, 6) if table.unit == "percent" else value,
-                    "note": flagged.get((row.method or "", task, metric)),
+                    **_about(CellUncertainty()),
+                    "note": flagged.get((row.key, task, metric)),
                 }
+
+
+def _about(cell: CellUncertainty) -> dict[str, object]:
+    rank_low, rank_high = cell.ranks or (None, None)
+    return {
+        "low": cell.low,
+        "high": cell.high,
+        "ties_with_best": cell.tied,
+        "rank_low": rank_low,
+        "rank_high": rank_high,
+    }

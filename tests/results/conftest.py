@@ -1,11 +1,14 @@
 import hashlib
 from datetime import UTC, datetime
+from functools import partial
 
+import numpy as np
 import pytest
 
-from huse_bench.results import DIRECTIONS, RunRecord
+from huse_bench.results import DIRECTIONS, RunRecord, Store
 
 METRICS = ("R@1", "R@5", "R@10", "HP@2", "HP@5", "HP@10")
+TASKS = ("image", "text", "fusion")
 
 
 def sha(text):
@@ -96,3 +99,45 @@ def build(
 @pytest.fixture
 def make_record():
     return build
+
+
+QUERIES = 90
+
+
+def scores_of_queries(rng, chance):
+    """Arrays such as a run stores, and the numbers that it records, of a ranking with this chance of a hit."""
+    per_query, retrieval = {}, {}
+    for direction in DIRECTIONS:
+        same = rng.random((QUERIES, 10)) < np.asarray(chance).reshape(-1, 1)
+        correct = same | (rng.random((QUERIES, 10)) < 0.3)
+        per_query[direction] = {"first_hit": np.where(same.any(1), same.argmax(1) + 1, 0)}
+        per_query[direction] |= {f"hits@{k}": same[:, :k].sum(1) for k in (1, 2, 5, 10)}
+        per_query[direction] |= {f"hp@{k}": correct[:, :k].sum(1) for k in (2, 5, 10)}
+        retrieval[direction] = {f"R@{k}": float(same[:, :k].any(1).mean()) for k in (1, 2, 5, 10)}
+        retrieval[direction] |= {f"HP@{k}": float(correct[:, :k].mean()) for k in (2, 5, 10)}
+    predictions = {"label": rng.integers(0, 9, QUERIES)}
+    for task in ("image", "text", "fusion"):
+        right = rng.random(QUERIES) < chance
+        predictions[f"{task}_prediction"] = np.where(right, predictions["label"], 9)
+        predictions[f"{task}_confidence"] = rng.random(QUERIES).astype(np.float32)
+    return per_query, predictions, retrieval
+
+
+def write_scored(folder, name, seed, chance, *, classifier=True, **changes):
+    """Write a run with its scores: hits have the method's own chance, and the query's difficulty."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    difficulty = np.random.default_rng(8).normal(0, 0.2, QUERIES)
+    per_query, predictions, retrieval = scores_of_queries(rng, (chance + difficulty).clip(0, 1))
+    right = [float((predictions[f"{task}_prediction"] == predictions["label"]).mean()) for task in TASKS]
+    if not classifier:
+        predictions = {"label": predictions["label"]}
+    items = {"train": 600, "validation": 90, "test": QUERIES}
+    accuracies = right if classifier else None
+    record = build(name, seed, retrieval=retrieval, accuracies=accuracies, dataset__items=items, **changes)
+    return Store(folder, dataset="emoji").write(record, per_query, predictions)
+
+
+@pytest.fixture
+def write_run(tmp_path):
+    """:func:`write_scored` to the folder of the test."""
+    return partial(write_scored, tmp_path)

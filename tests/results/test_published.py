@@ -1,22 +1,13 @@
 import json
-import shutil
+import re
 from pathlib import Path
 
 import pytest
 
+from huse_bench.cli import main
 from huse_bench.errors import ResultsError
-from huse_bench.results import DIRECTIONS
-from huse_bench.results.published import _read, impossible_cells, published_tables
-
-CONTRADICTIONS = {
-    ("i2i", "HP@2"),
-    ("i2i", "HP@5"),
-    ("i2t", "HP@2"),
-    ("i2t", "HP@5"),
-    ("t2i", "HP@2"),
-    ("t2t", "HP@2"),
-    ("t2t", "HP@5"),
-}
+from huse_bench.results.consistency import broken_claims, impossible_cells
+from huse_bench.results.published import published_names, published_tables
 
 
 def rows(name):
@@ -65,50 +56,110 @@ def test_the_gains_that_section_4_5_names():
     assert flat(huse)[2] - flat(separate)[2] == pytest.approx(0.4)
 
 
-def test_exactly_seven_cells_of_cme_contradict_table_1():
-    found = {
-        title: set(impossible_cells(row.cells, rows("table2")[title].cells)) for title, row in rows("table1").items()
-    }
-    assert found.pop("CME") == CONTRADICTIONS
-    assert set(map(len, found.values())) == {0}
+def test_printed_decimals_and_their_rounding():
+    tables = published_tables().tables
+    assert [tables[name].decimals for name in tables] == [3, 3, 1]
+    assert [tables[name].rounding for name in tables] == pytest.approx([0.0005, 0.0005, 0.05])
 
 
-def test_the_flags_are_those_cells():
-    assert set(published_tables().flagged("table2")) == {("cme", *cell) for cell in CONTRADICTIONS}
-    assert published_tables().flagged("table1") == {}
-
-
-def test_a_real_ranking_is_never_impossible():
-    """Brute force: queries of which some have one hit at rank 1, 5 or 10 and no other correct item."""
-    ranks = [1, 1, 5, 10, 0, 0]
-    recall = {f"R@{k}": sum(0 < rank <= k for rank in ranks) / len(ranks) for k in (1, 5, 10)}
-    precision = {f"HP@{k}": sum(0 < rank <= k for rank in ranks) / k / len(ranks) for k in (2, 5, 10)}
-    assert impossible_cells(dict.fromkeys(DIRECTIONS, recall), dict.fromkeys(DIRECTIONS, precision)) == []
-    below = {metric: value - 0.001 for metric, value in precision.items()}
-    assert len(impossible_cells(dict.fromkeys(DIRECTIONS, recall), dict.fromkeys(DIRECTIONS, below))) == 12
+# Files of one's own.
 
 
 def original():
-    return Path(__file__).parents[2] / "results" / "published" / "huse.json"
+    return json.loads((Path(__file__).parents[2] / "results" / "published" / "huse.json").read_text(encoding="utf-8"))
 
 
-def test_a_contradiction_without_a_flag_is_refused(tmp_path):
-    document = json.loads(original().read_text(encoding="utf-8"))
-    document["flags"][0]["cells"].pop()
-    path = tmp_path / "huse.json"
+@pytest.fixture
+def refused(tmp_path):
+    def call(document):
+        path = tmp_path / "mine.json"
+        path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+        with pytest.raises(ResultsError) as error:
+            published_tables(path)
+        assert str(error.value).startswith(f"the published tables {path} cannot be used: ")
+        assert str(error.value).endswith("; correct it as docs/published.md says")
+        return str(error.value)
+
+    return call
+
+
+def test_a_file_may_have_what_it_has(tmp_path):
+    document = original()
+    for name in ("claims", "flags", "setup"):
+        del document[name]
+    del document["tables"]["table1"], document["tables"]["table3"]
+    path = tmp_path / "mine.json"
     path.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(ResultsError, match="CME t2t HP@5 of table2 contradicts table1 and is not flagged"):
-        _read(path)
+    mine = published_tables(path)
+    assert list(mine.tables) == ["table2"]
+    assert mine.setup.image is None
+    # Without the recalls nothing contradicts the other table.
+    assert mine.flagged("table2") == {}
+    assert published_tables(str(path)) == mine
 
 
-def test_a_damaged_file_says_reinstall(tmp_path):
-    path = tmp_path / "huse.json"
-    shutil.copy(original(), path)
-    path.write_text(path.read_text(encoding="utf-8").replace('"source"', '"sauce"'), encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"huse\.json cannot be used .*(?s:.*)reinstall huse-bench"):
-        _read(path)
+def test_faults_are_named_with_their_place(refused):
+    document = original()
+    document["sauce"] = document.pop("source")
+    assert "source: Field required (and 1 more)" in refused(document)
+
+    document = original()
+    document["tables"]["table1"]["rows"][0]["cells"]["i2i"]["Recall@1"] = 0.5
+    assert "tables.table1.rows.0.cells.i2i.Recall@1" in refused(document)
+
+    document = original()
+    document["tables"]["table4"] = document["tables"].pop("table3")
+    assert "tables.table4" in refused(document)
+
+    document = original()
+    document["tables"]["table1"]["rows"].append(document["tables"]["table1"]["rows"][0])
+    assert "the file: table1 has two rows 'triplet'; give one of them method null" in refused(document)
+
+    assert "Invalid JSON" in refused("{")
 
 
-def test_an_unknown_paper_names_both_places():
-    with pytest.raises(ResultsError, match=r"clip\.json are in neither .*published nor .*published; reinstall"):
-        published_tables("clip")
+def test_claims_and_flags_must_speak_of_cells_that_are_there(refused):
+    document = original()
+    document["claims"][0]["metrics"] = ["R@3"]
+    message = refused(document)
+    assert "the claim 'HUSE is outperforming" in message
+    assert "speaks of table1, row 'huse', i2i R@3, which is not there" in message
+
+    document = original()
+    document["flags"][0]["method"] = "clip"
+    assert "a flag speaks of table2, row 'clip', i2i HP@2, which is not there" in refused(document)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ResultsError, match=r"nowhere\.json cannot be read \(No such file or directory\); correct it"):
+        published_tables(tmp_path / "nowhere.json")
+    path = tmp_path / "mine.json"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ResultsError, match=r"mine\.json are not UTF-8 text .*; correct it"):
+        published_tables(path)
+
+
+def test_an_unknown_paper_names_those_there_are():
+    assert published_names() == ["huse"]
+    with pytest.raises(
+        ResultsError, match=r"called 'huze': there are huse\. Did you mean 'huse'\? For a file of your own"
+    ):
+        published_tables("huze")
+
+
+def test_the_documented_file_is_one_and_says_what_the_page_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "published.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```json\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    path = tmp_path / "ours.json"
+    path.write_text(block, encoding="utf-8")
+    document = published_tables(path)
+    assert [(cell.row, cell.task, cell.metric) for cell in impossible_cells(document)] == [("huse", "i2t", "R@5")]
+    (broken,) = broken_claims(document)
+    assert broken.cells == ("t2i R@1: 0.008 (0.630 - 0.622 of huse), and the text says at least 0.02",)
+
+
+def test_the_page_shows_what_the_command_prints(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "published.md").read_text(encoding="utf-8")
+    main(["published", "check"])
+    printed = "".join(f"    {line}\n" if line else "\n" for line in capsys.readouterr().out.splitlines())
+    assert printed in page

@@ -33,7 +33,8 @@ def results(make_record):
 def test_text_of_table_1(results):
     expected = """\
     Table 1: Retrieval performance of various methods on four retrieval tasks of Emoji.
-    1,234 test queries per direction; seed 0. Below the dashed line: with semantic information. * best of its column.
+    1,234 test queries per direction; seed 0. No interval: one seed. Below the dashed line: with semantic information.
+    * best of its column.
 
                 Image to Image        Image to Text         Text to Image          Text to Text
     Method     R@1    R@5   R@10     R@1    R@5   R@10     R@1    R@5   R@10     R@1    R@5   R@10
@@ -46,6 +47,7 @@ def test_text_of_table_1(results):
     -----------------------------------------------------------------------------------------------
 
     Budget: 200 steps of 1,024 pairs with adamw (preset quick).
+    Tuning: none.
     Features: image efficientnet-lite0@1, text minilm@1, classes minilm@1.
     Protocol: recall class-hit-rate/v1, mean_set_size (2 3.2, 5 8.25).
     HIE* seed 0 diverged: the loss diverged at step 7"""
@@ -55,7 +57,8 @@ def test_text_of_table_1(results):
 def test_text_of_table_3(results):
     expected = """\
         Table 3: Classification accuracy (%) on Emoji.
-        1,234 test items; seed 0. Below the dashed line: with semantic information. * best of its column.
+        1,234 test items; seed 0. No interval: one seed. Below the dashed line: with semantic information.
+        * best of its column.
 
         Method   Image  Text  Fusion
         -----------------------------
@@ -155,8 +158,8 @@ def test_the_last_line_of_a_traceback_is_the_reason(make_record):
 def test_warnings_are_told_once(make_record):
     records = [make_record("cme", warnings=["odd"]), make_record("huse", warnings=["odd", "rare"])]
     lines = render(Results(records)).splitlines()
-    assert "Warning: odd." in lines
-    assert "Warning: rare (HUSE)." in lines
+    assert "Note: odd." in lines
+    assert "Note: rare (HUSE)." in lines
 
 
 # The other formats.

@@ -295,3 +295,23 @@ def test_records_are_plain_utf8_json(store, make_record):
     text = (store.folder / "runs" / f"{written.stem}.json").read_text(encoding="utf-8")
     assert "Ærlig" in text
     assert RunRecord.model_validate_json(text) == written
+
+
+def test_confidences_are_kept_beside_predictions(store, make_record, predictions):
+    confidences = np.linspace(0, 1, 50)
+    written = store.write(make_record(), predictions={**predictions, "image_confidence": confidences})
+    read = store.predictions(written)
+    assert read["image_confidence"].dtype == np.float32
+    np.testing.assert_allclose(read["image_confidence"], confidences, atol=1e-7)
+    np.testing.assert_array_equal(read["label"], predictions["label"])
+
+
+@pytest.mark.parametrize("wrong", [np.full(50, 1.5), np.full(50, np.nan), np.zeros((50, 2))])
+def test_confidences_are_shares(store, make_record, predictions, wrong):
+    with pytest.raises(ValueError, match=r"image_confidence must be \(n,\) shares from 0 to 1"):
+        store.write(make_record(), predictions={**predictions, "image_confidence": wrong})
+
+
+def test_predictions_are_no_shares(store, make_record, predictions):
+    with pytest.raises(ValueError, match=r"predictions: image_prediction must be \(n,\) integers"):
+        store.write(make_record(), predictions={**predictions, "image_prediction": np.full(50, 0.5)})

@@ -1,0 +1,143 @@
+"""Whether methods stand in the same order here as in a paper, which can be asked across data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from huse_bench.results.intervals import shared_seeds
+from huse_bench.results.published import Published
+from huse_bench.results.samples import Samples
+from huse_bench.results.statistics import LEVEL, hierarchical_bootstrap
+from huse_bench.results.tables import LAYOUT, Results, Row
+
+__all__ = ["Ordering", "kendall_tau", "orderings"]
+
+_RESAMPLES = 1000
+
+# Two methods have one order or the other; only from three on can orders be alike to some degree.
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How alike two orders of the same methods are, by one column of a table.
+
+    Attributes:
+        table: name of the table.
+        task: direction of a retrieval, or what was classified.
+        metric: name of the metric.
+        methods: the methods that both have a usable number of.
+        tau: Kendall's tau-b: 1 for the same order, -1 for the reverse; None with fewer than three methods, or
+            where one side has all of them alike.
+        low: lower end of its 95 % interval; None where there are no per-query scores or no seed that all share.
+        high: upper end.
+    """
+
+    table: str
+    task: str
+    metric: str
+    methods: tuple[str, ...]
+    tau: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The rows of one column that both have, with the printed numbers."""
+
+    ordering: Ordering
+    rows: tuple[Row, ...]
+    printed: NDArray[np.float64]
+
+
+def orderings(results: Results, published: Published) -> list[Ordering]:
+    """Kendall's tau between the measured and the printed order of the methods, by column.
+
+    Printed numbers that cannot be are left out, and so are methods that were run in several configurations. The
+    interval is that of the percentiles of a bootstrap over seeds and test items, which are drawn for all methods
+    together; the printed order is taken as it is.
+
+    Args:
+        results: the runs.
+        published: the tables of a paper.
+
+    Returns:
+        One for each column that the paper has printed too, in the order of the tables.
+
+    Raises:
+        RecordError: if the scores of a run cannot be read.
+    """
+    pairs = _pairs(results, published)
+    rows = tuple({row.label: row for pair in pairs for row in pair.rows}.values())
+    intervals = _intervals(results, rows, pairs) if rows else {}
+    ends = [intervals.get(position, (None, None)) for position in range(len(pairs))]
+    return [replace(pair.ordering, low=low, high=high) for pair, (low, high) in zip(pairs, ends, strict=True)]
+
+
+def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Kendall's tau-b of many orders with one.
+
+    Args:
+        x: (..., M) numbers of M methods.
+        y: (M,) numbers of the same methods.
+
+    Returns:
+        (...) from -1 to 1; NaN where all numbers of one side are alike.
+
+    Reference:
+        Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945.
+    """
+    first, second = np.triu_indices(len(y), 1)
+    dx = np.sign(x[..., first] - x[..., second])
+    dy = np.sign(y[first] - y[second])
+    untied = np.sqrt((dx**2).sum(-1) * (dy**2).sum())
+    with np.errstate(invalid="ignore"):
+        return np.asarray((dx * dy).sum(-1) / untied)
+
+
+def _pairs(results: Results, published: Published) -> list[_Pair]:
+    names = [row.records[0].method.name for row in results.rows]
+    single = {name: row for name, row in zip(names, results.rows, strict=True) if names.count(name) == 1}
+    pairs = []
+    for name, table in published.tables.items():
+        flagged = published.flagged(name)
+        for column in LAYOUT[name]:
+            printed = {
+                row.key: row.cells[column.task][column.metric]
+                for row in table.rows
+                if column.metric in row.cells.get(column.task, {})
+                and (row.key, column.task, column.metric) not in flagged
+            }
+            if not printed:
+                continue
+            rows = {m: row for m, row in single.items() if m in printed and not math.isnan(row.mean(column))}
+            theirs = np.array([printed[method] for method in rows])
+            ours = np.array([row.mean(column) for row in rows.values()])
+            tau = float(kendall_tau(ours, theirs)) if len(rows) >= _FEWEST else math.nan
+            ordering = Ordering(name, column.task, column.metric, tuple(rows), None if math.isnan(tau) else tau)
+            pairs.append(_Pair(ordering, tuple(rows.values()), theirs))
+    return pairs
+
+
+def _intervals(results: Results, rows: Sequence[Row], pairs: Sequence[_Pair]) -> Mapping[int, tuple[float, float]]:
+    """Ends of the intervals by the position of the pair, where there are any."""
+    stored = results.folder is not None and all(record.per_query for row in rows for record in row.finished)
+    seeds = shared_seeds(rows)
+    if not stored or not seeds:
+        return {}
+    samples, found = Samples(results), {}
+    for position, pair in enumerate(pairs):
+        if pair.ordering.tau is not None:
+            column = (pair.ordering.task, pair.ordering.metric)
+            values = np.stack([samples.values(row.of_seeds(seeds), *column) for row in pair.rows])
+            taus = kendall_tau(hierarchical_bootstrap(values, _RESAMPLES), pair.printed)
+            if not np.isnan(taus).any():
+                low, high = np.quantile(taus, [LEVEL / 2, 1 - LEVEL / 2])
+                found[position] = (float(low), float(high))
+    return found

@@ -1,0 +1,140 @@
+"""Measured numbers beside a paper's, as text for below the tables and as values for other programs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+import tabulate
+
+from huse_bench.results.agreement import Verdict, incomparable, verdicts
+from huse_bench.results.agreement_order import Ordering, orderings
+from huse_bench.results.published import Published
+from huse_bench.results.tables import Results
+
+__all__ = ["agreement_document", "agreement_text"]
+
+_WIDTH = 120
+_NO_SCORES = "no interval where a run has no per-query scores, or where resamples have all methods alike"
+_TASKS = {"i2i": "Image to Image", "i2t": "Image to Text", "t2i": "Text to Image", "t2t": "Text to Text"}
+
+
+def agreement_text(results: Results, published: Published, markdown: bool = False) -> str:
+    """Verdicts on each number that can be compared, and how alike the orders of the methods are.
+
+    Where the data, features or splits are others, that is said once, in place of the verdicts.
+
+    Args:
+        results: the runs.
+        published: the tables of a paper.
+        markdown: write Markdown's tables in place of a terminal's.
+
+    Returns:
+        Paragraphs and tables, without a newline at the end.
+    """
+    found = verdicts(results, published)
+    if not found:
+        return f"No method of {published.source} has numbers here, so there is nothing to compare with it."
+    form = "pipe" if markdown else "simple"
+    reasons = incomparable(results, published)
+    if reasons:
+        parts = [f"Values here and in {published.source} are not comparable: {'; '.join(reasons)}."]
+    else:
+        intervals = "Means with 95 % intervals over seeds, the printed number, and whether it lies within"
+        parts = [f"Beside {published.source}. {intervals}.", _verdict_table(found, form), *_reasons(found)]
+    parts += _order(results, orderings(results, published), form)
+    return "\n\n".join(part if markdown or "\n" in part else textwrap.fill(part, _WIDTH) for part in parts)
+
+
+def agreement_document(results: Results, published: Published) -> dict[str, object]:
+    """The same as JSON values, with every verdict.
+
+    Args:
+        results: the runs.
+        published: the tables of a paper.
+
+    Returns:
+        The ``source``, why values are ``incomparable``, the ``verdicts`` and the ``orderings``.
+    """
+    return {
+        "source": published.source,
+        "incomparable": incomparable(results, published),
+        "verdicts": [asdict(verdict) for verdict in verdicts(results, published)],
+        "orderings": [asdict(ordering) for ordering in orderings(results, published)],
+    }
+
+
+def _verdict_table(found: Sequence[Verdict], form: str) -> str:
+    rows: list[list[str]] = []
+    ordered = sorted(found, key=lambda verdict: verdict.table)
+    for (_, label, task), group in groupby(ordered, key=lambda v: (v.table, v.label, v.task)):
+        rows.extend([label, _TASKS.get(task, task.capitalize()), v.metric, *_cells(v)] for v in group)
+    headers = ["Method", "", "", "here", "95 % interval", "printed", "verdict"]
+    return tabulate.tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    low, high = verdict.low, verdict.high
+    interval = "-" if low is None or high is None else f"{_number(verdict, low)} to {_number(verdict, high)}"
+    return [_number(verdict, verdict.ours), interval, _number(verdict, verdict.theirs), verdict.outcome]
+
+
+def _number(verdict: Verdict, share: float) -> str:
+    return f"{100 * share:.1f}" if verdict.table == "table3" else f"{share:.3f}"
+
+
+def _reasons(found: Sequence[Verdict]) -> list[str]:
+    counts = {outcome: sum(v.outcome == outcome for v in found) for outcome in ("agrees", "differs", "not comparable")}
+    lines = [", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + "."]
+    by_reason: dict[str, list[str]] = {}
+    for verdict in found:
+        if verdict.reason:
+            labels = by_reason.setdefault(verdict.reason, [])
+            labels += [] if verdict.label in labels else [verdict.label]
+    return lines + [f"Not comparable: {reason} ({', '.join(labels)})." for reason, labels in by_reason.items()]
+
+
+def _order(results: Results, found: Sequence[Ordering], form: str) -> list[str]:
+    retrieval = [ordering for ordering in found if ordering.metric != "accuracy"]
+    accuracies = [ordering for ordering in found if ordering.metric == "accuracy"]
+    if all(ordering.tau is None for ordering in found):
+        return ["Fewer than three methods are in both, so their orders cannot be compared."]
+    several = any(len(row.finished) > 1 for row in results.rows)
+    drawn = "seeds and test items" if several else "test items, as there is but one seed"
+    tables = []
+    if retrieval:
+        rows = [
+            [metric, *(_tau(ordering) for ordering in group)]
+            for metric, group in _by_metric(retrieval, list(dict.fromkeys(o.task for o in retrieval)))
+        ]
+        tasks = dict.fromkeys(_TASKS[ordering.task] for ordering in retrieval)
+        tables.append(tabulate.tabulate(rows, ["", *tasks], tablefmt=form, disable_numparse=True))
+    if accuracies:
+        headers = ["", *(ordering.task.capitalize() for ordering in accuracies)]
+        row = ["accuracy", *(_tau(ordering) for ordering in accuracies)]
+        tables.append(tabulate.tabulate([row], headers, tablefmt=form, disable_numparse=True))
+    few, many = (pick(len(ordering.methods) for ordering in found) for pick in (min, max))
+    count = f"{few} to {many}" if few < many else str(few)
+    known = all(ordering.low is not None for ordering in found if ordering.tau is not None)
+    interval = f"95 % interval by a bootstrap of {drawn}" if known else _NO_SCORES
+    question = (
+        f"Do the {count} methods that both have stand in the same order? Kendall's tau by column: 1 for the same "
+        f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is."
+    )
+    return [question, *tables]
+
+
+def _by_metric(found: Sequence[Ordering], tasks: Sequence[str]) -> list[tuple[str, list[Ordering | None]]]:
+    lookup = {(ordering.metric, ordering.task): ordering for ordering in found}
+    metrics = dict.fromkeys(ordering.metric for ordering in found)
+    return [(metric, [lookup.get((metric, task)) for task in tasks]) for metric in metrics]
+
+
+def _tau(ordering: Ordering | None) -> str:
+    if ordering is None or ordering.tau is None:
+        return "-"
+    if ordering.low is None or ordering.high is None:
+        return f"{ordering.tau:+.2f}"
+    return f"{ordering.tau:+.2f} [{ordering.low:+.2f}, {ordering.high:+.2f}]"

@@ -1,0 +1,209 @@
+"""Two methods against each other: who wins where, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+
+from huse_bench.errors import ResultsError
+from huse_bench.results.intervals import has_samples, shared_seeds
+from huse_bench.results.samples import Samples
+from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
+from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm, paired_tests
+from huse_bench.results.tables import Results, Row
+
+__all__ = ["Comparison", "Difference", "compare"]
+
+_ACCURACY = "accuracy"
+_CLASSIFIED = ("image", "text", "fusion")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first method's score less the second's.
+
+    Attributes:
+        task: direction of a retrieval, or ``"image"``, ``"text"`` or ``"fusion"``.
+        metric: ``"R@K"``, ``"P@K"``, ``"HP@K"`` or ``"accuracy"``.
+        first: the first method's mean over seeds and queries, a share from 0 to 1.
+        second: the second method's.
+        difference: of the two.
+        low: lower end of the difference's 95 % interval, a hierarchical bootstrap widened for few seeds.
+        high: its upper end.
+        p_value: of the paired permutation test.
+        adjusted: the same after Holm's correction over the comparisons made.
+        effect: Cohen's d_z over queries; None where all queries differ alike.
+        won: share of queries on which the first is better, averaged over seeds.
+        lost: share on which it is worse.
+    """
+
+    task: str
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    adjusted: float
+    effect: float | None
+    won: float
+    lost: float
+
+    @property
+    def winner(self) -> Literal["first", "second", "none"]:
+        """Which is significantly better."""
+        if self.adjusted >= LEVEL or self.difference == 0:
+            return "none"
+        return "first" if self.difference > 0 else "second"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All differences between two methods.
+
+    Attributes:
+        first: the row of the first.
+        second: the row of the second.
+        seeds: seeds that both finished; others were left out.
+        differences: by direction and metric, in the order of the tables.
+        skipped: metrics that were asked for or are usual and that not both have, with the reason; empty where none.
+    """
+
+    first: Row
+    second: Row
+    seeds: tuple[int, ...]
+    differences: tuple[Difference, ...]
+    skipped: str = ""
+
+
+def compare(results: Results, first: str, second: str, metrics: Sequence[str] = ()) -> Comparison:
+    """Compare two methods on the seeds and queries that both have.
+
+    Args:
+        results: runs from a results folder.
+        first: name, title or label of a row.
+        second: of another.
+        metrics: which to compare, such as ``"R@1"`` or ``"accuracy"``; empty for those of the tables.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ResultsError: if a method or metric is unknown or ambiguous, both are the same row, a method has no scores of
+            single queries, or fewer than two seeds are shared.
+        RecordError: if the scores of a run cannot be read.
+    """
+    rows = [_row(results, name) for name in (first, second)]
+    if rows[0] is rows[1]:
+        raise ResultsError(f"{first!r} and {second!r} are the same row, {rows[0].label}; name two rows to compare")
+    seeds = _seeds(results, rows)
+    samples = Samples(results)
+    asked = _metrics(metrics, samples.metrics(rows[0].finished[0]))
+    # Controls may lack directions.
+    tasks = [task for task in DIRECTIONS if all(task in (row.finished[0].retrieval or {}) for row in rows)]
+    differences = [
+        difference
+        for task in tasks
+        for difference in _differences(samples, rows, seeds, task, [metric for metric in asked if metric != _ACCURACY])
+    ]
+    skipped = ""
+    if _ACCURACY in asked:
+        without = [row.label for row in rows if row.finished[0].classification is None]
+        if without:
+            skipped = f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
+        else:
+            differences += [d for task in _CLASSIFIED for d in _differences(samples, rows, seeds, task, [_ACCURACY])]
+    if not differences:
+        raise ResultsError(
+            f"{rows[0].label} and {rows[1].label} have no score in common. {skipped} Compare another --metric".rstrip()
+        )
+    adjusted = holm(np.array([difference.p_value for difference in differences]))
+    corrected = tuple(replace(d, adjusted=float(p)) for d, p in zip(differences, adjusted, strict=True))
+    return Comparison(rows[0], rows[1], tuple(seeds), corrected, skipped)
+
+
+def _differences(
+    samples: Samples, rows: Sequence[Row], seeds: Sequence[int], task: str, metrics: Sequence[str]
+) -> Iterable[Difference]:
+    if not metrics:
+        return
+    values = np.stack([[samples.values(row.of_seeds(seeds), task, metric) for row in rows] for metric in metrics])
+    means = values.mean(axis=(2, 3))
+    paired = values[:, 0] - values[:, 1]
+    low, high = bootstrap_interval(paired)
+    p_values = paired_tests(values)[:, 0, 1]
+    effects = effect_size(paired)
+    for i, metric in enumerate(metrics):
+        yield Difference(
+            task=task,
+            metric=metric,
+            first=float(means[i, 0]),
+            second=float(means[i, 1]),
+            difference=float(paired[i].mean()),
+            low=float(low[i]),
+            high=float(high[i]),
+            p_value=float(p_values[i]),
+            adjusted=float(p_values[i]),
+            effect=float(effects[i]) if np.isfinite(effects[i]) else None,
+            won=float((paired[i] > 0).mean()),
+            lost=float((paired[i] < 0).mean()),
+        )
+
+
+def _row(results: Results, name: str) -> Row:
+    """The row of that name, title or label, whatever the case."""
+    wanted = name.casefold()
+    exact = [row for row in results.rows if row.label.casefold() == wanted]
+    found = exact or [
+        row
+        for row in results.rows
+        if wanted in (row.records[0].method.name.casefold(), row.records[0].method.title.casefold())
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        labels = ", ".join(repr(row.label) for row in found)
+        raise ResultsError(f"{name!r} was run in {len(found)} configurations; name one of them: {labels}")
+    names = [row.records[0].method.name for row in results.rows]
+    known = {text.casefold(): text for row in results.rows for text in (row.label, row.records[0].method.name)}
+    close = get_close_matches(wanted, known, n=1)
+    hint = f"Did you mean {known[close[0]]!r}?" if close else f"There are {', '.join(dict.fromkeys(names))}."
+    raise ResultsError(f"the results have no runs of {name!r}. {hint}")
+
+
+def _seeds(results: Results, rows: Sequence[Row]) -> list[int]:
+    for row in rows:
+        if not row.finished:
+            raise ResultsError(f"no run of {row.label} finished ({row.status}), so it has no scores to compare")
+        if results.folder is None or not has_samples(row):
+            raise ResultsError(
+                f"the runs of {row.label} have no scores of single queries, which comparisons are made of; "
+                f"run them again with --overwrite always"
+            )
+    seeds = shared_seeds(rows)
+    if len(seeds) < 2:
+        have = "; ".join(f"{row.label} has {', '.join(str(record.seed) for record in row.finished)}" for row in rows)
+        raise ResultsError(
+            f"an interval over seeds needs at least two seeds that both methods finished ({have}); "
+            f"make more with: huse-bench run --seeds 5"
+        )
+    return seeds
+
+
+def _metrics(asked: Sequence[str], stored: Sequence[str]) -> list[str]:
+    if not asked:
+        return [*TABLE_METRICS, _ACCURACY]
+    known = {metric.casefold(): metric for metric in (*stored, _ACCURACY)}
+    found = []
+    for name in asked:
+        if name.casefold() not in known:
+            close = get_close_matches(name.casefold(), known, n=1)
+            hint = f"Did you mean {known[close[0]]!r}? " if close else ""
+            raise ResultsError(f"unknown metric {name!r}. {hint}The metrics are {', '.join(known.values())}")
+        found.append(known[name.casefold()])
+    return list(dict.fromkeys(found))

@@ -1,0 +1,139 @@
+"""A comparison of two methods as text, and as values for other programs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import asdict
+
+import tabulate
+
+from huse_bench.results.comparison import Comparison, Difference
+from huse_bench.results.notes import notes
+from huse_bench.results.statistics import LEVEL, RESAMPLES
+from huse_bench.results.tables import Results
+
+__all__ = ["comparison_json", "comparison_text"]
+
+_WIDTH = 120
+_LABEL_WIDTH = 13
+_TASKS = {
+    "i2i": "Image to Image",
+    "i2t": "Image to Text",
+    "t2i": "Text to Image",
+    "t2t": "Text to Text",
+    "image": "Image class",
+    "text": "Text class",
+    "fusion": "Fusion class",
+}
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """One table of all differences, with who wins how often above it and how to read it below.
+
+    Args:
+        comparison: of two methods.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    first, second = comparison.first.label, comparison.second.label
+    dataset = comparison.first.records[0].dataset
+    names = _columns(first, second)
+    rows = [
+        [
+            _TASKS[d.task],
+            d.metric,
+            f"{d.first:.3f}",
+            f"{d.second:.3f}",
+            f"{d.difference:+.3f}{'' if d.winner == 'none' else '*'}",
+            f"{d.low:+.3f} to {d.high:+.3f}",
+            _p_text(d.adjusted),
+            "-" if d.effect is None else f"{d.effect:+.2f}",
+            f"{100 * d.won:.1f} %",
+            f"{100 * d.lost:.1f} %",
+        ]
+        for d in comparison.differences
+    ]
+    headings = ["", "", *names, "difference", "95 % interval", "p", "d_z", "won", "lost"]
+    table = tabulate.tabulate(
+        rows, headings, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *["right"] * 8)
+    )
+    seeds = ", ".join(str(seed) for seed in comparison.seeds)
+    title = f"{first} less {second} on {dataset.title}: {dataset.items.test:,} test items, seeds {seeds}."
+    reading = [
+        f"* p below {LEVEL}: paired permutation test, {RESAMPLES - 1:,} sign flips, Holm over {len(rows)} comparisons.",
+        f"interval: hierarchical bootstrap over seeds and queries, {RESAMPLES:,} resamples, widened for few seeds.",
+        "d_z: mean difference of a query over its standard deviation.",
+        f"won, lost: queries on which {first} is better, worse.",
+        comparison.skipped,
+        *_notes(comparison),
+    ]
+    blocks = [*_wrapped(title), *_wrapped(_summary(comparison)), "", table, ""]
+    return "\n".join([*blocks, *(line for text in reading if text for line in _wrapped(text))])
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """A JSON object with what was compared, the differences at full precision, and the notes.
+
+    Args:
+        comparison: of two methods.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    record = comparison.first.records[0]
+    document = {
+        "dataset": record.dataset.model_dump(mode="json"),
+        "protocol": record.protocol,
+        "methods": [
+            {
+                "name": row.records[0].method.name,
+                "title": row.label,
+                "configuration": row.records[0].configuration,
+            }
+            for row in (comparison.first, comparison.second)
+        ],
+        "seeds": comparison.seeds,
+        "comparisons": len(comparison.differences),
+        "resamples": RESAMPLES,
+        "differences": [{**asdict(d), "winner": d.winner} for d in comparison.differences],
+        "notes": [*([comparison.skipped] if comparison.skipped else []), *_notes(comparison)],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _summary(comparison: Comparison) -> str:
+    labels = {"first": comparison.first.label, "second": comparison.second.label}
+    parts = []
+    for side, label in labels.items():
+        won = [d for d in comparison.differences if d.winner == side]
+        parts.append(f"{label} is better in {len(won)}{f' ({_places(won)})' if won else ''}")
+    rest = sum(d.winner == "none" for d in comparison.differences)
+    return f"Of {len(comparison.differences)} comparisons, {', '.join(parts)}; {rest} undecided."
+
+
+def _places(differences: list[Difference]) -> str:
+    by_task: dict[str, int] = {}
+    for difference in differences:
+        by_task[_TASKS[difference.task]] = by_task.get(_TASKS[difference.task], 0) + 1
+    return ", ".join(f"{count} {task}" for task, count in by_task.items())
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return notes(Results([*comparison.first.records, *comparison.second.records]))
+
+
+def _columns(first: str, second: str) -> tuple[str, str]:
+    """Headings of the two methods, told apart where their labels are too long for a column."""
+    if max(len(first), len(second)) <= _LABEL_WIDTH:
+        return first, second
+    return "first", "second"
+
+
+def _p_text(p_value: float) -> str:
+    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

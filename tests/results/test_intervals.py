@@ -1,0 +1,257 @@
+"""What the tables say about how sure their numbers are."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from huse_bench.errors import RecordError
+from huse_bench.results import DIRECTIONS, Results, load_results, render
+from huse_bench.results.intervals import _adjusted, uncertainty
+from huse_bench.results.samples import Samples
+from huse_bench.results.statistics import mean_interval
+from huse_bench.results.tables import LAYOUT
+
+COLUMNS = [column for layout in LAYOUT.values() for column in layout]
+I2T_R1 = ("Image to Text", "R@1")
+
+
+def only(results, name):
+    return {name: results.tables()[name]}
+
+
+@pytest.fixture
+def results(tmp_path, write_run):
+    """Two methods that are alike, and one that is much worse and has no classifier; four seeds."""
+    for seed in range(4):
+        write_run("cme", seed, 0.6)
+        write_run("huse", seed, 0.6)
+        write_run("triplet", seed, 0.1, classifier=False)
+    return load_results(tmp_path)
+
+
+# The store.
+
+
+def test_every_number_of_the_tables_is_in_the_store(results):
+    """Recomputed here by hand from the parquet files, and by the module that the statistics read."""
+    samples = Samples(results)
+    tables = results.tables()
+    for row in results.rows:
+        scores = [results.per_query(record) for record in row.finished]
+        items = [results.predictions(record) for record in row.finished]
+        for name, layout in LAYOUT.items():
+            for column in layout:
+                kind, _, k = column.metric.partition("@")
+                number = tables[name].loc[row.label, column.heading]
+                if kind == "R":
+                    by_hand = np.mean([seed[column.task][f"hits@{k}"] > 0 for seed in scores])
+                elif kind == "HP":
+                    by_hand = np.mean([seed[column.task][f"hp@{k}"].sum() / (int(k) * 90) for seed in scores])
+                elif row.label == "TRIPLET":
+                    assert np.isnan(number)
+                    continue
+                else:
+                    by_hand = np.mean([seed[f"{column.task}_prediction"] == seed["label"] for seed in items])
+                assert number == pytest.approx(by_hand, abs=1e-12)
+                values = samples.values(row.finished, column.task, column.metric)
+                assert values.shape == (4, 90)
+                assert number == pytest.approx(values.mean(), abs=1e-12)
+
+
+def test_first_hits_give_the_same_recall(results):
+    samples = Samples(results)
+    for record in results.records:
+        for direction in DIRECTIONS:
+            first = results.per_query(record)[direction]["first_hit"]
+            for k in (1, 5, 10):
+                values = samples.values([record], direction, f"R@{k}")[0]
+                np.testing.assert_array_equal(values, (first > 0) & (first <= k))
+
+
+def test_what_the_store_can_score(results):
+    samples = Samples(results)
+    names = [f"R@{k}" for k in (1, 2, 5, 10)] + [f"P@{k}" for k in (1, 2, 5, 10)] + [f"HP@{k}" for k in (2, 5, 10)]
+    assert samples.metrics(results.records[0]) == names
+    hits = results.per_query(results.records[0])["t2i"]["hits@5"]
+    np.testing.assert_allclose(samples.values(results.records[:1], "t2i", "P@5")[0], hits / 5)
+
+
+def test_a_store_that_lacks_scores_says_which(tmp_path, write_run, make_record, results):
+    record = results.records[0]
+    with pytest.raises(RecordError, match=r"cme-s0-\w+ lack 'hits@3', which R@3 of i2t is taken from; run it again"):
+        Samples(results).values([record], "i2t", "R@3")
+    short = make_record("short", dataset__items={"train": 1, "validation": 1, "test": 91})
+    write_run("short", 0, 0.5)
+    other = Results([short.model_copy(update={"per_query": f"{short.stem}.parquet"})], folder=tmp_path)
+    with pytest.raises(RecordError, match=r"short-s0-\w+ are those of 90 queries, its dataset has 91 test items"):
+        Samples(other).values(other.records, "i2t", "R@1")
+
+
+# Intervals and ties.
+
+
+def test_intervals_are_those_of_the_stored_scores(results):
+    known = uncertainty(results)
+    samples = Samples(results)
+    for row in results.rows:
+        for column in COLUMNS:
+            cell = known.cell(row.label, column.heading)
+            if np.isnan(row.mean(column)):
+                assert cell.half is None
+                continue
+            low, high = mean_interval(samples.values(row.finished, column.task, column.metric))
+            assert (cell.low, cell.high) == (max(low, 0), min(high, 1))
+            assert cell.half == pytest.approx((high - low) / 2)
+            assert 0 < cell.half < 0.2
+
+
+def test_methods_that_are_alike_tie_and_worse_ones_do_not(results):
+    known = uncertainty(results)
+    for column in COLUMNS:
+        cells = [known.cell(label, column.heading) for label in ("CME", "HUSE", "TRIPLET")]
+        assert [cell.tied for cell in cells[:2]] == [True, True]
+        assert [cell.ranks for cell in cells[:2]] == [(1, 2), (1, 2)]
+        expected = (None, None) if column.metric == "accuracy" else (False, (3, 3))
+        assert (cells[2].tied, cells[2].ranks) == expected
+
+
+def test_text_has_intervals_below_the_numbers_and_marks_ties(results):
+    text = render(results, tables=only(results, "table1"))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 120
+    details = " ".join(line.strip() for line in lines[1:4])
+    assert "mean of seeds 0, 1, 2, 3. ±: 95 % interval over seeds and queries." in details
+    assert (
+        "* not significantly worse than the best of its column (paired permutation tests, Holm, p ≥ 0.05)." in details
+    )
+    at = next(i for i, line in enumerate(lines) if line.startswith("HUSE"))
+    known = uncertainty(results)
+    cells = [known.cell("HUSE", column.heading) for column in LAYOUT["table1"]]
+    assert lines[at + 1].split() == [f"±{cell.half:.3f}".replace("0.", ".") for cell in cells]
+    assert lines[at].count("*") == 12
+    assert next(line for line in lines if line.startswith("TRIPLET")).count("*") == 0
+    # Digits stand below digits.
+    numbers = [i for i, sign in enumerate(lines[at]) if sign == "*"]
+    assert all(lines[at + 1][i - 4] == "." for i in numbers)
+
+
+def test_accuracies_have_intervals_in_percent(results):
+    lines = render(results, tables=only(results, "table3")).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("CME"))
+    half = 100 * uncertainty(results).cell("CME", "Image").half
+    assert lines[at + 1].split()[0] == f"±{half:.1f}"
+    at = next(i for i, line in enumerate(lines) if line.startswith("TRIPLET"))
+    assert lines[at].split() == ["TRIPLET", "-", "-", "-"]
+    assert "±" not in lines[at + 1]
+
+
+def test_markdown_and_latex_have_them_too(results):
+    cell = uncertainty(results).cell("HUSE", "Fusion")
+    value = 100 * results.tables()["table3"].loc["HUSE", "Fusion"]
+    markdown = render(results, "markdown", tables=only(results, "table3"))
+    assert f"**{value:.1f}** ±{100 * cell.half:.1f} |" in markdown
+    assert "Bold: not significantly worse than the best of its column" in markdown
+    latex = render(results, "latex", tables=only(results, "table3"))
+    assert rf"\textbf{{{value:.1f}}} \\" in latex
+    assert rf"{{\scriptsize $\pm${100 * cell.half:.1f}}} \\" in latex
+    assert r"$\pm$: 95 \% interval over seeds and queries." in latex
+    assert "±" not in latex.partition("% Budget")[0]
+
+
+def test_csv_and_json_have_the_ends_and_the_ranks(results):
+    rows = list(csv.DictReader(io.StringIO(render(results, "csv", published=True))))
+    row = next(r for r in rows if (r["title"], r["task"], r["metric"]) == ("TRIPLET", "i2t", "R@1"))
+    cell = uncertainty(results).cell("TRIPLET", I2T_R1)
+    assert (float(row["low"]), float(row["high"])) == (cell.low, cell.high)
+    assert (row["ties_with_best"], row["rank_low"], row["rank_high"]) == ("False", "3", "3")
+    assert {row["low"] for row in rows if row["source"] != "measured"} == {""}
+    numbers = json.loads(render(results, "json"))["numbers"]
+    number = next(n for n in numbers if (n["title"], n["task"], n["metric"]) == ("TRIPLET", "i2t", "R@1"))
+    assert (number["low"], number["high"], number["rank_low"]) == (cell.low, cell.high, 3)
+    assert next(n for n in numbers if n["title"] == "TRIPLET" and n["metric"] == "accuracy")["low"] is None
+
+
+# Where they cannot be had.
+
+
+def test_one_seed_has_no_interval(tmp_path, write_run):
+    write_run("cme", 0, 0.6)
+    write_run("huse", 0, 0.1)
+    results = load_results(tmp_path)
+    text = render(results)
+    assert "seed 0. No interval: one seed." in text
+    assert "±" not in text
+    assert "* best of its column." in text
+    assert json.loads(render(results, "json"))["numbers"][0]["low"] is None
+
+
+def test_a_row_of_one_seed_among_others_has_none_and_nothing_is_tested(tmp_path, write_run):
+    for seed in range(2):
+        write_run("cme", seed, 0.6)
+    write_run("huse", 0, 0.1)
+    results = load_results(tmp_path)
+    known = uncertainty(results)
+    assert known.cell("CME", I2T_R1).half is not None
+    assert known.cell("HUSE", I2T_R1).half is None
+    assert not known.tested
+    text = render(results, tables=only(results, "table1"))
+    assert "none for rows of one seed or without per-query scores" in text.replace("\n  ", " ")
+    assert "* best of its column." in text.replace("\n  ", " ")
+
+
+def test_rows_of_other_seeds_are_not_paired(tmp_path, write_run):
+    for seed in range(2):
+        write_run("cme", seed, 0.6)
+        write_run("huse", seed + 1, 0.1)
+    known = uncertainty(load_results(tmp_path))
+    assert known.cell("HUSE", I2T_R1).half is not None
+    assert not known.tested
+
+
+def test_records_without_scores_have_no_intervals(make_record):
+    text = render(Results([make_record(seed=seed) for seed in range(2)]))
+    assert "No intervals: there are no per-query scores beside the records." in text.replace("\n  ", " ")
+
+
+def test_a_diverged_method_does_not_stand_in_the_way(tmp_path, write_run, make_record):
+    for seed in range(2):
+        write_run("cme", seed, 0.6)
+        write_run("huse", seed, 0.1)
+    results = load_results(tmp_path)
+    bad = make_record("hie", status="diverged", dataset__items=results.records[0].dataset.items)
+    results = Results([*results.records, bad], folder=tmp_path)
+    known = uncertainty(results)
+    assert known.tested
+    assert known.cell("CME", I2T_R1).ranks == (1, 1)
+    assert "HIE     diverged" in render(results)
+
+
+def test_controls_have_intervals_but_take_no_part_in_the_tests(tmp_path, write_run):
+    for seed in range(2):
+        write_run("cme", seed, 0.3)
+        write_run("huse", seed, 0.3)
+        write_run("control:ceiling", seed, 0.99, method__section="Controls")
+    known = uncertainty(load_results(tmp_path))
+    ceiling = known.cell("CONTROL:CEILING", I2T_R1)
+    assert ceiling.half is not None
+    assert (ceiling.tied, ceiling.ranks) == (None, None)
+    assert known.cell("CME", I2T_R1).ranks == (1, 2)
+
+
+def test_a_changed_column_loses_what_was_known_of_it(results):
+    tables = results.tables()
+    tables["table3"]["Image"] = [0.5, 0.4, 0.3]
+    lines = render(results, tables={"table3": tables["table3"]}).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("CME"))
+    assert lines[at].split()[:2] == ["CME", "50.0*"]
+    assert lines[at + 1].count("±") == 2
+    numbers = json.loads(render(results, "json", tables={"table3": tables["table3"]}))["numbers"]
+    assert {number["task"] for number in numbers if number["low"] is not None} == {"text", "fusion"}
+
+
+def test_the_pairs_of_a_column_are_corrected_together():
+    p_values = np.array([[1, 0.02, 0.001], [0.02, 1, 0.03], [0.001, 0.03, 1]])
+    np.testing.assert_allclose(_adjusted(p_values), [[1, 0.04, 0.003], [0.04, 1, 0.04], [0.003, 0.04, 1]])
