@@ -75,6 +75,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Options that are tables, of which each name may come from another layer.
+_TABLES = ("training", "dataset_options")
+
 
 class RunConfig(BaseModel):
     """Everything that a ``huse-bench run`` is told.
@@ -84,10 +87,13 @@ class RunConfig(BaseModel):
         parameters: hyper-parameters by method, where they differ from the method's defaults.
         dataset: name of the dataset.
         data: folder or file of the user's copy of the dataset.
-        image_backbone: name, or None for the dataset's own.
-        text_backbone: name, or None for the dataset's own.
-        class_backbone: name, or None for the dataset's own.
+        dataset_options: further arguments of the dataset, where they differ from its defaults.
+        image_backbone: ``NAME`` or ``NAME:REFERENCE``; None for the dataset's own features or backbone.
+        text_backbone: as ``image_backbone``.
+        class_backbone: as ``image_backbone``.
+        strict: refuse data with damaged pictures.
         preset: ``"quick"`` or ``"paper"``.
+        params: a file of tuned hyper-parameters, see :class:`huse_bench.tuning.ParamsFile`.
         seeds: one run of each method for each seed.
         results: folder of the records; None is ``results/<dataset>``.
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
@@ -95,6 +101,7 @@ class RunConfig(BaseModel):
         device: torch device; None is the GPU where there is one.
         save_model: write the trained towers and heads as safetensors.
         save_embeddings: write the embeddings of all items as safetensors.
+        controls: add the controls to the results: rows that show the floor and the ceiling.
         training: how towers and heads are trained.
         origins: where each value comes from, by dotted name.
     """
@@ -105,16 +112,20 @@ class RunConfig(BaseModel):
     parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
     dataset: str = "emoji"
     data: Path | None = None
+    dataset_options: dict[str, Any] = Field(default_factory=dict)
     image_backbone: str | None = None
     text_backbone: str | None = None
     class_backbone: str | None = None
+    strict: bool = False
     preset: Literal["quick", "paper"] = "quick"
+    params: Path | None = None
     seeds: tuple[int, ...] = (0,)
     results: Path | None = None
     overwrite: Overwrite = "never"
     device: str | None = None
     save_model: bool = False
     save_embeddings: bool = False
+    controls: bool = False
     training: TrainingConfig = TrainingConfig()
     origins: dict[str, str] = Field(default_factory=dict, repr=False)
 
@@ -150,7 +161,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
     Args:
         path: a TOML file with RunConfig's names at the top, a ``[training]`` table with TrainingConfig's
-            names, and a ``[methods.NAME]`` table for each method whose hyper-parameters are set.
+            names, a ``[dataset_options]`` table, and a ``[methods.NAME]`` table for each method whose
+            hyper-parameters are set.
 
     Raises:
         ConfigError: if the file cannot be read or is not TOML.
@@ -197,14 +209,14 @@ def resolve_config(
         )
     layers.insert(0, (f"preset {preset}", {"training": PRESETS[preset]}))
 
-    merged: dict[str, Any] = {"training": {}}
+    merged: dict[str, Any] = {table: {} for table in _TABLES}
     origins: dict[str, str] = {}
     for origin, layer in layers:
         _check_names(layer, origin)
         for name, value in layer.items():
-            if name == "training":
-                merged["training"].update(value)
-                origins.update({f"training.{key}": origin for key in value})
+            if name in _TABLES:
+                merged[name].update(value)
+                origins.update({f"{name}.{key}": origin for key in value})
             else:
                 merged[name] = value
                 origins[name] = origin
@@ -218,8 +230,9 @@ def _check_names(layer: Mapping[str, Any], origin: str) -> None:
         if name not in top:
             hint = " It belongs under [training]." if name in training else did_you_mean(name, top)
             raise ConfigError(f"unknown option {name!r} ({origin}).{hint} Known: {', '.join(top)}")
-    if not isinstance(layer.get("training", {}), Mapping):
-        raise ConfigError(f"training must be a table of options ({origin}), got {layer['training']!r}")
+    for table in _TABLES:
+        if not isinstance(layer.get(table, {}), Mapping):
+            raise ConfigError(f"{table} must be a table of options ({origin}), got {layer[table]!r}")
     for name in layer.get("training", {}):
         if name not in training:
             raise ConfigError(
@@ -233,7 +246,7 @@ def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     for name in ("methods", "seeds"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
-    for name in ("data", "results"):
+    for name in ("data", "params", "results"):
         if isinstance(values.get(name), str):
             values[name] = Path(values[name])
     try:

@@ -1,4 +1,4 @@
-"""One run: a method trained and evaluated on one dataset with one seed."""
+"""One run, or one trial of a search: a method trained and evaluated on one dataset with one seed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from huse_bench.config import TrainingConfig
 from huse_bench.evaluation import Retrieval, accuracy, choose_fusion_weight, evaluate_retrieval, fuse
 from huse_bench.features import Prepared
 from huse_bench.methods import Method
-from huse_bench.training import Model, Progress, Trained, train
+from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
 
-__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "run_experiment"]
+__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "run_experiment", "run_trial"]
 
 #: K of the paper's Table 1.
 RECALL_KS = (1, 5, 10)
@@ -57,6 +57,7 @@ class Classification:
         fusion_weight: that weight, of the image.
         fusion_equal: as ``fusion`` with equal weights.
         predictions: (n,) predicted classes by name: image, text, fusion.
+        confidences: (n,) largest softmax score by name, in [0, 1].
     """
 
     image: float
@@ -65,6 +66,7 @@ class Classification:
     fusion_weight: float
     fusion_equal: float
     predictions: dict[str, NDArray[np.int64]]
+    confidences: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,41 @@ def run_experiment(
         ConfigError: if the batch is larger than the train split.
         DivergedError: if training stops being finite.
     """
+    model, trained = _train(method, data, dataset, config, seed, progress)
+    embedded = {name: _embed(model, data, name) for name in data.splits}
+    metrics, weight = _validate(embedded["validation"], data)
+    classification = None if weight is None else _classify(embedded["test"], data, weight)
+    return Outcome(model, trained, embedded, _retrieve(embedded["test"], data, "test"), classification, metrics)
+
+
+def run_trial(
+    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None = None
+) -> dict[str, float]:
+    """Train a method as :func:`run_experiment` does, and evaluate it on the validation split alone.
+
+    Args:
+        method: the loss and its hyper-parameters.
+        data: the dataset, on the device to train on; it needs no test split.
+        dataset: its name, which the random streams depend on.
+        config: how to train.
+        seed: of this trial.
+        progress: told about each step.
+
+    Returns:
+        Metrics on the validation split by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``.
+
+    Raises:
+        ConfigError: if the batch is larger than the train split, or the loss refuses its hyper-parameters.
+        DivergedError: if training stops being finite.
+    """
+    model, _ = _train(method, data, dataset, config, seed, progress)
+    metrics, _ = _validate(_embed(model, data, "validation"), data)
+    return metrics
+
+
+def _train(
+    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None
+) -> tuple[Model, Trained]:
     device = data.classes.embeddings.device
     init_seed, batch_seed, noise_seed = _streams(dataset, method.name, seed)
     split = data.splits["train"]
@@ -112,32 +149,24 @@ def run_experiment(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(init_seed)
         loss = method.build()
+        classes = data.classes if loss.class_graph == "names" else taxonomy_graph(data.taxonomy).to(device)
         model = Model(
             config,
             loss,
             image_features=split.image.shape[1],
             text_features=split.text.shape[1],
-            class_features=data.classes.embeddings.shape[1],
+            class_features=classes.embeddings.shape[1],
             classes=len(data.class_names),
         ).to(device)
         torch.manual_seed(noise_seed)
         generator = torch.Generator().manual_seed(batch_seed)
-        trained = train(model, loss.to(device), split, data.classes, config, generator, progress)
-
-    embedded = {name: _embed(model, data, name) for name in data.splits}
-    metrics = {
-        f"{direction} {name}": value
-        for direction, scores in _retrieve(embedded, data, "validation").scores.items()
-        for name, value in scores.items()
-    }
-    classification = _classify(embedded, data, metrics)
-    return Outcome(model, trained, embedded, _retrieve(embedded, data, "test"), classification, metrics)
+        trained = train(model, loss.to(device), split, classes, config, generator, progress)
+    return model, trained
 
 
-def _retrieve(embedded: dict[Split, Embedded], data: Prepared, name: Split) -> Retrieval:
-    split = embedded[name]
+def _retrieve(embedded: Embedded, data: Prepared, name: Split) -> Retrieval:
     labels = data.splits[name].labels.cpu()
-    return evaluate_retrieval(split.image, split.text, labels, data.taxonomy, recall_ks=RECALL_KS, hp_ks=HP_KS)
+    return evaluate_retrieval(embedded.image, embedded.text, labels, data.taxonomy, recall_ks=RECALL_KS, hp_ks=HP_KS)
 
 
 def _streams(dataset: str, method: str, seed: int) -> list[int]:
@@ -166,19 +195,27 @@ def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
     return Embedded(image, text, image_logits, text_logits)
 
 
-def _classify(embedded: dict[Split, Embedded], data: Prepared, metrics: dict[str, float]) -> Classification | None:
-    """Accuracies on the test split; those on the validation split are added to the metrics."""
-    validation, test = embedded["validation"], embedded["test"]
+def _validate(validation: Embedded, data: Prepared) -> tuple[dict[str, float], float | None]:
+    """Metrics on the validation split, and the fusion weight chosen there, where the method has a classifier."""
+    metrics = {
+        f"{direction} {name}": value
+        for direction, scores in _retrieve(validation, data, "validation").scores.items()
+        for name, value in scores.items()
+    }
     if validation.image_logits is None or validation.text_logits is None:
-        return None
-    assert test.image_logits is not None
-    assert test.text_logits is not None
+        return metrics, None
     labels = data.splits["validation"].labels.cpu()
     weight = choose_fusion_weight(validation.image_logits, validation.text_logits, labels)
     metrics["image accuracy"] = accuracy(validation.image_logits, labels)
     metrics["text accuracy"] = accuracy(validation.text_logits, labels)
     metrics["fusion accuracy"] = accuracy(fuse(validation.image_logits, validation.text_logits, weight), labels)
+    return metrics, weight
 
+
+def _classify(test: Embedded, data: Prepared, weight: float) -> Classification:
+    """Accuracies on the test split, with the fusion weight chosen on the validation split."""
+    assert test.image_logits is not None
+    assert test.text_logits is not None
     labels = data.splits["test"].labels.cpu()
     fused = fuse(test.image_logits, test.text_logits, weight)
     scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
@@ -189,4 +226,8 @@ def _classify(embedded: dict[Split, Embedded], data: Prepared, metrics: dict[str
         fusion_weight=weight,
         fusion_equal=accuracy(fuse(test.image_logits, test.text_logits, 0.5), labels),
         predictions={name: score.argmax(axis=1) for name, score in scores.items()},
+        confidences={
+            name: fuse(test.image_logits, test.text_logits, image_weight).max(axis=1)
+            for name, image_weight in (("image", 1.0), ("text", 0.0), ("fusion", weight))
+        },
     )

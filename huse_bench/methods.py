@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from huse_bench.arguments import checked_arguments
 from huse_bench.components import Loss
 from huse_bench.config import RunConfig, did_you_mean
 from huse_bench.discovery import Component, components, find, load, source_hash
-from huse_bench.errors import ConfigError
+from huse_bench.errors import ConfigError, UnknownComponentError
+from huse_bench.results.schema import CONTROL_PREFIX
 
 __all__ = ["Method", "resolve_methods"]
 
@@ -20,7 +21,8 @@ class Method:
     """A loss with all its hyper-parameters.
 
     Attributes:
-        name: as asked for.
+        name: of the loss, or of the variant of it that a config file defines.
+        title: name of its row in the tables.
         component: who provides the loss.
         loss_class: the loss.
         parameters: every constructor argument with its value, defaults included.
@@ -28,10 +30,16 @@ class Method:
     """
 
     name: str
+    title: str
     component: Component
     loss_class: type[Loss]
     parameters: Mapping[str, Any]
     source_hash: str
+
+    @property
+    def is_control(self) -> bool:
+        """Whether this is no method but a floor for one."""
+        return self.name.startswith(CONTROL_PREFIX)
 
     def build(self) -> Loss:
         """A new loss with these hyper-parameters; raises ConfigError where it refuses them."""
@@ -43,7 +51,8 @@ def resolve_methods(config: RunConfig) -> list[Method]:
 
     Raises:
         UnknownComponentError, PluginLoadError, PluginConflictError: if a method cannot be had.
-        ConfigError: for hyper-parameters that the method does not have or refuses, or a method named twice.
+        ConfigError: for hyper-parameters that the method does not have or refuses, a method named twice, or a
+            variant whose base is no loss or whose name is one's already.
     """
     names: Sequence[str]
     if config.methods is None:
@@ -53,7 +62,7 @@ def resolve_methods(config: RunConfig) -> list[Method]:
     if not names:
         raise ConfigError("no method to run: name some with --methods, see huse-bench plugins list")
     methods = [_resolve(name, config) for name in names]
-    keys = [(method.component.distribution, method.component.name) for method in methods]
+    keys = [(method.component.distribution, method.name) for method in methods]
     for index, key in enumerate(keys):
         if key in keys[:index]:
             raise ConfigError(f"the method {names[index]!r} is named twice in methods")
@@ -62,68 +71,55 @@ def resolve_methods(config: RunConfig) -> list[Method]:
     for method in methods:
         method.build()
     if config.methods is None:
-        methods.sort(key=lambda method: (method.loss_class.position, method.loss_class.title))
+        methods.sort(key=lambda method: (method.loss_class.section, method.loss_class.position, method.title))
     return methods
 
 
 def _resolve(name: str, config: RunConfig) -> Method:
-    loss_class = load("loss", name)
+    given = dict(config.parameters.get(name, {}))
+    if "base" in given:
+        return _variant(name, given, config)
     component = find("loss", name)
-    given = config.parameters.get(name, config.parameters.get(component.name, {}))
+    given = given or dict(config.parameters.get(component.name, {}))
+    return _method(component.name, name, given, config)
+
+
+def _variant(name: str, given: dict[str, Any], config: RunConfig) -> Method:
+    """A method that a config file makes of a loss: ``[methods.huse-or] base = "huse", relaxation = "or"``."""
+    where = f"methods.{name} ({config.origin('parameters')})"
+    base, title = given.pop("base"), given.pop("title", None)
+    for key, value in (("base", base), ("title", title)):
+        if value is not None and not (isinstance(value, str) and value):
+            raise ConfigError(f"{where}: {key} must be a string, got {value!r}")
+    taken = [component.name for component in components("loss")]
+    if name in taken:
+        raise ConfigError(f"{where} has a base, but {name!r} is a loss itself: call the variant otherwise")
+    try:
+        find("loss", base)
+    except UnknownComponentError as error:
+        raise ConfigError(f"{where}: base = {base!r}: {error}") from error
+    method = _method(name, base, given, config)
+    changed = ", ".join(f"{key}={value}" for key, value in given.items())
+    return replace(method, title=title or f"{method.title} ({changed or name})")
+
+
+def _method(name: str, loss: str, given: Mapping[str, Any], config: RunConfig) -> Method:
+    loss_class = load("loss", loss)
     return Method(
-        name=component.name,
-        component=component,
+        name=name,
+        title=loss_class.title,
+        component=find("loss", loss),
         loss_class=loss_class,
-        parameters=_parameters(component.name, loss_class, given, config),
+        parameters=checked_arguments(
+            loss_class,
+            given,
+            owner=f"the method {name!r}",
+            noun="hyper-parameter",
+            table=f"methods.{name}",
+            origin=lambda _: config.origin("parameters"),
+        ),
         source_hash=source_hash(loss_class),
     )
-
-
-def _parameters(name: str, loss_class: type[Loss], given: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
-    signature = inspect.signature(loss_class.__init__).parameters
-    known = {
-        key: parameter.default
-        for key, parameter in signature.items()
-        if key != "self" and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
-    where = config.origin("parameters")
-    for key, value in given.items():
-        if key not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise ConfigError(
-                f"the method {name!r} has no hyper-parameter {key!r} ({where}); {has}.{did_you_mean(key, list(known))}"
-            )
-        if not _fits(value, known[key]):
-            raise ConfigError(
-                f"methods.{name}.{key} = {value!r} ({where}): must be a {_kind(known[key])}, "
-                f"as its default {known[key]!r}"
-            )
-    missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in given]
-    if missing:
-        raise ConfigError(
-            f"the method {name!r} has no default for {', '.join(missing)}: "
-            f"set it in a config file under [methods.{name}]"
-        )
-    values = {**known, **given}
-    # 1 and 1.0 are the same hyper-parameter and must give the same fingerprint.
-    return {key: float(value) if isinstance(known[key], float) else value for key, value in values.items()}
-
-
-def _fits(value: object, default: object) -> bool:
-    if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, int):
-        return isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(default, str):
-        return isinstance(value, str)
-    return True
-
-
-def _kind(default: object) -> str:
-    kinds = {bool: "true or false", float: "number", int: "whole number", str: "string"}
-    return kinds.get(type(default), type(default).__name__)
 
 
 def _check_parameters_have_methods(config: RunConfig, methods: Sequence[Method]) -> None:

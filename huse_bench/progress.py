@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,14 +16,18 @@ __all__ = ["Reporter"]
 
 
 class _Speed(ProgressColumn):
-    """Steps per second."""
+    """How many a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} steps/s" if task.speed else "", style="progress.data.speed")
+        return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "", style="progress.data.speed")
 
 
 class Reporter:
-    """Notices, and a progress bar for each run where standard error is a terminal.
+    """Notices, and progress bars where standard error is a terminal.
 
     Args:
         quiet: print nothing.
@@ -39,17 +43,7 @@ class Reporter:
     @contextmanager
     def run(self, label: str, steps: int) -> Iterator[StepProgress]:
         """A bar for one training; yields what to call after each step."""
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _Speed(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[losses]}", style="dim"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
+        bar = self._bar("steps", TextColumn("{task.fields[losses]}", style="dim"))
         with bar:
             task = bar.add_task(label, total=steps, losses="")
 
@@ -60,3 +54,24 @@ class Reporter:
                     bar.update(task, completed=done, losses=" ".join(f"{k} {v:.4f}" for k, v in losses.items()))
 
             yield step
+
+    @contextmanager
+    def items(self, label: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+        """A bar for work on many items; yields what to call with the number of items that are done."""
+        bar = self._bar("items")
+        with bar:
+            task = bar.add_task(label, total=total, completed=done)
+            yield lambda done: bar.update(task, completed=done)
+
+    def _bar(self, unit: str, *more: ProgressColumn) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Speed(unit),
+            TimeRemainingColumn(compact=True),
+            *more,
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import huse_bench
 from huse_bench.config import RunConfig
+from huse_bench.controls import CONTROLS, Control, Evaluated, controls_hash
 from huse_bench.discovery import collect
 from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
@@ -28,8 +29,9 @@ from huse_bench.features import Prepared
 from huse_bench.methods import Method
 from huse_bench.results import RunRecord, fingerprint
 from huse_bench.results.arrays import PerQuery, Predictions
+from huse_bench.results.schema import CONTROL_SECTION, Tuning
 
-__all__ = ["RunSpec", "plan_run", "record_failure", "record_outcome"]
+__all__ = ["RunSpec", "control_fingerprint", "plan_run", "record_control", "record_failure", "record_outcome"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class RunSpec:
         configuration: the same without the seed.
         dataset_title: name of the dataset for people.
         config: the configuration of the whole command.
+        tuning: what the hyper-parameters cost, where a search chose them.
     """
 
     method: Method
@@ -51,32 +54,25 @@ class RunSpec:
     configuration: str
     dataset_title: str
     config: RunConfig
+    tuning: Tuning | None = None
 
 
-def plan_run(config: RunConfig, method: Method, seed: int, data: Prepared, dataset_title: str) -> RunSpec:
+def plan_run(
+    config: RunConfig, method: Method, seed: int, data: Prepared, dataset_title: str, tuning: Tuning | None = None
+) -> RunSpec:
     """Give a run its identity.
 
     What changes the numbers is in the fingerprint, and nothing else: the order of the methods, the number
-    of threads, the device and the folder of the results are not.
+    of threads, the device, the folder of the results and what was spent on the hyper-parameters are not.
     """
-    identity: dict[str, Any] = {
-        "dataset": {
-            "name": config.dataset,
-            "content_hash": data.content_hash,
-            "backbones": data.backbones,
-            "taxonomy_hash": data.taxonomy.hash,
-        },
-        "method": {
-            "name": method.name,
-            "parameters": dict(method.parameters),
-            "distribution": method.component.distribution,
-            "version": method.component.version,
-            "source_hash": method.source_hash,
-        },
-        "training": config.training.model_dump(),
-        "protocol": [RECALL_PROTOCOL, HP_PROTOCOL, CLASSIFICATION_PROTOCOL, list(RECALL_KS), list(HP_KS)],
-        "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
+    code = {
+        "name": method.name,
+        "parameters": dict(method.parameters),
+        "distribution": method.component.distribution,
+        "version": method.component.version,
+        "source_hash": method.source_hash,
     }
+    identity = _identity(config, data, code, config.training.model_dump())
     return RunSpec(
         method=method,
         seed=seed,
@@ -84,11 +80,58 @@ def plan_run(config: RunConfig, method: Method, seed: int, data: Prepared, datas
         configuration=fingerprint(identity),
         dataset_title=dataset_title,
         config=config,
+        tuning=tuning,
+    )
+
+
+def control_fingerprint(control: Control, config: RunConfig, data: Prepared) -> str:
+    """The identity of a control's record: no setting of a training is in it, for there is none."""
+    return fingerprint(_identity(config, data, {"name": control.name, "source_hash": controls_hash()}, None))
+
+
+def record_control(
+    control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared, dataset_title: str
+) -> RunRecord:
+    """The record of a control that needs no training, as if it were a run of no steps."""
+    identity = control_fingerprint(control, config, data)
+    return _validated(
+        config,
+        data,
+        dataset_title,
+        fingerprint=identity,
+        configuration=identity,
+        method={
+            "name": control.name,
+            "title": control.title,
+            "section": CONTROL_SECTION,
+            "order": CONTROLS.index(control),
+            "semantic": False,
+            "heads": "none",
+            "parameters": {},
+            "distribution": "huse-bench",
+            "version": huse_bench.__version__,
+            "target": f"{control.evaluate.__module__}:{control.evaluate.__name__}",
+            "source_hash": controls_hash(),
+        },
+        seed=0,
+        config={},
+        status="finished",
+        retrieval=evaluated.retrieval,
+        classification=evaluated.classification,
+        training={
+            "steps": 0,
+            "batch_size": 0,
+            "optimizer": "none",
+            "items_seen": 0,
+            "seconds": 0.0,
+            "steps_per_second": 0.0,
+            "losses": {},
+        },
     )
 
 
 def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[RunRecord, PerQuery, Predictions]:
-    """The record of a finished run, with its per-query and predictions."""
+    """The record of a finished run, with its per-query scores, and its predictions and confidences."""
     classification = outcome.classification
     training = spec.config.training
     record = _record(
@@ -117,9 +160,10 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
         },
         warnings=_warnings(outcome),
     )
-    predictions = {"label": np.asarray(data.splits["test"].labels.cpu())}
+    predictions: dict[str, Any] = {"label": np.asarray(data.splits["test"].labels.cpu())}
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
+        predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}
     return record, outcome.retrieval.per_query, predictions
 
 
@@ -132,28 +176,48 @@ def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord
 
 def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
     method, config = spec.method, spec.config
+    return _validated(
+        config,
+        data,
+        spec.dataset_title,
+        fingerprint=spec.fingerprint,
+        configuration=spec.configuration,
+        method={
+            "name": method.name,
+            "title": method.title,
+            "section": CONTROL_SECTION if method.is_control else method.loss_class.section,
+            # Behind the controls that need no training.
+            "order": method.loss_class.position + (len(CONTROLS) if method.is_control else 0),
+            "semantic": method.loss_class.semantic,
+            "class_graph": method.loss_class.class_graph,
+            "heads": method.loss_class.heads,
+            "parameters": dict(method.parameters),
+            "space": list(method.loss_class.space),
+            "distribution": method.component.distribution,
+            "version": method.component.version,
+            "target": method.component.target,
+            "source_hash": method.source_hash,
+        },
+        seed=spec.seed,
+        config={
+            f"training.{name}": {"value": value, "origin": config.origin(f"training.{name}")}
+            for name, value in config.training.model_dump().items()
+        },
+        tuning=spec.tuning,
+        **fields,
+    )
+
+
+def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any) -> RunRecord:
+    """A record of these fields and of what all records of a command say alike."""
     provenance, errors = _provenance()
-    fields["warnings"] = [*fields.get("warnings", []), *errors]
+    fields["warnings"] = [*data.notices, *fields.get("warnings", []), *errors]
     return RunRecord.model_validate(
         {
             "schema_version": 1,
-            "fingerprint": spec.fingerprint,
-            "configuration": spec.configuration,
-            "method": {
-                "name": method.name,
-                "title": method.loss_class.title,
-                "order": method.loss_class.position,
-                "semantic": method.loss_class.semantic,
-                "heads": method.loss_class.heads,
-                "parameters": dict(method.parameters),
-                "distribution": method.component.distribution,
-                "version": method.component.version,
-                "target": method.component.target,
-                "source_hash": method.source_hash,
-            },
             "dataset": {
-                "name": config.dataset,
-                "title": spec.dataset_title,
+                "name": run.dataset,
+                "title": dataset_title,
                 "content_hash": data.content_hash,
                 "items": {name: len(split.labels) for name, split in data.splits.items()},
                 "classes": len(data.class_names),
@@ -162,18 +226,31 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
                 "class_backbone": data.backbones["class"],
                 "taxonomy_hash": data.taxonomy.hash,
             },
-            "seed": spec.seed,
-            "preset": config.preset,
-            "config": {
-                f"training.{name}": {"value": value, "origin": config.origin(f"training.{name}")}
-                for name, value in config.training.model_dump().items()
-            },
+            "preset": run.preset,
             "protocol": protocol(data.taxonomy, HP_KS, RECALL_KS, _class_counts(data)),
             "provenance": provenance,
+            "audit": data.audit,
             "created": datetime.now(UTC),
             **fields,
         }
     )
+
+
+def _identity(
+    config: RunConfig, data: Prepared, method: dict[str, Any], training: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "dataset": {
+            "name": config.dataset,
+            "content_hash": data.content_hash,
+            "backbones": data.backbones,
+            "taxonomy_hash": data.taxonomy.hash,
+        },
+        "method": method,
+        "training": training,
+        "protocol": [RECALL_PROTOCOL, HP_PROTOCOL, CLASSIFICATION_PROTOCOL, list(RECALL_KS), list(HP_KS)],
+        "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
+    }
 
 
 def _class_counts(data: Prepared) -> NDArray[np.int64]:

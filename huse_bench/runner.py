@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from huse_bench import export
-from huse_bench.components import Split
+from huse_bench.components import Items, Split
 from huse_bench.config import RunConfig, resolve_config
-from huse_bench.discovery import load, notify
-from huse_bench.errors import ConfigError, DataError, HuseBenchError
+from huse_bench.controls import CONTROLS, shuffled_data, shuffled_method
+from huse_bench.discovery import notify
+from huse_bench.errors import ConfigError, DataError, HuseBenchError, ResultsError
 from huse_bench.experiment import HP_KS, RECALL_KS, run_experiment
-from huse_bench.features import Prepared, prepare
-from huse_bench.methods import resolve_methods
+from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.methods import Method, resolve_methods
 from huse_bench.progress import Reporter
-from huse_bench.records import RunSpec, plan_run, record_failure, record_outcome
-from huse_bench.results import Results, Store
+from huse_bench.records import (
+    RunSpec,
+    control_fingerprint,
+    plan_run,
+    record_control,
+    record_failure,
+    record_outcome,
+)
+from huse_bench.results import Results, RunRecord, Store
+from huse_bench.results.schema import Tuning
+from huse_bench.tuning import ParamsFile
 
-__all__ = ["run", "run_config"]
+__all__ = ["load_data", "run", "run_config"]
 
 
 def run(
@@ -32,16 +43,20 @@ def run(
     preset: str | None = None,
     results: str | Path | None = None,
     config: str | Path | None = None,
+    params: str | Path | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     training: Mapping[str, Any] | None = None,
     data: str | Path | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
     image_backbone: str | None = None,
     text_backbone: str | None = None,
     class_backbone: str | None = None,
+    strict: bool | None = None,
     overwrite: str | None = None,
     device: str | None = None,
     save_model: bool | None = None,
     save_embeddings: bool | None = None,
+    controls: bool | None = None,
     quiet: bool = False,
 ) -> Results:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
@@ -56,17 +71,24 @@ def run(
         preset: ``"quick"`` or ``"paper"`` (``"quick"``).
         results: folder of the records (``results/<dataset>``).
         config: a TOML file with any of these options.
+        params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes (none).
         parameters: hyper-parameters by method, where they differ from the method's defaults.
         training: names and values of :class:`~huse_bench.config.TrainingConfig` that differ from the preset's.
         data: the user's copy of the dataset, where it needs one.
-        image_backbone: image features (the dataset's own).
-        text_backbone: text features (the dataset's own).
-        class_backbone: class-name embeddings (the dataset's own).
+        dataset_options: further arguments of the dataset, where they differ from its defaults.
+        image_backbone: what makes the image features, as ``"name"`` or ``"name:reference"`` (the dataset's own
+            features, else its own choice of backbone).
+        text_backbone: likewise for texts.
+        class_backbone: likewise for class names.
+        strict: refuse damaged pictures, where otherwise those that cannot be decoded are left out (False).
         overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
             (``"never"``).
         device: torch device (the GPU where there is one).
         save_model: write trained towers and heads as safetensors (False).
         save_embeddings: write all items' embeddings as safetensors (False).
+        controls: add rows that show the floor and the ceiling, in a section of their own (False): chance, the raw
+            features, their class centroids, what the true classes would give, and each method trained with the first
+            seed on shuffled labels.
         quiet: show neither progress nor notices.
 
     Returns:
@@ -86,16 +108,20 @@ def run(
         "seeds": list(range(seeds)) if isinstance(seeds, int) else None if seeds is None else list(seeds),
         "preset": preset,
         "results": None if results is None else Path(results),
+        "params": None if params is None else Path(params),
         "parameters": None if parameters is None else {name: dict(values) for name, values in parameters.items()},
         "training": None if training is None else dict(training),
         "data": None if data is None else Path(data),
+        "dataset_options": None if dataset_options is None else dict(dataset_options),
         "image_backbone": image_backbone,
         "text_backbone": text_backbone,
         "class_backbone": class_backbone,
+        "strict": strict,
         "overwrite": overwrite,
         "device": device,
         "save_model": save_model,
         "save_embeddings": save_embeddings,
+        "controls": controls,
     }
     given = {name: value for name, value in options.items() if value is not None}
     return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
@@ -104,21 +130,81 @@ def run(
 def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     """Run what a configuration asks for; see :func:`run`."""
     reporter = Reporter(quiet=quiet)
-    device = _device(config.device)
+    tuned = None if config.params is None else ParamsFile.read(config.params)
+    if tuned is not None:
+        config = tuned.applied(config)
     methods = resolve_methods(config)
-    data, title = _load(config)
-    data = data.to(device)
+    items, title, data = load_data(config, reporter)
+    ledgers = _ledgers(tuned, config, methods, data, reporter)
     store = Store(config.results_folder, config.dataset)
+    known, _ = store.read()
+    _refuse_other_data(known, data, config)
 
-    specs = [plan_run(config, method, seed, data, title) for seed in config.seeds for method in methods]
+    specs = [
+        plan_run(config, method, seed, data, title, ledgers.get(method.name))
+        for seed in config.seeds
+        for method in methods
+    ]
+    if config.controls:
+        specs += [plan_run(config, shuffled_method(method), config.seeds[0], data, title) for method in methods]
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
     for error in notify("huse_bench_configure", config=config):
         reporter.say(error)
-    _announce(config, specs, waiting, data, device, reporter)
+    _announce(config, specs, waiting, data, reporter)
+    _note_tuning(specs, store)
+    data = _audited(data, items, known, waiting, reporter)
 
     for spec in waiting:
-        _run_one(spec, data, config, store, reporter)
-    return _collect(store, specs, reporter)
+        trained_on = shuffled_data(data, spec.seed) if spec.method.is_control else data
+        _run_one(spec, trained_on, config, store, reporter)
+    asked = {spec.fingerprint for spec in specs}
+    if config.controls:
+        asked |= _evaluate_controls(data, title, config, store, reporter)
+    return _collect(store, asked, reporter)
+
+
+def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepared]:
+    """Load the data of a configuration, make the features that it lacks, and put it on the device.
+
+    Args:
+        config: says which dataset, features and device.
+        reporter: shows progress.
+
+    Returns:
+        The items, the dataset's title, and the data to train on.
+
+    Raises:
+        UsageError: for anything that cannot be used as asked.
+    """
+    device = _device(config.device)
+    items, dataset_class = load_dataset(config)
+    # Before the features, which may take hours, and again without what had to be left out.
+    _check_sizes(items, config)
+    items = make_features(items, dataset_class, config, reporter)
+    data = prepare(items, config.dataset).to(device)
+    _check_sizes(items, config)
+    return items, dataset_class.title, data
+
+
+def _ledgers(
+    tuned: ParamsFile | None, config: RunConfig, methods: Sequence[Method], data: Prepared, reporter: Reporter
+) -> dict[str, Tuning]:
+    """What was spent on the hyper-parameters, by method."""
+    if tuned is None:
+        return {}
+    ledgers, notices = tuned.ledgers(config, methods, data)
+    for notice in notices:
+        reporter.say(notice)
+    return ledgers
+
+
+def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
+    """Tell finished runs of these very hyper-parameters what a search has spent on them since."""
+    for spec in specs:
+        record = None if spec.tuning is None else store.find(spec.fingerprint)
+        if record is not None and record.tuning != spec.tuning:
+            record = record.model_copy(update={"tuning": spec.tuning})
+            store.write(record, store.per_query(record), store.predictions(record))
 
 
 def _device(name: str | None) -> torch.device:
@@ -133,27 +219,11 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _load(config: RunConfig) -> tuple[Prepared, str]:
-    dataset_class = load("dataset", config.dataset)
-    items = dataset_class(config.data).load()
-    for kind, asked, features in (
-        ("image", config.image_backbone, items.image_features),
-        ("text", config.text_backbone, items.text_features),
-        ("class", config.class_backbone, items.class_features),
-    ):
-        if asked is None:
-            continue
-        load("backbone", asked)
-        own = features.backbone if features is not None else "none"
-        if own.split("@")[0] != asked:
-            raise ConfigError(
-                f"the dataset {config.dataset!r} brings {kind} features of {own} and no raw items to run {asked!r} on; "
-                f"leave --{kind}-backbone out"
-            )
-    data = prepare(items, config.dataset)
-    evaluated: tuple[Split, ...] = ("validation", "test")
-    smallest = min(evaluated, key=lambda name: len(data.splits[name].labels))
-    gallery = len(data.splits[smallest].labels) - 1
+def _check_sizes(items: Items, config: RunConfig) -> None:
+    """Raise UsageError where the splits are too small for the tables or the batches."""
+    counts = {name: int((items.splits == name).sum()) for name in get_args(Split)}
+    smallest = min(("validation", "test"), key=lambda name: counts[name])
+    gallery = counts[smallest] - 1
     needed = max(*RECALL_KS, *HP_KS)
     if gallery < needed:
         raise DataError(
@@ -161,12 +231,38 @@ def _load(config: RunConfig) -> tuple[Prepared, str]:
             f"and the tables need K = {needed}; give that split at least {needed + 1} items"
         )
     size = config.training.batch_size
-    if size > len(data.splits["train"].labels):
+    if size > counts["train"]:
         raise ConfigError(
             f"training.batch_size = {size} ({config.origin('training.batch_size')}) is larger than the train split of "
-            f"{config.dataset!r}, which has {len(data.splits['train'].labels)} items"
+            f"{config.dataset!r}, which has {counts['train']} items; lower it in a config file: "
+            f"[training] batch_size = {counts['train'] // 2}"
         )
-    return data, dataset_class.title
+
+
+def _refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:
+    """Raise ResultsError where the results folder has runs that no table could show beside those on this data."""
+    for record in known:
+        other = record.dataset
+        if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
+            before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
+            after = ", ".join(data.backbones.values())
+            raise ResultsError(
+                f"the results folder {config.results_folder} holds runs on other items or features of "
+                f"{config.dataset!r} (features of {before}; now {after}), which no table could show together; choose "
+                f"another folder, such as --results {config.results_folder}-{data.content_hash[:6]}"
+            )
+
+
+def _audited(
+    data: Prepared, items: Items, known: Sequence[RunRecord], waiting: Sequence[RunSpec], reporter: Reporter
+) -> Prepared:
+    """The data with what an audit found, which is said; an audit in a record of the same data is not made again."""
+    found: Mapping[str, Any] | None = next((record.audit for record in known if record.audit is not None), None)
+    if found is None and waiting:
+        found = audit(data, items.texts).summary()
+    for finding in (found or {}).get("findings", ()):
+        reporter.say(f"  audit: {finding}")
+    return replace(data, audit=found)
 
 
 def _announce(
@@ -174,12 +270,14 @@ def _announce(
     specs: list[RunSpec],
     waiting: list[RunSpec],
     data: Prepared,
-    device: torch.device,
     reporter: Reporter,
 ) -> None:
+    device = data.classes.embeddings.device
     sizes = " / ".join(f"{len(split.labels)} {name}" for name, split in data.splits.items())
     training = config.training
     reporter.say(f"{config.dataset}: {sizes} items of {len(data.class_names)} classes")
+    for notice in data.notices:
+        reporter.say(f"  {notice}")
     reporter.say(
         f"preset {config.preset}: {training.steps} steps of {training.batch_size} pairs, {training.optimizer}, "
         f"on {device} with {torch.get_num_threads()} threads"
@@ -198,7 +296,7 @@ def _announce(
 
 
 def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, reporter: Reporter) -> None:
-    label = f"{spec.method.loss_class.title} seed {spec.seed}"
+    label = f"{spec.method.title} seed {spec.seed}"
     for error in notify("huse_bench_run_start", spec=spec):
         reporter.say(error)
     started = time.perf_counter()
@@ -233,9 +331,21 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, HuseBenchError) else f"{type(error).__name__}: {text}"
 
 
-def _collect(store: Store, specs: list[RunSpec], reporter: Reporter) -> Results:
+def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Store, reporter: Reporter) -> set[str]:
+    """Store the controls that need no training; gives their fingerprints."""
+    asked = set()
+    for control in CONTROLS:
+        identity = control_fingerprint(control, config, data)
+        if store.should_run(identity, config.overwrite):
+            evaluated = control.evaluate(data)
+            store.write(record_control(control, evaluated, config, data, title), evaluated.per_query)
+            reporter.say(f"{control.title}: evaluated")
+        asked.add(identity)
+    return asked
+
+
+def _collect(store: Store, asked: set[str], reporter: Reporter) -> Results:
     records, problems = store.read()
     for problem in problems:
         reporter.say(f"left out: {problem}")
-    asked = {spec.fingerprint for spec in specs}
     return Results([record for record in records if record.fingerprint in asked], problems, store.folder)

@@ -51,6 +51,14 @@ def test_methods_given_win_over_the_tables_of_the_file(tmp_path):
     assert config.parameters == {"huse": {"alpha": 2}}
 
 
+def test_options_of_the_dataset_come_from_all_layers(tmp_path):
+    path = write(tmp_path, "[dataset_options]\nseed = 1\ntaxonomy = 'tree.csv'\n")
+    config = resolve_config(path, {"dataset_options": {"seed": 2}})
+    assert config.dataset_options == {"seed": 2, "taxonomy": "tree.csv"}
+    assert config.origin("dataset_options.seed") == "argument"
+    assert config.origin("dataset_options.taxonomy") == f"file {path}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -59,6 +67,8 @@ def test_methods_given_win_over_the_tables_of_the_file(tmp_path):
         ("datasets = 'x'", r"unknown option 'datasets' .* Did you mean 'dataset'\?"),
         ("[training]\nstep = 3", r"unknown option 'training.step' .* Did you mean 'steps'\?"),
         ("training = 3", r"training must be a table"),
+        ("dataset_options = 3", r"dataset_options must be a table of options \(file .*bench.toml\), got 3"),
+        ("strict = 'very'", r"strict = 'very' \(file .*\): Input should be a valid boolean"),
         ("[training]\nsteps = 'many'", r"training.steps = 'many' \(file .*\): Input should be a valid integer"),
         ("[training]\nsteps = 0", r"training.steps = 0 \(file .*\): Input should be greater than or equal to 1"),
         ("[training]\noptimizer = 'adam'", r"training.optimizer = 'adam' .* 'rmsprop-tf', 'rmsprop' or 'adamw'"),

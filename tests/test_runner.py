@@ -1,6 +1,7 @@
 """Whole runs on a small dataset through the Python API."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -121,10 +122,7 @@ def test_diverged_and_failed_runs_are_statuses_and_the_others_go_on(run, toy):
     assert "Traceback" in by_name["crash"].error
     assert "the term 'gap' has shape (32,); take its mean" in by_name["vector"].error
     assert "must return a dict of named scalar tensors, got Tensor" in by_name["bare"].error
-    assert (
-        'this batch has no image_logits: the loss class must declare heads = "shared" or "separate"'
-        in by_name["greedy"].error
-    )
+    assert "this batch has no image_logits: the loss class must declare heads =" in by_name["greedy"].error
     # They are not tried again unless asked to.
     path = next((toy / "results/toy/runs").glob("crash*.json"))
     before = path.stat().st_mtime_ns
@@ -186,6 +184,40 @@ def test_saved_model_is_the_trained_one(run, toy):
     assert x == pytest.approx(embeddings["test.text"], abs=1e-6)
 
 
+def test_notices_and_audit_are_in_the_record(run, toy):
+    plugins = toy.parent / "site/toy_plugins.py"
+    noisy = plugins.read_text().replace("ids=[", "notices=['3 rows were odd'], ids=[")
+    plugins.write_text(noisy)
+    record = run(["gap", "crash"]).records[0]
+    assert record.warnings[0] == "3 rows were odd"
+    assert record.audit["classes"]["train"] == {"items": 96, "smallest": 24, "largest": 24, "ratio": 1.0, "absent": 0}
+    # It is taken over from a record of the same data, not made again.
+    for path in (toy / "results/toy/runs").glob("*.json"):
+        path.write_text(path.read_text().replace('"largest": 24', '"largest": 25'))
+    assert run(["triplet"]).records[0].audit["classes"]["train"]["largest"] == 25
+
+
+def test_a_record_from_before_audits_is_read(run, toy):
+    run(["gap"])
+    (path,) = (toy / "results/toy/runs").glob("*.json")
+    fields = json.loads(path.read_text())
+    del fields["audit"]
+    path.write_text(json.dumps(fields))
+    assert hb.load_results(toy / "results/toy").records[0].audit is None
+
+
+def test_other_features_do_not_get_into_the_same_results(run, toy):
+    run(["gap"])
+    plugins = toy.parent / "site/toy_plugins.py"
+    plugins.write_text(plugins.read_text().replace("default_rng(0)", "default_rng(1)"))
+    sys.modules.pop("toy_plugins")
+    with pytest.raises(
+        ResultsError, match=r"the results folder results/toy holds runs on other items or features of 'toy'"
+    ):
+        run(["gap"])
+    assert len(run(["gap"], results="other").records) == 1
+
+
 def test_a_corrupt_record_is_run_again(run, toy):
     first = run(["huse", "gap"])
     path = next((toy / "results/toy/runs").glob("huse*.json"))
@@ -233,7 +265,16 @@ def test_origins_are_in_the_record(run, toy):
         ({"parameters": {"cme": {"margin": 0.2}}}, ConfigError, "given for 'cme'.*not among the methods"),
         ({"device": "abacus"}, ConfigError, "device 'abacus' cannot be used here"),
         ({"image_backbone": "nosuch"}, UnknownComponentError, "nosuch"),
-        ({"image_backbone": "minilm"}, ConfigError, "brings image features of toy6@1"),
+        (
+            {"image_backbone": "minilm"},
+            ConfigError,
+            "brings image features of toy6@1 and no raw items .* leave --image-b",
+        ),
+        (
+            {"dataset_options": {"sed": 1}},
+            ConfigError,
+            r"the dataset 'toy' has no option 'sed' \(argument\); it has none",
+        ),
         ({"dataset": "small"}, DataError, "the test split of 'small'|the validation split of 'small'|has no items"),
         ({"seeds": [1, 1]}, ConfigError, "a seed is given twice"),
         ({"training": {"stepz": 1}}, ConfigError, "unknown option 'training.stepz'.*Did you mean 'steps'"),

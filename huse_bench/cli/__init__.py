@@ -21,12 +21,31 @@ class _Lazy(NamedTuple):
 
 # The help is kept here, so that listing the commands imports none of them.
 _COMMANDS = {
-    "plugins": _Lazy("huse_bench.cli.plugins:plugins", "Show what is installed and whether it works."),
+    "compare": _Lazy(
+        "huse_bench.cli.compare:compare", "Say where one method is better than another, by how much and how surely."
+    ),
+    "features": _Lazy(
+        "huse_bench.cli.features:features", "Make the features of a dataset, and look after their cache."
+    ),
+    "kernels": _Lazy(
+        "huse_bench.cli.kernels:kernels",
+        "Show the backends of the pairwise losses and of ranking, and check them.",
+    ),
+    "plugins": _Lazy(
+        "huse_bench.cli.plugins:plugins", "Show what is installed and whether it works; make new plugins."
+    ),
+    "published": _Lazy(
+        "huse_bench.cli.published:published", "Show numbers that papers printed, and find those that cannot be."
+    ),
     "run": _Lazy(
         "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
     ),
     "tables": _Lazy(
         "huse_bench.cli.tables:tables", "Print the tables of finished runs, in the layout of the paper's Tables 1-3."
+    ),
+    "tune": _Lazy(
+        "huse_bench.cli.tune:tune",
+        "Choose hyper-parameters on the validation split, with an equal budget for each method.",
     ),
 }
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
-__all__ = ["run"]
+from huse_bench.cli._options import plugins_dir_option
+
+__all__ = ["method_names", "run"]
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+def method_names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """The methods that an option lists, separated by commas."""
     if value is None:
         return None
     names = [name.strip() for name in value.split(",") if name.strip()]
@@ -35,22 +38,26 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 @click.command()
-@click.option("--methods", callback=_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
+@plugins_dir_option
+@click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
 @click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
 @click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
-@click.option("--image-backbone", metavar="NAME", help="Image features; default: the dataset's own.")
-@click.option("--text-backbone", metavar="NAME", help="Text features; default: the dataset's own.")
-@click.option("--class-backbone", metavar="NAME", help="Class-name embeddings; default: the dataset's own.")
+@click.option("--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own.")
+@click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own.")
+@click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own.")
+@click.option("--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out.")
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps; default: the preset's.")
 @click.option("--seeds", callback=_seeds, metavar="N|LIST", help="Number of seeds (5) or a list (3,7); default: 1.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
+@click.option("--params", type=click.Path(path_type=Path), help="Tuned hyper-parameters, a file of huse-bench tune.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")
 @click.option(
     "--overwrite",
     type=click.Choice(["never", "failed", "always"]),
     help="Which runs that have a record are run again; default: never.",
 )
+@click.option("--controls", is_flag=True, default=None, help="Add floors and ceilings: chance, raw features and more.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
 @click.option("--save-model", is_flag=True, default=None, help="Write trained towers and heads as safetensors.")
 @click.option("--save-embeddings", is_flag=True, default=None, help="Write all items' embeddings as safetensors.")

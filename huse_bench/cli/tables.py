@@ -17,7 +17,7 @@ __all__ = ["print_tables", "tables"]
 
 
 def print_tables(
-    results: Results, format_: Format = "text", published: bool = False, numbers: Collection[str] = ()
+    results: Results, format_: Format = "text", published: str | None = None, numbers: Collection[str] = ()
 ) -> None:
     """Print tables on standard output, after plugins changed them through ``huse_bench_modify_table``.
 
@@ -26,7 +26,8 @@ def print_tables(
     Args:
         results: the runs.
         format_: as in :func:`huse_bench.results.render`.
-        published: whether to add the numbers printed in the paper.
+        published: name or file of a paper whose printed numbers to add, as
+            :func:`huse_bench.results.published_tables` takes it.
         numbers: ``"1"``, ``"2"`` or ``"3"`` of each table to print; all where empty.
     """
     from huse_bench.discovery import notify  # noqa: PLC0415  --help needs no plugins
@@ -37,7 +38,7 @@ def print_tables(
         for problem in notify("huse_bench_modify_table", table=table, name=name):
             click.echo(f"huse-bench: warning: {problem}", err=True)
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(render(results, format_, published, color, shown))
+    click.echo(render(results, format_, published or False, color, shown))
 
 
 @click.command()
@@ -51,11 +52,17 @@ def print_tables(
     show_default=True,
     help="How to write them.",
 )
-@click.option("--published", is_flag=True, help="Add the numbers printed in the paper.")
+@click.option(
+    "--published",
+    is_flag=False,
+    flag_value="huse",
+    metavar="[NAME|FILE]",
+    help="Add the numbers printed in the HUSE paper, or in another (docs/published.md), and compare.",
+)
 @click.option(
     "--table", "numbers", type=click.Choice(["1", "2", "3"]), multiple=True, help="Only this table; may be repeated."
 )
-def tables(dataset: str, results: Path | None, format_: str, published: bool, numbers: tuple[str, ...]) -> None:
+def tables(dataset: str, results: Path | None, format_: str, published: str | None, numbers: tuple[str, ...]) -> None:
     """Print the tables of finished runs, in the layout of the paper's Tables 1-3."""
     # Pandas and pyarrow load only once the command line was understood.
     from huse_bench.results import load_results  # noqa: PLC0415

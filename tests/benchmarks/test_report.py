@@ -1,5 +1,6 @@
 """What is written of a benchmark run: the JSON, the table, the page."""
 
+import os
 import subprocess
 import sys
 
@@ -117,9 +118,10 @@ def test_a_part_of_the_benchmarks_prints_its_table_and_writes_nothing():
     pytest.importorskip("pytest_benchmark")
     root = FOLDER.parents[1]
     command = [sys.executable, "-m", "pytest", "benchmarks/bench_hierarchy.py", "--benchmark-only", "--quick"]
-    done = subprocess.run(
-        [*command, "-p", "no:cacheprovider"], cwd=root, capture_output=True, text=True, check=False, timeout=120
-    )
+    # Among several workers of pytest-xdist, pytest-benchmark switches itself off.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command += ["-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "hp_at_k" in done.stdout
     assert "plain Python" in done.stdout

@@ -1,0 +1,106 @@
+"""``huse-bench tune``: choose hyper-parameters on the validation split, with an equal budget for each method."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from huse_bench.cli._options import plugins_dir_option
+from huse_bench.cli.run import method_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huse_bench.tuning import Tuned
+
+__all__ = ["tune"]
+
+
+def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+@click.command()
+@click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to tune; default: all with a space.")
+@click.option("--trials", type=int, required=True, metavar="N", help="Trials of each method, earlier ones included.")
+@click.option(
+    "--objective",
+    callback=_metrics,
+    metavar="A,B,...",
+    help="Validation metrics whose mean is maximised; default: R@1 of the four directions and fusion accuracy.",
+)
+@click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
+@click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
+@click.option("--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own.")
+@click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own.")
+@click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own.")
+@click.option("--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out.")
+@click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
+@click.option("--steps", type=int, help="Training steps of each trial; default: the preset's.")
+@click.option("--seed", type=int, help="Seed of the search and of each training; default: 0.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file, as for run; options given here win.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the trials; default: results/<dataset>.")
+@click.option("--output", type=click.Path(path_type=Path), help="File of the best; default: tuned.toml in --results.")
+@click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
+@plugins_dir_option
+def tune(
+    trials: int,
+    objective: tuple[str, ...] | None,
+    config: Path | None,
+    steps: int | None,
+    seed: int | None,
+    output: Path | None,
+    **options: Any,
+) -> None:
+    """Choose hyper-parameters on the validation split, with an equal budget for each method.
+
+    Give what it writes to huse-bench run --params. A search that was killed goes on where it stopped; the same
+    command in several terminals shares the work.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if steps is not None:
+        given["training"] = {"steps": steps}
+    if seed is not None:
+        given["seeds"] = [seed]
+
+    # Torch loads only once the command line was understood.
+    from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.tuning import Objective, tune  # noqa: PLC0415
+
+    goal = None if objective is None else Objective(objective)
+    tuned, path = tune(resolve_config(config, given, by="command line"), trials, goal, output)
+    click.echo(_table(tuned))
+    if any(result.best is not None for result in tuned):
+        click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
+    without = [result.method.name for result in tuned if result.best is None]
+    if without:
+        click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
+        sys.exit(1)
+
+
+def _table(tuned: Sequence[Tuned]) -> str:
+    from tabulate import tabulate  # noqa: PLC0415  --help needs none
+
+    headings = ("Method", "Trials", "Failed", "Defaults", "Best", "In trial", "Best hyper-parameters")
+    rows = []
+    for result in tuned:
+        best = result.best
+        rows.append(
+            (
+                result.method.title,
+                len(result.trials),
+                result.failed,
+                _number(result.trials[0].value),
+                "-" if best is None else _number(best.value),
+                "-" if best is None else best.number,
+                "-" if best is None else ", ".join(f"{key}={_number(value)}" for key, value in best.parameters.items()),
+            )
+        )
+    return tabulate(rows, headings, tablefmt="simple", disable_numparse=True)
+
+
+def _number(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)

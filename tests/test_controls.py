@@ -1,0 +1,291 @@
+"""Floors and ceilings: by hand, by brute force, and as rows of a whole run."""
+
+import itertools
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import huse_bench as hb
+from huse_bench import controls
+from huse_bench.cli import main
+from huse_bench.components import ClassGraph
+from huse_bench.evaluation import evaluate_retrieval, protocol
+from huse_bench.experiment import HP_KS, RECALL_KS
+from huse_bench.features import Prepared, SplitFeatures
+from huse_bench.results import Results, load_results, render
+from huse_bench.results.chance import below_chance
+from huse_bench.results.tables import LAYOUT
+
+make_record = runpy.run_path(str(Path(__file__).with_name("results") / "conftest.py"))["build"]
+
+TREE = [("life", "animal"), ("life", "tree"), ("animal", "cat"), ("animal", "dog"), ("tree", "oak"), ("tree", "elm")]
+NAMES = ["cat", "dog", "oak", "elm"]
+
+
+def prepared(counts, *, dims=(6, 5), seed=0):
+    """Random features of classes of the given sizes, the same in each split."""
+    rng = np.random.default_rng(seed)
+    labels = torch.from_numpy(np.repeat(np.arange(4), counts))
+    centers = [rng.normal(size=(4, dim)) for dim in dims]
+    splits = {
+        name: SplitFeatures(
+            [f"{name}{i}" for i in range(len(labels))],
+            *(
+                torch.from_numpy((c[labels] + rng.normal(size=(len(labels), c.shape[1]))).astype("float32"))
+                for c in centers
+            ),
+            labels,
+        )
+        for name in ("train", "validation", "test")
+    }
+    taxonomy = hb.Taxonomy.from_edges(TREE, classes=NAMES)
+    return Prepared(splits, NAMES, ClassGraph(torch.eye(4)), taxonomy, "hash", {})
+
+
+def brute_force(data, order, ks=(2,)):
+    """Mean scores of rankings: ``order(query, gallery)`` gives all rankings of the gallery that count alike."""
+    labels = data.splits["test"].labels.tolist()
+    sums = {}
+    for direction in ("i2i", "i2t"):
+        for query, label in enumerate(labels):
+            gallery = [item for item in range(len(labels)) if direction == "i2t" or item != query]
+            rankings = [[labels[item] for item in ranking] for ranking in order(query, gallery)]
+            for k in ks:
+                correct = data.taxonomy.correct_set(label, k)
+                hit = np.mean([label in ranking[:k] for ranking in rankings])
+                share = np.mean([np.mean([item in correct for item in ranking[:k]]) for ranking in rankings])
+                sums.setdefault((direction, f"R@{k}"), []).append(hit)
+                sums.setdefault((direction, f"HP@{k}"), []).append(share)
+    return {place: np.mean(values) for place, values in sums.items()}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Six test items, and K that they allow."""
+    monkeypatch.setattr(controls, "RECALL_KS", (1, 2))
+    monkeypatch.setattr(controls, "HP_KS", (1, 2))
+    return prepared([3, 1, 1, 1])
+
+
+def test_chance_is_the_mean_over_all_rankings(small):
+    found = controls.chance(small).retrieval
+    expected = brute_force(small, lambda _, gallery: itertools.permutations(gallery), ks=(1, 2))
+    for (direction, metric), value in expected.items():
+        assert found[direction][metric] == pytest.approx(value), (direction, metric)
+
+
+def test_chance_by_hand(small):
+    """Three cats of six: another cat is 2 of the other 5 items; across modalities the pair stays in."""
+    found = controls.chance(small)
+    assert found.retrieval["i2i"]["R@1"] == pytest.approx(3 / 6 * 2 / 5)
+    assert found.retrieval["i2t"]["R@1"] == pytest.approx(3 / 6 * 3 / 6 + 3 / 6 * 1 / 6)
+    assert found.retrieval["t2i"] == found.retrieval["i2t"]
+    assert found.retrieval["t2t"] == found.retrieval["i2i"]
+    assert found.classification["fusion"] == 1 / 4
+
+
+def test_chance_across_modalities_is_that_of_the_protocol():
+    data = prepared([7, 5, 4, 4])
+    levels = protocol(data.taxonomy, HP_KS, RECALL_KS, [7, 5, 4, 4])["chance"]
+    found = controls.chance(data).retrieval["i2t"]
+    assert {f"R@{k}": found[f"R@{k}"] for k in RECALL_KS} == pytest.approx(
+        {f"R@{k}": levels[f"R@{k}"] for k in RECALL_KS}
+    )
+    # Those of HP@K are of classes of equal sizes.
+    equal = prepared([5, 5, 5, 5])
+    found = controls.chance(equal).retrieval["i2t"]
+    assert {f"HP@{k}": found[f"HP@{k}"] for k in HP_KS} == pytest.approx(
+        {name: level for name, level in levels.items() if name.startswith("HP")}
+    )
+
+
+def test_the_ceiling_is_the_best_of_all_rankings(small):
+    found = controls.ceiling(small).retrieval
+    for k in (1, 2):
+        best = {}
+        for direction in ("i2i", "i2t"):
+            values = {"R": [], "HP": []}
+            labels = small.splits["test"].labels.tolist()
+            for query, label in enumerate(labels):
+                gallery = [labels[i] for i in range(6) if direction == "i2t" or i != query]
+                correct = small.taxonomy.correct_set(label, k)
+                tops = list(itertools.permutations(gallery, k))
+                values["R"].append(max(label in top for top in tops))
+                values["HP"].append(max(np.mean([item in correct for item in top]) for top in tops))
+            best[direction] = {f"{kind}@{k}": np.mean(numbers) for kind, numbers in values.items()}
+        for direction, scores in best.items():
+            for metric, value in scores.items():
+                assert found[direction][metric] == pytest.approx(value), (direction, metric)
+
+
+def test_no_embedding_is_above_the_ceiling():
+    data = prepared([18, 1, 1, 1])
+    ceiling = controls.ceiling(data).retrieval
+    # Its true class is all that an item of this oracle shows.
+    rows = torch.eye(4)[data.splits["test"].labels]
+    oracle = evaluate_retrieval(rows, rows, data.splits["test"].labels, data.taxonomy).scores
+    assert oracle["i2t"]["R@1"] == ceiling["i2t"]["R@1"] == 1
+    assert all(
+        score <= ceiling[direction][metric] + 1e-12
+        for direction, scores in oracle.items()
+        for metric, score in scores.items()
+        if metric in ceiling[direction]
+    )
+    # An oak finds one elm beside itself, and no second oak.
+    assert ceiling["i2i"]["R@1"] == pytest.approx(18 / 21)
+    assert ceiling["i2i"]["HP@2"] == pytest.approx((19 + 2 / 2) / 21)
+
+
+def nearest(rows, gallery, labels, *, leave_out):
+    similarity = rows @ gallery.T
+    if leave_out:
+        np.fill_diagonal(similarity, -np.inf)
+    return float((labels[np.argsort(-similarity, kind="stable", axis=1)[:, 0]] == labels).mean())
+
+
+def unit(values):
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("dims", "directions"), [((6, 5), {"i2i", "t2t"}), ((6, 6), {"i2i", "i2t", "t2i", "t2t"})])
+def test_raw_features_across_modalities_only_in_equal_dimensions(dims, directions):
+    data = prepared([7, 5, 4, 4], dims=dims)
+    found = controls.raw_neighbours(data)
+    test = data.splits["test"]
+    image, text, labels = unit(test.image.numpy()), unit(test.text.numpy()), test.labels.numpy()
+    assert set(found.retrieval) == set(found.per_query) == directions
+    assert found.classification is None
+    assert found.retrieval["i2i"]["R@1"] == nearest(image, image, labels, leave_out=True)
+    assert found.retrieval["t2t"]["R@1"] == nearest(text, text, labels, leave_out=True)
+    if "i2t" in directions:
+        assert found.retrieval["i2t"]["R@1"] == nearest(image, text, labels, leave_out=False)
+
+
+def test_class_centroids_by_numpy():
+    data = prepared([7, 5, 4, 4])
+    found = controls.raw_centroids(data)
+    train, test = data.splits["train"], data.splits["test"]
+    cosines = {}
+    for name in ("image", "text"):
+        known, rows = getattr(train, name).numpy().astype(float), getattr(test, name).numpy().astype(float)
+        mean = known.mean(axis=0)
+        centroids = np.stack([unit(known - mean)[train.labels.numpy() == c].mean(axis=0) for c in range(4)])
+        cosines[name] = unit(rows - mean) @ unit(centroids).T
+    labels = test.labels.numpy()
+    for name, values in cosines.items():
+        assert found.classification[name] == (values.argmax(axis=1) == labels).mean()
+    image, text = unit(cosines["image"]), unit(cosines["text"])
+    assert found.retrieval["i2t"]["R@1"] == nearest(image, text, labels, leave_out=False)
+    assert found.retrieval["t2t"]["R@1"] == nearest(text, text, labels, leave_out=True)
+    assert found.classification["fusion"] > 0.5
+
+
+def test_shuffling_permutes_the_train_labels_alone():
+    data = prepared([7, 5, 4, 4])
+    shuffled = controls.shuffled_data(data, 3)
+    assert not torch.equal(shuffled.splits["train"].labels, data.splits["train"].labels)
+    assert torch.equal(shuffled.splits["train"].labels.sort().values, data.splits["train"].labels)
+    assert torch.equal(shuffled.splits["train"].image, data.splits["train"].image)
+    assert shuffled.splits["test"] is data.splits["test"]
+    assert torch.equal(controls.shuffled_data(data, 3).splits["train"].labels, shuffled.splits["train"].labels)
+
+
+# As rows of a run.
+
+
+@pytest.fixture
+def folder(toy, quick_training):
+    training = {**quick_training, "steps": 150, "learning_rate": 0.01, "dropout": 0.0}
+    hb.run(["huse"], "toy", seeds=2, training=training, controls=True, quiet=True)
+    return toy / "results/toy"
+
+
+def test_controls_are_a_section_of_the_tables_and_nothing_is_compared_with_them(folder, capsys):
+    results = load_results(folder)
+    rows = [row for row in results.rows if row.section == "Controls"]
+    assert [row.label for row in rows] == [
+        "Chance", "Raw features", "Class centroids", "Ceiling", "HUSE, labels shuffled",
+    ]  # fmt: skip
+    assert all(row.is_control and len(row.records) == 1 for row in rows)
+    assert {row.records[0].method.distribution for row in rows} == {"huse-bench"}
+
+    recall = results.tables()["table1"]["Image to Text", "R@1"]
+    assert recall["Ceiling"] == 1
+    assert np.isnan(recall["Raw features"])
+    assert recall["Chance"] < recall["HUSE, labels shuffled"] + 0.3
+    assert recall["HUSE, labels shuffled"] < 0.8 < recall["HUSE"]
+    assert results.tables()["table3"]["Fusion"]["Chance"] == 0.25
+
+    text = render(results)
+    assert "\nControls\n" in text
+    # A lone method is best of nothing, though a ceiling of 1 stands below it; nor does it count for the budget.
+    assert not re.search(r"\d\*", text)
+    assert "‡" not in text
+    assert "NOT EQUAL" not in text
+    assert "mean of seeds 0, 1" in text
+    for form in ("markdown", "latex", "csv", "json"):
+        assert "Class centroids" in render(results, form)
+
+    # The same again from the command line evaluates nothing anew.
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").iterdir()}
+    options = ["--steps", "150", "--seeds", "2", "--dataset", "toy", "--methods", "huse", "--controls"]
+    assert main(["run", *options, "--config", str(config(folder))]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in (folder / "runs").iterdir()}
+    assert "Class centroids" in capsys.readouterr().out
+
+
+def config(folder):
+    path = folder.parent / "config.toml"
+    path.write_text(
+        "[training]\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
+        "learning_rate = 0.01\ndropout = 0.0\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_without_the_option_there_are_none(toy, quick_training):
+    results = hb.run(["gap"], "toy", training=quick_training, quiet=True)
+    assert [row.label for row in results.rows] == ["Gap only"]
+    assert len(list((toy / "results/toy/runs").glob("*.json"))) == 1
+
+
+# Below chance.
+
+
+def rows_of(*records):
+    return Results(records).rows
+
+
+def test_below_chance_by_the_protocol_and_by_the_control():
+    recall, accuracy = LAYOUT["table1"][0], LAYOUT["table3"][0]
+    assert (recall.task, recall.metric, accuracy.task) == ("i2i", "R@1", "image")
+
+    def record(name, r_at_1, accuracies=(0.5, 0.5, 0.5)):
+        return make_record(name, start=r_at_1, accuracies=accuracies, protocol={"chance": {"R@1": 0.05}})
+
+    at, below = record("a", 0.05), record("b", 0.04)
+    assert below_chance(rows_of(at, below), [recall]) == {"B": [recall]}
+    # The records are of 80 classes.
+    guessing = record("a", 0.05, (0.01, 0.5, 0.5))
+    assert below_chance(rows_of(guessing), [recall, accuracy]) == {"A": [accuracy]}
+    # The control knows better, and is itself no method; so is what was trained on shuffled labels.
+    control, shuffled = record("control:chance", 0.06), record("control:shuffled-a", 0.01)
+    assert below_chance(rows_of(at, record("c", 0.07), control, shuffled), [recall]) == {"A": [recall]}
+    silent = make_record("old", start=0.0, protocol={"recall": "class-hit-rate/v1"})
+    assert below_chance(rows_of(silent), [recall]) == {}
+
+
+def test_a_row_below_chance_is_marked_and_said():
+    low = make_record("low", start=0.5, accuracies=None, protocol={"chance": {"R@5": 0.6, "HP@2": 0.9}})
+    text = render(Results([low])).replace("\n  ", " ")
+    assert "¶ LOW is below chance in i2i R@5, i2t R@5." in text
+    assert "¶ LOW is below chance in i2i HP@2, i2t HP@2, t2i HP@2, t2t HP@2." in text
+    # In Tables 1 and 2, not in Table 3.
+    assert text.count("\nLOW¶ ") == 2
+    assert r"LOW\P{} &" in render(Results([low]), "latex")
+    assert "¶" not in render(Results([make_record("high")]))

@@ -1,0 +1,66 @@
+"""Methods that a config file makes of a loss, without code."""
+
+import pytest
+
+import huse_bench as hb
+from huse_bench.config import resolve_config
+from huse_bench.errors import ConfigError, UnknownComponentError
+from huse_bench.methods import resolve_methods
+
+
+def methods(tmp_path, text, **given):
+    file = tmp_path / "ablation.toml"
+    file.write_text(text)
+    return resolve_methods(resolve_config(file, given))
+
+
+def test_a_variant_is_its_base_with_other_hyper_parameters(tmp_path):
+    huse, other = methods(tmp_path, '[methods.huse]\n[methods.huse-or]\nbase = "huse"\nrelaxation = "or"\ngamma = 2\n')
+    assert (other.name, other.title) == ("huse-or", "HUSE (relaxation=or, gamma=2)")
+    assert other.loss_class is huse.loss_class
+    assert other.parameters == {**huse.parameters, "relaxation": "or", "gamma": 2.0}
+    assert other.build().relaxation == "or"
+
+
+def test_a_variant_may_have_a_title_and_may_change_nothing(tmp_path):
+    titled, plain = methods(
+        tmp_path, '[methods.a]\nbase = "huse"\ntitle = "HUSE once more"\n[methods.again]\nbase = "huse"\n'
+    )
+    assert [titled.title, plain.title] == ["HUSE once more", "HUSE (again)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[methods.x]\nbase = "hose"\n',
+            r"methods.x \(file .*\): base = 'hose': no loss is named 'hose'; did you mean",
+        ),
+        ("[methods.x]\nbase = 3\n", r"methods.x \(file .*\): base must be a string, got 3"),
+        ('[methods.x]\nbase = "huse"\ntitle = ""\n', "title must be a string, got ''"),
+        ('[methods.cme]\nbase = "huse"\n', "has a base, but 'cme' is a loss itself: call the variant otherwise"),
+        ('[methods.x]\nbase = "huse"\nrelax = "or"\n', "the method 'x' has no hyper-parameter 'relax'"),
+        ('[methods.x]\nbase = "huse"\nalpha = "one"\n', r"methods.x.alpha = 'one' .*: must be a number"),
+        ('[methods.x]\nbase = "huse"\nalpha = -1.0\n', "alpha must be at least 0"),
+        ('[methods.huse]\ntitle = "Mine"\n', "the method 'huse' has no hyper-parameter 'title'"),
+    ],
+)
+def test_what_is_refused(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        methods(tmp_path, text)
+
+
+def test_a_variant_without_a_base_is_an_unknown_loss(tmp_path):
+    with pytest.raises(UnknownComponentError, match="no loss is named 'huse-or'"):
+        methods(tmp_path, '[methods.huse-or]\nrelaxation = "or"\n')
+
+
+def test_variants_are_rows_of_their_own(toy, quick_training):
+    table = '[methods.gap]\n[methods.gap-2]\nbase = "gap"\nweight = 2.0\n[methods.gap-3]\nbase = "gap"\ntitle = "G3"\n'
+    (toy / "ablation.toml").write_text(table)
+    results = hb.run(dataset="toy", config="ablation.toml", training=quick_training, quiet=True)
+    assert [row.label for row in results.rows] == ["Gap only", "Gap only (weight=2.0)", "G3"]
+    assert len({record.fingerprint for record in results.records}) == 3
+    assert [record.method.name for record in results.records if record.method.parameters["weight"] == 2.0] == ["gap-2"]
+    again = hb.load_results("results/toy")
+    assert [row.label for row in again.rows] == [row.label for row in results.rows]

@@ -1,0 +1,70 @@
+import sys
+
+import pytest
+
+LOSSES = '''
+from huse_bench import Choice, LogUniform, Uniform
+
+
+class Tunable(Gap):
+    """Gap with something to tune."""
+    title = "Tunable"
+    space = {"weight": LogUniform(0.1, 10), "squared": Choice(False, True)}
+
+
+class Picky(Gap):
+    """Diverges below a weight of 2, and so at its default."""
+    title = "Picky"
+    space = {"weight": Uniform(0.0, 4.0)}
+
+    def forward(self, batch):
+        return {"gap": super().forward(batch)["gap"] * (1.0 if self.weight > 2 else float("nan"))}
+
+
+class Hopeless(Crash):
+    title = "Hopeless"
+    space = {"weight": Uniform(0.0, 4.0)}
+
+
+class Outside(Gap):
+    """Has a default that its space does not hold."""
+    title = "Outside"
+    space = {"weight": Uniform(2.0, 4.0)}
+
+
+class Misspelt(Gap):
+    title = "Misspelt"
+    space = {"wait": Uniform(0.0, 4.0)}
+'''
+NAMES = ("Tunable", "Picky", "Hopeless", "Outside", "Misspelt")
+
+
+@pytest.fixture
+def site(toy):
+    """The toy distribution with losses that have something to tune; gives its folder."""
+    from huse_bench import discovery
+
+    folder = toy.parent / "site"
+    with (folder / "toy_plugins.py").open("a") as file:
+        file.write(LOSSES)
+    with (folder / "toy_plugins-1.0.dist-info/entry_points.txt").open("a") as file:
+        file.writelines(f"{name.lower()} = toy_plugins:{name}\n" for name in NAMES)
+    sys.modules.pop("toy_plugins", None)
+    discovery.refresh()
+    return folder
+
+
+@pytest.fixture
+def search(site, quick_training):  # noqa: ARG001 - site puts the losses on the path
+    """Tune on the toy dataset with trials of a tenth of a second."""
+    from huse_bench.config import resolve_config
+    from huse_bench.tuning import tune
+
+    def call(methods, trials, objective=None, output=None, **options):
+        training = {**quick_training, "steps": 10, **options.pop("training", {})}
+        given = {"dataset": "toy", "training": training, **options}
+        if methods is not None:
+            given["methods"] = methods
+        return tune(resolve_config(None, given), trials, objective, output, quiet=True)
+
+    return call
