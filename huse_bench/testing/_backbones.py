@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.components import API_VERSION, ImageBackbone, TextBackbone
-from huse_bench.testing._check import Check, CheckFailure, CheckSkip
+from huse_bench.components import ImageBackbone, TextBackbone
+from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,13 +69,9 @@ def _pictures() -> list[Image]:
 
 
 def _declares(subject: SubjectBackbone) -> None:
-    cls = subject.cls
-    if not (isinstance(cls, type) and issubclass(cls, ImageBackbone | TextBackbone)):
-        raise CheckFailure(f"{cls!r} is no class derived from huse_bench.ImageBackbone or huse_bench.TextBackbone")
-    if cls.api != API_VERSION:
-        raise CheckFailure(f"it was written for version {cls.api!r} of the contract, this is version {API_VERSION}")
+    require_component(subject.cls, ImageBackbone, TextBackbone)
     backbone = subject.new()
-    for name, kind in (("title", str), ("revision", str), ("dim", int)):
+    for name, kind in (("revision", str), ("dim", int)):
         value = getattr(backbone, name, None)
         if not isinstance(value, kind) or not value:
             raise CheckFailure(f"{name} must be a {kind.__name__} that says something, got {value!r}")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from huse_bench.components import API_VERSION
 from huse_bench.errors import ConfigError, ConformanceError, PluginError
 
-__all__ = ["Check", "CheckFailure", "CheckSkip", "Group", "Outcome", "Report", "run_checks"]
+__all__ = ["Check", "CheckFailure", "CheckSkip", "Group", "Outcome", "Report", "require_component", "run_checks"]
 
 #: ``"api"`` is what the runner relies on; ``"strict"`` is what a sound component also has.
 Group = Literal["api", "strict"]
@@ -113,6 +114,19 @@ class Report:
         if not self.passed:
             raise ConformanceError(f"{self.subject} does not keep the contract:\n{self}")
         return self
+
+
+def require_component(cls: object, *bases: type) -> None:
+    """Raises CheckFailure unless the class is a titled component of one of these kinds, of this contract version."""
+    named = " or ".join(f"huse_bench.{base.__name__}" for base in bases)
+    if not (isinstance(cls, type) and issubclass(cls, bases)):
+        raise CheckFailure(f"{cls!r} is no class derived from {named}")
+    api = getattr(cls, "api", None)
+    if api != API_VERSION:
+        raise CheckFailure(f"it was written for version {api!r} of the contract, this is version {API_VERSION}")
+    title = getattr(cls, "title", None)
+    if not isinstance(title, str) or not title:
+        raise CheckFailure('it has no title for the tables: add title = "..." to the class')
 
 
 def run_checks(

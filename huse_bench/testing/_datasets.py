@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from huse_bench.components import API_VERSION, Dataset, Features, Items
+from huse_bench.components import Dataset, Features, Items
 from huse_bench.discovery import find
 from huse_bench.errors import UsageError
 from huse_bench.features import prepare
-from huse_bench.testing._check import Check, CheckFailure, CheckSkip
+from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
 
 __all__ = ["DATASET_CHECKS", "SubjectDataset"]
 
@@ -45,13 +45,7 @@ class SubjectDataset:
 
 
 def _declares(subject: SubjectDataset) -> None:
-    cls = subject.cls
-    if not (isinstance(cls, type) and issubclass(cls, Dataset)):
-        raise CheckFailure(f"{cls!r} is no class derived from huse_bench.Dataset")
-    if cls.api != API_VERSION:
-        raise CheckFailure(f"it was written for version {cls.api!r} of the contract, this is version {API_VERSION}")
-    if not isinstance(getattr(cls, "title", None), str) or not cls.title:
-        raise CheckFailure('it has no title for the tables: add title = "..." to the class')
+    require_component(subject.cls, Dataset)
 
 
 def _backbones_exist(subject: SubjectDataset) -> None:

@@ -11,10 +11,10 @@ from typing import Any, get_args
 
 import torch
 
-from huse_bench.components import API_VERSION, Heads, Loss
+from huse_bench.components import Heads, Loss
 from huse_bench.errors import PluginError
 from huse_bench.space import Choice, Distribution
-from huse_bench.testing._check import Check, CheckFailure, CheckSkip
+from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
 from huse_bench.testing._scene import Scene, SubjectLoss, make_scene, total
 
 __all__ = ["API_CHECKS"]
@@ -22,12 +22,7 @@ __all__ = ["API_CHECKS"]
 
 def _declares(subject: SubjectLoss) -> None:
     cls = subject.cls
-    if not (isinstance(cls, type) and issubclass(cls, Loss)):
-        raise CheckFailure(f"{cls!r} is no class derived from huse_bench.Loss")
-    if cls.api != API_VERSION:
-        raise CheckFailure(f"it was written for version {cls.api!r} of the contract, this is version {API_VERSION}")
-    if not isinstance(getattr(cls, "title", None), str) or not cls.title:
-        raise CheckFailure('it has no title for its row in the tables: add title = "..." to the class')
+    require_component(cls, Loss)
     choices = {"heads": get_args(Heads), "embedding": ("free", "classes"), "class_graph": ("names", "taxonomy")}
     for name, allowed in choices.items():
         if getattr(cls, name) not in allowed:

@@ -219,7 +219,7 @@ def test_a_sound_loss_passes():
         (RefusedSpace, "space_fits", "which the constructor refuses: weight must be at least 0"),
         (Needy, "builds_from_defaults", "weight of the constructor has no default"),
         (Undocumented, "documented", "the class has no docstring"),
-        (Untitled, "declares", "it has no title for its row"),
+        (Untitled, "declares", "it has no title for the tables"),
         (Forgetful, "copies", "keep learned tensors as torch.nn.Parameter"),
         (ZeroLength, "finite_on_zero_rows", "divide by lengths with an epsilon"),
         (OneClass, "finite_on_one_class", "a mean over none of them is NaN"),
