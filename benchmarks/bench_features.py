@@ -4,6 +4,9 @@
 same cores: the pipeline decodes, preprocesses, encodes and writes on the cores on which the bare model only encodes.
 Decoding costs processor time of its own, so on cores that the model keeps busy the ratio cannot exceed
 model / (model + decoding), which is printed as the bound.
+
+Measured once on two cores of an AMD EPYC beside other programs, 544 pictures of 500 x 400 with EfficientNet-Lite0: the
+whole way made 0.91 of the pictures per second that the bare model made.
 """
 
 import statistics
