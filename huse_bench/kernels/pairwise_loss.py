@@ -91,8 +91,9 @@ def pairwise_loss(
         total = 0.0
         gradients = [torch.zeros_like(tensor) for tensor in (x, other, *own)]
         share = 1 / (len(x) * len(other))
+        items = torch.arange(len(labels), device=labels.device)
         for tile, (rows, columns) in enumerate(_tiles(len(x), len(other))):
-            pairs = _pairs(x[rows], other[columns], labels, table, rows, columns)
+            pairs = _pairs(x[rows], other[columns], labels, items, table, rows, columns)
             if tile == 0:
                 _check(function, pairs, own)
             value, (weights, *slopes) = _differentiated(function, pairs, own)
@@ -116,15 +117,16 @@ def _tiles(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
             yield slice(row, row + height), slice(column, column + width)
 
 
-def _pairs(x: Tensor, y: Tensor, labels: Tensor, table: Tensor | None, rows: slice, columns: slice) -> Pairs:
+def _pairs(
+    x: Tensor, y: Tensor, labels: Tensor, items: Tensor, table: Tensor | None, rows: slice, columns: slice
+) -> Pairs:
     distance = torch.addmm(x.new_ones(()), x, y.T, alpha=-1)
     upper, across = labels[rows, None], labels[None, columns]
-    numbers = torch.arange(len(labels), device=labels.device)
     return Pairs(
         distance=distance,
         class_distance=torch.zeros_like(distance) if table is None else table[upper, across],
         same_class=upper == across,
-        same_item=numbers[rows, None] == numbers[None, columns],
+        same_item=items[rows, None] == items[None, columns],
     )
 
 
