@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import LEVEL, RESAMPLES, holm, mean_interval, paired_tests, rank_intervals
+from huse_bench.results.statistics import (
+    LEVEL,
+    RESAMPLES,
+    holm,
+    may_be_best,
+    mean_interval,
+    paired_tests,
+    rank_intervals,
+)
 from huse_bench.results.tables import LAYOUT, Column, Results, Row
 
 __all__ = ["CellUncertainty", "Uncertainty", "has_samples", "shared_seeds", "uncertainty"]
@@ -24,7 +32,7 @@ class CellUncertainty:
         half: half the width of the 95 % interval over seeds and queries; None where the row has one seed.
         low: the interval's lower end, at least 0.
         high: its upper end, at most 1.
-        tied: whether it is not significantly worse than the best of its column; None where that was not tested.
+        tied: whether it may be the best of its column, no other being significantly better; None where not tested.
         ranks: lowest and highest rank in its column, simultaneous 95 % intervals; None where not tested.
     """
 
@@ -60,8 +68,8 @@ def uncertainty(results: Results) -> Uncertainty:
     """Intervals over seeds and queries, and paired tests of all rows in each column.
 
     A row has intervals where it has two finished seeds with per-query scores. Methods are tested where all that
-    finished have them and share two seeds, with Holm's correction over all pairs of a column: since the best is chosen
-    by the same numbers, each pair might have been compared.
+    finished have them and share two seeds: the mark of a column with a correction for the methods that each is compared
+    with, the ranks with Holm's correction over all pairs of the column.
 
     Args:
         results: the runs.
@@ -90,7 +98,7 @@ def uncertainty(results: Results) -> Uncertainty:
         return Uncertainty(cells, about=f"{about}.")
     for key, (tied, ranks) in _tests(methods, seeds, samples).items():
         cells[key] = replace(cells[key], tied=tied, ranks=ranks)
-    mark = f"not significantly worse than the best of its column (paired permutation tests, Holm, p ≥ {LEVEL})"
+    mark = f"may be the best of its column: no other is significantly better (paired permutation tests, {LEVEL:.0%})"
     return Uncertainty(cells, tested=True, about=f"{about}.", mark=mark)
 
 
@@ -121,7 +129,7 @@ def _intervals(rows: Sequence[Row], samples: Samples) -> dict[tuple[str, object]
 def _tests(
     rows: Sequence[Row], seeds: Sequence[int], samples: Samples
 ) -> dict[tuple[str, object], tuple[bool, tuple[int, int]]]:
-    """Whether each number ties with the best of its column, and its ranks."""
+    """Whether each number may be the best of its column, and its ranks."""
     cells: dict[tuple[str, object], tuple[bool, tuple[int, int]]] = {}
     columns = sorted((column for layout in LAYOUT.values() for column in layout), key=lambda column: column.task)
     for _, group in groupby(columns, key=lambda column: column.task):
@@ -139,16 +147,15 @@ def _tests(
         # A correction for n pairs multiplies the smallest p-value by n, which must be able to stay small.
         p_values = paired_tests(values, max(RESAMPLES, 50 * len(entries) ** 2) - 1)
         for column, column_values, column_p in zip(task_columns, values, p_values, strict=True):
-            cells |= _column_cells(entries, column, column_values.mean(axis=(1, 2)), _adjusted(column_p))
+            cells |= _column_cells(entries, column, column_values.mean(axis=(1, 2)), column_p)
     return cells
 
 
 def _column_cells(
-    rows: Sequence[Row], column: Column, means: NDArray[np.float64], adjusted: NDArray[np.float64]
+    rows: Sequence[Row], column: Column, means: NDArray[np.float64], p_values: NDArray[np.float64]
 ) -> dict[tuple[str, object], tuple[bool, tuple[int, int]]]:
-    best = int(np.argmax([row.mean(column) for row in rows]))
-    tied = ((adjusted[best] >= LEVEL) | (means >= means[best])).tolist()
-    ranks = rank_intervals(means, adjusted).tolist()
+    tied = may_be_best(means, p_values).tolist()
+    ranks = rank_intervals(means, _adjusted(p_values)).tolist()
     return {
         (row.label, column.heading): (tie, (low, high)) for row, tie, (low, high) in zip(rows, tied, ranks, strict=True)
     }

@@ -21,6 +21,7 @@ __all__ = [
     "effect_size",
     "hierarchical_bootstrap",
     "holm",
+    "may_be_best",
     "mean_interval",
     "paired_tests",
     "rank_intervals",
@@ -210,6 +211,28 @@ def rank_intervals(means: Floats, adjusted: Floats) -> NDArray[np.int64]:
     """
     better = (means[:, None] > means) & (adjusted < LEVEL)
     return np.stack([1 + better.sum(axis=0), len(means) - better.sum(axis=1)], axis=1)
+
+
+def may_be_best(means: Floats, p_values: Floats) -> NDArray[np.bool_]:
+    """Which methods may be the best: those that no other is significantly better than.
+
+    A method is left out where the p-value against one of a larger mean, halved since only the one direction counts and
+    multiplied by the number of other methods, is below 0.05. That leaves the best method out in at most 5 % of cases,
+    whichever it is: as the best it is compared with the M - 1 others, not with the one that looks best by chance.
+
+    Args:
+        means: (M,) mean scores, of which larger is better.
+        p_values: (M, M) two-sided p-values of all pairs, not corrected.
+
+    Returns:
+        (M,) bool.
+
+    Source: Hsu, "Constrained simultaneous confidence intervals for multiple comparisons with the best" (1984), with
+    Bonferroni's correction in place of Dunnett's.
+    """
+    worse = (means[:, None] < means) & (p_values / 2 * (len(means) - 1) < LEVEL)
+    best: NDArray[np.bool_] = ~worse.any(axis=1)
+    return best
 
 
 def effect_size(values: Floats) -> Floats:

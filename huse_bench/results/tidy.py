@@ -20,8 +20,8 @@ __all__ = ["as_csv", "as_json"]
 def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None) -> str:
     """Comma-separated values with a line of headings; a missing value is empty.
 
-    ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number is not significantly
-    worse than the best of its column, ``rank_low`` and ``rank_high`` the ends of the interval of its rank.
+    ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number may be the best of
+    its column, no other being significantly better, ``rank_low`` and ``rank_high`` the ends of its rank's interval.
 
     Args:
         results: the runs.

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import special
 
-from huse_bench.results.statistics import LEVEL, bootstrap_interval, hierarchical_bootstrap, mean_interval, paired_tests
+from huse_bench.results.statistics import (
+    LEVEL,
+    bootstrap_interval,
+    hierarchical_bootstrap,
+    may_be_best,
+    mean_interval,
+    paired_tests,
+)
 
 pytestmark = pytest.mark.simulation
 
@@ -86,16 +93,20 @@ def test_equal_methods_are_rarely_called_different(capsys, seeds, effect):
     assert rate <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / TRIALS)
 
 
-@pytest.mark.parametrize("effect", ["none", "medium"])
+@pytest.mark.parametrize("effect", SEED_EFFECTS)
 def test_equal_methods_tie(capsys, effect):
-    """Of six equally good methods, one is left out of the tie group, or ranked, in at most 5 % of tables."""
+    """Of six equally good methods, any two are ranked in at most 5 % of columns, and a given one lacks its mark."""
     from huse_bench.results.intervals import _adjusted
 
     rng = np.random.default_rng(4)
     trials = TRIALS // 4
-    wrong = 0
+    ranked, marked = 0, 0
     for trial in range(trials):
         hits, _ = simulate(rng, 6, 5, SEED_EFFECTS[effect])
-        wrong += (_adjusted(paired_tests(hits, 1999, trial)) < LEVEL).any()
-    show(capsys, f"ties, 6 methods, 5 seeds, seed effect {effect}: any false difference {wrong / trials:.3f}")
-    assert wrong / trials <= LEVEL
+        p_values = paired_tests(hits, 1999, trial)
+        ranked += (_adjusted(p_values) < LEVEL).any()
+        marked += may_be_best(hits.mean(axis=(1, 2)), p_values).mean()
+    ranked, unmarked = ranked / trials, 1 - marked / trials
+    show(capsys, f"6 methods, 5 seeds, seed effect {effect}: any two ranked {ranked:.3f}, one unmarked {unmarked:.3f}")
+    # The six of a column are nearly one draw, of which two standard errors are allowed.
+    assert max(ranked, unmarked) <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / trials)

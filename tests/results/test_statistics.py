@@ -13,6 +13,7 @@ from huse_bench.results.statistics import (
     effect_size,
     hierarchical_bootstrap,
     holm,
+    may_be_best,
     mean_interval,
     paired_tests,
     rank_intervals,
@@ -208,6 +209,17 @@ def test_ranks_are_between_those_significantly_better_and_worse():
     for i, j in [(0, 1), (0, 3), (2, 3), (1, 3)]:
         adjusted[i, j] = adjusted[j, i] = 0.01
     np.testing.assert_array_equal(rank_intervals(means, adjusted), [[1, 2], [2, 3], [1, 3], [4, 4]])
+
+
+def test_a_method_may_be_the_best_unless_any_other_is_better():
+    means = np.array([0.9, 0.5, 0.88, 0.8])
+    p_values = np.ones((4, 4))
+    # Halved, and times three others: 0.033 is the largest that counts.
+    for i, j, p in [(0, 1, 0.04), (2, 1, 0.03), (0, 3, 0.04), (0, 2, 0.9), (1, 3, 0.001)]:
+        p_values[i, j] = p_values[j, i] = p
+    # The second is not significantly worse than the first, but than the third.
+    assert may_be_best(means, p_values).tolist() == [True, False, True, True]
+    assert may_be_best(np.array([0.5, 0.5]), np.full((2, 2), 0.001)).tolist() == [True, True]
 
 
 def test_effect_size_is_the_paired_t_statistic_per_root_of_queries(scores):
