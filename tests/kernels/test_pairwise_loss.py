@@ -54,7 +54,8 @@ def test_value_and_all_gradients_are_those_of_the_matrix_of_pairs(rows, dim, cla
     loss = kernels.pairwise_loss(mixed, *ours[:2], labels=labels, distances=table, parameters=ours[2:])
     expected = materialised(mixed, *theirs[:2], labels, table, *theirs[2:])
 
-    tolerance = {"rtol": 1e-4, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-12}
+    # Gradients are sums of terms of up to 20 that may cancel.
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-12}
     torch.testing.assert_close(loss, expected, **tolerance)
     (3 * loss).backward()
     (3 * expected).backward()
