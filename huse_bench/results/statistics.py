@@ -231,8 +231,7 @@ def may_be_best(means: Floats, p_values: Floats) -> NDArray[np.bool_]:
     Bonferroni's correction in place of Dunnett's.
     """
     worse = (means[:, None] < means) & (p_values / 2 * (len(means) - 1) < LEVEL)
-    best: NDArray[np.bool_] = ~worse.any(axis=1)
-    return best
+    return np.asarray(~worse.any(axis=1))
 
 
 def effect_size(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, normalize
 
@@ -25,7 +25,9 @@ def brute_force(image, text, scale, labels):
     return torch.stack(losses).mean()
 
 
+# The example's gradients cancel to zero.
 @settings(max_examples=30, deadline=None)
+@example(rows=2, dim=1, classes=None, scale=28.0, seed=187, dtype=torch.float32)
 @given(
     rows=st.sampled_from([1, 2, 9, 40, 900]),
     dim=st.integers(1, 60),
