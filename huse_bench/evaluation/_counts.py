@@ -44,16 +44,18 @@ def correct_counts(
     """
     depths = sorted(sets)
     # One word of the table counts for all K at once, each in bits of its own that must hold the largest count.
-    width = 64 // len(depths)
-    if depths[-1] >> width:
+    width = depths[-1].bit_length()
+    if width * len(depths) > 64:
         half = len(depths) // 2
         parts = [correct_counts(query, retrieved, {k: sets[k] for k in ks}) for ks in (depths[:half], depths[half:])]
         return parts[0] | parts[1]
     marks = np.zeros(sets[depths[0]].shape, dtype=np.uint64)
     for level, k in enumerate(depths):
         marks |= sets[k].astype(np.uint64) << np.uint64(width * level)
+    # The nearest cache holds the short words of a hundred classes, and not the long ones.
+    words = marks.astype(np.uint16) if width * len(depths) <= 16 else marks
     counts = np.empty((len(depths), len(query)), dtype=np.int64)
-    _correct_counts(query, retrieved, marks, np.array(depths), width, counts)
+    _correct_counts(query, retrieved, words, np.array(depths), width, counts)
     return dict(zip(depths, counts, strict=True))
 
 
@@ -84,7 +86,7 @@ def _hit_counts(
 def _correct_counts(
     query: NDArray[np.int64],
     retrieved: NDArray[np.int64],
-    marks: NDArray[np.uint64],
+    marks: NDArray[np.uint16] | NDArray[np.uint64],
     depths: NDArray[np.int64],
     width: int,
     counts: NDArray[np.int64],
@@ -96,7 +98,7 @@ def _correct_counts(
         total = np.uint64(0)
         for j in range(len(totals)):
             # Unsigned, or every access would be checked for counting from the end.
-            total += marked[np.uint64(retrieved[i, j])]
+            total += np.uint64(marked[np.uint64(retrieved[i, j])])
             totals[j] = total
         for level in range(len(depths)):
             counts[level, i] = totals[depths[level] - 1] >> np.uint64(width * level) & mask

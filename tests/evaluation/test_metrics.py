@@ -60,7 +60,9 @@ def test_counts_equal_plain_loops(rng):
             ]
 
 
-@pytest.mark.parametrize("ks", [[1], [300], [1, 40, 300], [*range(1, 18)], [1, *range(290, 301)]])
+@pytest.mark.parametrize(
+    "ks", [[1], [300], [1, 2, 3, 15], [1, 2, 3, 16], [1, 40, 300], [*range(1, 18)], [1, *range(290, 301)]]
+)
 def test_many_and_deep_sets_are_counted_apart(ks):
     # As many hits as there can be: a K's count that overflowed its bits would show in its neighbour's.
     rng = np.random.default_rng(1)
