@@ -13,10 +13,11 @@ from huse_bench.kernels.cpu._fused import fused
 
 __all__ = ["graph_loss"]
 
-# Rows of a panel, at the least: few where many class pairs are skipped, so that the rows skip the same ones.
-_NARROW, _WIDE = 16, 384
-# Share of pairs from which wide panels are faster.
-_DENSE = 0.5
+# Rows of a panel: the fewer, the more of the others they skip together, and the more panels there are.
+_WIDTHS = np.array([16, 32, 64, 128, 384])
+_WIDE = int(_WIDTHS[-1])
+# Measured on one core: microseconds of a panel, of a pair of rows, and of each of a pair's dimensions.
+_PANEL, _PAIR, _DIMENSION = 70.0, 2e-3, 9e-5
 
 _Indices = NDArray[np.int64]
 
@@ -54,7 +55,7 @@ def _value_and_gradient(
     ordered = x.index_select(0, order)
     gradient = torch.zeros_like(ordered)
     total = 0.0
-    for first, last in _panels(runs):
+    for first, last in _panels(runs, _width(runs, x.shape[1])):
         total += _panel(ordered, gradient, runs, first, last)
     gradient *= -4 / len(x) ** 2
     return total / len(x) ** 2, (gradient.index_select(0, order.argsort()),)
@@ -73,17 +74,24 @@ def _limit_and_target(distances: Tensor, margin: float, relaxation: str) -> tupl
     return limit, distances.clamp(max=margin) if relaxation == "hinge" else distances
 
 
-def _panels(runs: _Runs) -> list[tuple[int, int]]:
-    """Spans of the sorted rows, ending where a class ends unless that makes them too long."""
+def _width(runs: _Runs, dim: int) -> int:
+    """How many rows a panel has at the least, such that panels and the pairs in them take the least time together."""
     counts = (runs.end - runs.start).astype(np.float64)
-    share = counts @ (runs.limit > -np.inf) @ counts / counts.sum() ** 2
-    least = _NARROW if share < _DENSE else _WIDE
+    rows = counts.sum()
+    share = counts @ (runs.limit > -np.inf) @ counts / rows**2
+    reached = 1 - (1 - share) ** (1 + _WIDTHS * len(counts) / rows)
+    cost = _PANEL * rows / _WIDTHS + (_PAIR + _DIMENSION * dim) * reached * rows**2 / 2
+    return int(_WIDTHS[cost.argmin()])
+
+
+def _panels(runs: _Runs, width: int) -> list[tuple[int, int]]:
+    """Spans of the sorted rows, ending where a class ends unless that makes them too long."""
     panels, first = [], 0
     for end in runs.end.tolist():
         while end - first > _WIDE:
             panels.append((first, first + _WIDE))
             first += _WIDE
-        if end - first >= least or end == runs.end[-1]:
+        if end - first >= width or end == runs.end[-1]:
             panels.append((first, end))
             first = end
     return panels
