@@ -6,7 +6,7 @@ its miners refuse "semihard" negatives for all positives, and of AdaMine's tripl
 
 import pytest
 
-from benchmarks.losses import LOSSES, case
+from benchmarks.losses import INFORMATIVE, LOSSES, case
 from benchmarks.measuring import thread_counts
 from benchmarks.record import absent
 
@@ -24,7 +24,7 @@ LARGEST, ALIKE = 8192, {"graph_loss_or", "graph_loss_hinge"}
 def pytest_generate_tests(metafunc):
     quick = metafunc.config.getoption("quick")
     cases = [
-        (name, rows, dim, count)
+        (name, rows, dim, count, INFORMATIVE.get(name, (None,))[0])
         for rows, dim in (QUICK if quick else FULL)
         for name in LOSSES
         for count in thread_counts()
@@ -32,14 +32,17 @@ def pytest_generate_tests(metafunc):
         if not (rows == LARGEST and name in ALIKE)
     ]
     if quick:
-        cases += [(SWEPT, rows, 64, 1) for rows in (512, 2048)]
-    metafunc.parametrize(("name", "rows", "dim", "thread_count"), cases)
+        cases += [(SWEPT, rows, 64, 1, None) for rows in (512, 2048)]
+    else:
+        worst = [(name, share) for name, shares in INFORMATIVE.items() for share in shares[1:]]
+        cases += [(name, rows, dim, 1, share) for name, share in worst for rows, dim in FULL if rows == SINGLE]
+    metafunc.parametrize(("name", "rows", "dim", "thread_count", "informative"), cases)
 
 
-def test_pairwise(record, quick, name, rows, dim, thread_count):
+def test_pairwise(record, quick, name, rows, dim, thread_count, informative):
     peers = {"pytorch-metric-learning"}
     if (name == SWEPT and (rows, dim) in QUICK) if quick else (name == SWEPT or rows == SINGLE):
         peers.add("torch.compile")
     peers = sorted(peers - absent().keys())
-    elsewhere = {"name": name, "rows": rows, "dim": dim, "peers": peers}
+    elsewhere = {"name": name, "rows": rows, "dim": dim, "peers": peers, "informative": informative}
     record(lambda: case(**elsewhere), thread_count, elsewhere, tuned=True)
