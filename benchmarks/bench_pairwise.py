@@ -13,35 +13,33 @@ from benchmarks.record import absent
 # What a peer deprecates is the peer's business.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
-FULL = [(rows, dim) for dim in (64, 512) for rows in (1024, 2048, 4096, 8192)]
+ROWS, DIMS = (1024, 4096), (64, 512)
 QUICK = [(1024, 64)]
-# For the other losses torch.compile, and beyond one thread all, are timed at one size: each takes minutes more.
-SWEPT, SINGLE = "graph_loss_and", 4096
-# Two readings that cost what "none" does are left out at the largest size.
-LARGEST, ALIKE = 8192, {"graph_loss_or", "graph_loss_hinge"}
+# One operation is timed at more sizes, for the figure.
+SWEPT, ALSO = "graph_loss_and", (512, 2048, 8192)
+# Threads beyond one matter at this size; torch.compile and the worst shares of pairs are timed at it too.
+SINGLE = 4096
 
 
 def pytest_generate_tests(metafunc):
     quick = metafunc.config.getoption("quick")
-    cases = [
-        (name, rows, dim, count, INFORMATIVE.get(name, (None,))[0])
-        for rows, dim in (QUICK if quick else FULL)
-        for name in LOSSES
-        for count in thread_counts()
-        if count == 1 or (name == SWEPT if quick else rows == SINGLE)
-        if not (rows == LARGEST and name in ALIKE)
-    ]
+    sizes = QUICK if quick else [(rows, dim) for dim in DIMS for rows in ROWS]
+    swept = [(rows, 64) for rows in (512, 2048)] if quick else [(rows, dim) for dim in DIMS for rows in ALSO]
+    usual = {name: INFORMATIVE.get(name, (None,))[0] for name in LOSSES}
+    cases = [(name, rows, dim, 1, usual[name]) for rows, dim in sizes for name in LOSSES]
+    cases += [(SWEPT, rows, dim, 1, None) for rows, dim in swept]
     if quick:
-        cases += [(SWEPT, rows, 64, 1, None) for rows in (512, 2048)]
+        cases += [(SWEPT, *QUICK[0], count, None) for count in thread_counts()[1:]]
     else:
         worst = [(name, share) for name, shares in INFORMATIVE.items() for share in shares[1:]]
-        cases += [(name, rows, dim, 1, share) for name, share in worst for rows, dim in FULL if rows == SINGLE]
+        cases += [(name, SINGLE, dim, 1, share) for name, share in worst for dim in DIMS]
+        cases += [(name, SINGLE, DIMS[-1], count, usual[name]) for name in LOSSES for count in thread_counts()[1:]]
     metafunc.parametrize(("name", "rows", "dim", "thread_count", "informative"), cases)
 
 
 def test_pairwise(record, quick, name, rows, dim, thread_count, informative):
     peers = {"pytorch-metric-learning"}
-    if (name == SWEPT and (rows, dim) in QUICK) if quick else (name == SWEPT or rows == SINGLE):
+    if (name == SWEPT and (rows, dim) in QUICK) if quick else (rows, dim, thread_count) == (SINGLE, DIMS[-1], 1):
         peers.add("torch.compile")
     peers = sorted(peers - absent().keys())
     elsewhere = {"name": name, "rows": rows, "dim": dim, "peers": peers, "informative": informative}
