@@ -10,7 +10,7 @@ from torch import Tensor
 
 from huse_bench.errors import ConfigError
 from huse_bench.kernels._arguments import check_distances, check_labels, check_rows, full_precision
-from huse_bench.kernels.cpu._fused import fused
+from huse_bench.kernels._fused import fused
 
 __all__ = ["PairFunction", "Pairs", "pairwise_loss"]
 

@@ -187,7 +187,9 @@ def _seeds(results: Results, rows: Sequence[Row]) -> list[int]:
             )
     seeds = shared_seeds(rows)
     if len(seeds) < 2:
-        have = "; ".join(f"{row.label} has {', '.join(str(record.seed) for record in row.finished)}" for row in rows)
+        have = "; ".join(
+            f"{row.label} has seed {', '.join(str(record.seed) for record in row.finished)}" for row in rows
+        )
         raise ResultsError(
             f"an interval over seeds needs at least two seeds that both methods finished ({have}); "
             f"make more with: huse-bench run --seeds 5"

@@ -116,7 +116,7 @@ def test_two_shared_seeds_are_needed(tmp_path, write_run):
     for seed in (0, 1):
         write_run("cme", seed, 0.3)
         write_run("huse", seed + 1, 0.3)
-    message = r"needs at least two seeds that both methods finished \(CME has 0, 1; HUSE has 1, 2\); .* run --seeds 5"
+    message = r"two seeds that both methods finished \(CME has seed 0, 1; HUSE has seed 1, 2\); .* run --seeds 5"
     with pytest.raises(ResultsError, match=message):
         compare(load_results(tmp_path), "cme", "huse")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from huse_bench.kernels.cpu._fused import finite
+from huse_bench.kernels._fused import finite
 from huse_bench.kernels.cpu._products import add_products
 
 __all__ = ["double_triplet_terms"]

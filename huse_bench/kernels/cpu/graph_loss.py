@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from huse_bench.kernels.cpu._fused import fused
+from huse_bench.kernels._fused import fused
 
 __all__ = ["graph_loss"]
 

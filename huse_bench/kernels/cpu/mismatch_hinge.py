@@ -6,7 +6,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from huse_bench.kernels.cpu._fused import fused
+from huse_bench.kernels._fused import fused
 from huse_bench.kernels.cpu._products import add_products
 
 __all__ = ["mismatch_hinge"]

@@ -7,7 +7,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from huse_bench.kernels.cpu._fused import fused
+from huse_bench.kernels._fused import fused
 
 __all__ = ["semihard_triplet"]
 
