@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from huse_bench.results.agreement_columns import SharedColumn, shared_columns
 from huse_bench.results.intervals import shared_seeds
 from huse_bench.results.published import Published
 from huse_bench.results.samples import Samples
 from huse_bench.results.statistics import LEVEL, hierarchical_bootstrap
-from huse_bench.results.tables import LAYOUT, Results, Row
+from huse_bench.results.tables import Results
 
 __all__ = ["Ordering", "kendall_tau", "orderings"]
 
@@ -47,15 +48,6 @@ class Ordering:
     high: float | None = None
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """The rows of one column that both have, with the printed numbers."""
-
-    ordering: Ordering
-    rows: tuple[Row, ...]
-    printed: NDArray[np.float64]
-
-
 def orderings(results: Results, published: Published) -> list[Ordering]:
     """Kendall's tau between the measured and the printed order of the methods, by column.
 
@@ -73,11 +65,20 @@ def orderings(results: Results, published: Published) -> list[Ordering]:
     Raises:
         RecordError: if the scores of a run cannot be read.
     """
-    pairs = _pairs(results, published)
-    rows = tuple({row.label: row for pair in pairs for row in pair.rows}.values())
-    intervals = _intervals(results, rows, pairs) if rows else {}
-    ends = [intervals.get(position, (None, None)) for position in range(len(pairs))]
-    return [replace(pair.ordering, low=low, high=high) for pair, (low, high) in zip(pairs, ends, strict=True)]
+    columns = shared_columns(results, published)
+    taus = [_tau(shared) for shared in columns]
+    intervals = _intervals(results, columns, taus)
+    return [
+        Ordering(
+            shared.table,
+            shared.column.task,
+            shared.column.metric,
+            tuple(row.records[0].method.name for row in shared.rows),
+            tau,
+            *intervals.get(position, (None, None)),
+        )
+        for position, (shared, tau) in enumerate(zip(columns, taus, strict=True))
+    ]
 
 
 def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,43 +102,29 @@ def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.fl
         return np.asarray((dx * dy).sum(-1) / untied)
 
 
-def _pairs(results: Results, published: Published) -> list[_Pair]:
-    names = [row.records[0].method.name for row in results.rows]
-    single = {name: row for name, row in zip(names, results.rows, strict=True) if names.count(name) == 1}
-    pairs = []
-    for name, table in published.tables.items():
-        flagged = published.flagged(name)
-        for column in LAYOUT[name]:
-            printed = {
-                row.key: row.cells[column.task][column.metric]
-                for row in table.rows
-                if column.metric in row.cells.get(column.task, {})
-                and (row.key, column.task, column.metric) not in flagged
-            }
-            if not printed:
-                continue
-            rows = {m: row for m, row in single.items() if m in printed and not math.isnan(row.mean(column))}
-            theirs = np.array([printed[method] for method in rows])
-            ours = np.array([row.mean(column) for row in rows.values()])
-            tau = float(kendall_tau(ours, theirs)) if len(rows) >= _FEWEST else math.nan
-            ordering = Ordering(name, column.task, column.metric, tuple(rows), None if math.isnan(tau) else tau)
-            pairs.append(_Pair(ordering, tuple(rows.values()), theirs))
-    return pairs
+def _tau(shared: SharedColumn) -> float | None:
+    if len(shared.rows) < _FEWEST:
+        return None
+    tau = float(kendall_tau(np.array([row.mean(shared.column) for row in shared.rows]), shared.printed))
+    return None if math.isnan(tau) else tau
 
 
-def _intervals(results: Results, rows: Sequence[Row], pairs: Sequence[_Pair]) -> Mapping[int, tuple[float, float]]:
-    """Ends of the intervals by the position of the pair, where there are any."""
+def _intervals(
+    results: Results, columns: Sequence[SharedColumn], taus: Sequence[float | None]
+) -> Mapping[int, tuple[float, float]]:
+    """Ends of the intervals by the position of the column, where there are any."""
+    rows = tuple({row.label: row for shared in columns for row in shared.rows}.values())
     stored = results.folder is not None and all(record.per_query for row in rows for record in row.finished)
-    seeds = shared_seeds(rows)
+    seeds = shared_seeds(rows) if rows else []
     if not stored or not seeds:
         return {}
     samples, found = Samples(results), {}
-    for position, pair in enumerate(pairs):
-        if pair.ordering.tau is not None:
-            column = (pair.ordering.task, pair.ordering.metric)
-            values = np.stack([samples.values(row.of_seeds(seeds), *column) for row in pair.rows])
-            taus = kendall_tau(hierarchical_bootstrap(values, _RESAMPLES), pair.printed)
-            if not np.isnan(taus).any():
-                low, high = np.quantile(taus, [LEVEL / 2, 1 - LEVEL / 2])
+    for position, (shared, tau) in enumerate(zip(columns, taus, strict=True)):
+        if tau is not None:
+            column = (shared.column.task, shared.column.metric)
+            values = np.stack([samples.values(row.of_seeds(seeds), *column) for row in shared.rows])
+            drawn = kendall_tau(hierarchical_bootstrap(values, _RESAMPLES), shared.printed)
+            if not np.isnan(drawn).any():
+                low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
                 found[position] = (float(low), float(high))
     return found

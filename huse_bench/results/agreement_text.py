@@ -10,6 +10,7 @@ from itertools import groupby
 import tabulate
 
 from huse_bench.results.agreement import Verdict, incomparable, verdicts
+from huse_bench.results.agreement_leads import Lead, leads
 from huse_bench.results.agreement_order import Ordering, orderings
 from huse_bench.results.published import Published
 from huse_bench.results.tables import Results
@@ -22,7 +23,7 @@ _TASKS = {"i2i": "Image to Image", "i2t": "Image to Text", "t2i": "Text to Image
 
 
 def agreement_text(results: Results, published: Published, markdown: bool = False) -> str:
-    """Verdicts on each number that can be compared, and how alike the orders of the methods are.
+    """Verdicts on each number that can be compared, how alike the orders of the methods are, and who leads.
 
     Where the data, features or splits are others, that is said once, in place of the verdicts.
 
@@ -45,6 +46,7 @@ def agreement_text(results: Results, published: Published, markdown: bool = Fals
         intervals = "Means with 95 % intervals over seeds, the printed number, and whether it lies within"
         parts = [f"Beside {published.source}. {intervals}.", _verdict_table(found, form), *_reasons(found)]
     parts += _order(results, orderings(results, published), form)
+    parts += _leaders(leads(results, published), form)
     return "\n\n".join(part if markdown or "\n" in part else textwrap.fill(part, _WIDTH) for part in parts)
 
 
@@ -56,13 +58,14 @@ def agreement_document(results: Results, published: Published) -> dict[str, obje
         published: the tables of a paper.
 
     Returns:
-        The ``source``, why values are ``incomparable``, the ``verdicts`` and the ``orderings``.
+        The ``source``, why values are ``incomparable``, the ``verdicts``, the ``orderings`` and the ``leads``.
     """
     return {
         "source": published.source,
         "incomparable": incomparable(results, published),
         "verdicts": [asdict(verdict) for verdict in verdicts(results, published)],
         "orderings": [asdict(ordering) for ordering in orderings(results, published)],
+        "leads": [asdict(lead) for lead in leads(results, published)],
     }
 
 
@@ -124,6 +127,33 @@ def _order(results: Results, found: Sequence[Ordering], form: str) -> list[str]:
         f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is."
     )
     return [question, *tables]
+
+
+def _leaders(found: Sequence[Lead], form: str) -> list[str]:
+    if not found:
+        return []
+    printed = list(dict.fromkeys(label for lead in found for label in lead.printed))
+    lines = []
+    for label in printed:
+        own = [lead for lead in found if label in lead.printed]
+        alone = sum(lead.measured == (label,) for lead in own)
+        among = sum(label in lead.measured for lead in own) - alone
+        lines.append(
+            f"{label}, the printed best of {len(own)}: alone in {alone}, one of several in {among}, "
+            f"behind in {len(own) - alone - among}"
+        )
+    about = (
+        "Here: all that may be the best, no other of them being significantly better, the largest mean first"
+        if all(lead.tested for lead in found)
+        else "Here: the largest mean; differences were not tested, for that takes two seeds with per-query scores"
+    )
+    rows = [
+        [_TASKS.get(lead.task, lead.task.capitalize()), lead.metric, ", ".join(lead.printed), ", ".join(lead.measured)]
+        for lead in found
+    ]
+    table = tabulate.tabulate(rows, ["", "", "printed", "here"], tablefmt=form, disable_numparse=True)
+    count = "1 column" if len(found) == 1 else f"{len(found)} columns"
+    return [f"Who leads the {count}, of the methods that both have? {'; '.join(lines)}. {about}.", table]
 
 
 def _by_metric(found: Sequence[Ordering], tasks: Sequence[str]) -> list[tuple[str, list[Ordering | None]]]:

@@ -15,6 +15,7 @@ from scipy import stats
 from huse_bench.cli.tables import tables
 from huse_bench.results import DIRECTIONS, Results, Store, load_results, render
 from huse_bench.results.agreement import incomparable, verdicts
+from huse_bench.results.agreement_leads import leads
 from huse_bench.results.agreement_order import kendall_tau, orderings
 from huse_bench.results.agreement_text import agreement_document, agreement_text
 from huse_bench.results.published import Published, published_tables
@@ -199,6 +200,41 @@ def test_what_is_left_out_of_an_order(runs):
     # Two methods are not enough.
     (found,) = orderings(results, printed({"a": 0.1, "b": 0.2}))
     assert (found.methods, found.tau, found.low) == (("a", "b"), None, None)
+
+
+# Leaders.
+
+
+def test_leaders_are_those_that_may_be_the_best(runs):
+    results = runs({"a": 0.2, "b": 0.7, "c": 0.7, "d": 0.8, "other": 0.9})
+    (lead,) = leads(results, printed({"a": 0.1, "b": 0.9, "c": 0.3}))
+    assert (lead.table, lead.task, lead.metric, lead.tested) == ("table1", "i2i", "R@1", True)
+    # The printed leader ties with one here; what the paper has not does not count, and the last is far behind.
+    assert lead.printed == ("B",)
+    assert set(lead.measured) == {"B", "C"}
+    means = {row.label: row.mean(_column()) for row in results.rows}
+    assert means[lead.measured[0]] >= means[lead.measured[1]]
+    (lead,) = leads(results, printed({"a": 0.9, "d": 0.9}))
+    assert (lead.printed, lead.measured) == (("A", "D"), ("D",))
+    assert leads(results, printed({"a": 0.9, "none": 0.5})) == []
+
+
+def test_one_seed_leads_untested(runs):
+    results = runs({"a": 0.2, "b": 0.7, "c": 0.7}, seeds=1)
+    (lead,) = leads(results, printed({"a": 0.1, "b": 0.9, "c": 0.3}))
+    assert not lead.tested
+    assert len(lead.measured) == 1
+    assert "differences were not tested, for that takes two seeds" in agreement_text(results, printed({"a": 1, "b": 0}))
+
+
+def test_leaders_are_counted(runs):
+    results = runs({"a": 0.2, "b": 0.7, "c": 0.71})
+    text = " ".join(agreement_text(results, printed({"a": 0.1, "b": 0.3, "c": 0.2})).split())
+    assert "Who leads the 1 column, of the methods that both have?" in text
+    assert "B, the printed best of 1: alone in 0, one of several in 1, behind in 0." in text
+    assert text.endswith("Image to Image R@1 B B, C")
+    text = " ".join(agreement_text(results, printed({"a": 0.9, "c": 0.2})).split())
+    assert "A, the printed best of 1: alone in 0, one of several in 0, behind in 1." in text
 
 
 # What is printed.
