@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
 from huse_bench import export
-from huse_bench.components import Items, Split
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.controls import CONTROLS, shuffled_data, shuffled_method
 from huse_bench.discovery import notify
-from huse_bench.errors import ConfigError, DataError, HuseBenchError, ResultsError
-from huse_bench.experiment import HP_KS, RECALL_KS, run_experiment
-from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.errors import HuseBenchError
+from huse_bench.experiment import run_experiment
+from huse_bench.features import Prepared
 from huse_bench.methods import Method, resolve_methods
 from huse_bench.progress import Reporter
 from huse_bench.records import (
@@ -28,11 +26,12 @@ from huse_bench.records import (
     record_failure,
     record_outcome,
 )
-from huse_bench.results import Results, RunRecord, Store
+from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
+from huse_bench.run_data import audited, load_data, refuse_other_data
 from huse_bench.tuning import ParamsFile
 
-__all__ = ["load_data", "run", "run_config"]
+__all__ = ["run", "run_config"]
 
 
 def run(
@@ -138,7 +137,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     ledgers = _ledgers(tuned, config, methods, data, reporter)
     store = Store(config.results_folder, config.dataset)
     known, _ = store.read()
-    _refuse_other_data(known, data, config)
+    refuse_other_data(known, data, config)
 
     specs = [
         plan_run(config, method, seed, data, title, ledgers.get(method.name))
@@ -152,7 +151,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
         reporter.say(error)
     _announce(config, specs, waiting, data, reporter)
     _note_tuning(specs, store)
-    data = _audited(data, items, known, waiting, reporter)
+    data = audited(data, items, known, reporter, needed=bool(waiting))
 
     for spec in waiting:
         trained_on = shuffled_data(data, spec.seed) if spec.method.is_control else data
@@ -161,29 +160,6 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     if config.controls:
         asked |= _evaluate_controls(data, title, config, store, reporter)
     return _collect(store, asked, reporter)
-
-
-def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepared]:
-    """Load the data of a configuration, make the features that it lacks, and put it on the device.
-
-    Args:
-        config: says which dataset, features and device.
-        reporter: shows progress.
-
-    Returns:
-        The items, the dataset's title, and the data to train on.
-
-    Raises:
-        UsageError: for anything that cannot be used as asked.
-    """
-    device = _device(config.device)
-    items, dataset_class = load_dataset(config)
-    # Before the features, which may take hours, and again without what had to be left out.
-    _check_sizes(items, config)
-    items = make_features(items, dataset_class, config, reporter)
-    data = prepare(items, config.dataset).to(device)
-    _check_sizes(items, config)
-    return items, dataset_class.title, data
 
 
 def _ledgers(
@@ -205,64 +181,6 @@ def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
         if record is not None and record.tuning != spec.tuning:
             record = record.model_copy(update={"tuning": spec.tuning})
             store.write(record, store.per_query(record), store.predictions(record))
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {name!r} cannot be used here: {reason}") from error
-    return device
-
-
-def _check_sizes(items: Items, config: RunConfig) -> None:
-    """Raise UsageError where the splits are too small for the tables or the batches."""
-    counts = {name: int((items.splits == name).sum()) for name in get_args(Split)}
-    smallest = min(("validation", "test"), key=lambda name: counts[name])
-    gallery = counts[smallest] - 1
-    needed = max(*RECALL_KS, *HP_KS)
-    if gallery < needed:
-        raise DataError(
-            f"the {smallest} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
-            f"and the tables need K = {needed}; give that split at least {needed + 1} items"
-        )
-    size = config.training.batch_size
-    if size > counts["train"]:
-        raise ConfigError(
-            f"training.batch_size = {size} ({config.origin('training.batch_size')}) is larger than the train split of "
-            f"{config.dataset!r}, which has {counts['train']} items; lower it in a config file: "
-            f"[training] batch_size = {counts['train'] // 2}"
-        )
-
-
-def _refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:
-    """Raise ResultsError where the results folder has runs that no table could show beside those on this data."""
-    for record in known:
-        other = record.dataset
-        if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
-            before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
-            after = ", ".join(data.backbones.values())
-            raise ResultsError(
-                f"the results folder {config.results_folder} holds runs on other items or features of "
-                f"{config.dataset!r} (features of {before}; now {after}), which no table could show together; choose "
-                f"another folder, such as --results {config.results_folder}-{data.content_hash[:6]}"
-            )
-
-
-def _audited(
-    data: Prepared, items: Items, known: Sequence[RunRecord], waiting: Sequence[RunSpec], reporter: Reporter
-) -> Prepared:
-    """The data with what an audit found, which is said; an audit in a record of the same data is not made again."""
-    found: Mapping[str, Any] | None = next((record.audit for record in known if record.audit is not None), None)
-    if found is None and waiting:
-        found = audit(data, items.texts).summary()
-    for finding in (found or {}).get("findings", ()):
-        reporter.say(f"  audit: {finding}")
-    return replace(data, audit=found)
 
 
 def _announce(

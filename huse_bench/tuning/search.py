@@ -6,25 +6,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from huse_bench.config import RunConfig
-from huse_bench.discovery import components
-from huse_bench.errors import ConfigError, DivergedError, HuseBenchError, PluginError, ResultsError
+from huse_bench.errors import ConfigError, DivergedError, HuseBenchError, ResultsError
 from huse_bench.experiment import run_trial
 from huse_bench.features import Prepared
-from huse_bench.methods import Method, resolve_methods
+from huse_bench.methods import Method
 from huse_bench.progress import Reporter
-from huse_bench.records import plan_run
-from huse_bench.results import Store, fingerprint
-from huse_bench.results.schema import Json
-from huse_bench.runner import load_data
-from huse_bench.space import Choice, Distribution
+from huse_bench.results import Store
+from huse_bench.run_data import load_data
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.params_file import Ledger, MethodLedger, ParamsFile, table_of
-from huse_bench.tuning.study import SAMPLER, Study, Trial, open_journal, require_optuna
+from huse_bench.tuning.plan import given, identity_of, methods_to_tune, space_of
+from huse_bench.tuning.study import Study, Trial, open_journal, require_optuna
 
 __all__ = ["Tuned", "tune"]
 
@@ -100,7 +96,7 @@ def tune(
     objective = objective or Objective()
     reporter = Reporter(quiet=quiet)
     _check(config, trials)
-    methods = _methods(config, reporter)
+    methods = methods_to_tune(config, reporter)
     for method in methods:
         objective.of(method.name, method.loss_class.heads)
     _, title, data = load_data(config, reporter)
@@ -120,8 +116,8 @@ def tune(
     with open_journal(store.folder / "tuning" / "journal.log") as journal:
         searches = []
         for method in methods:
-            space = _space(method, config)
-            identity = _identity(method, space, objective, config, data, title)
+            space = space_of(method, config)
+            identity = identity_of(method, space, objective, config, data, title)
             study = Study(journal, locks, method.name, identity, config.seeds[0], space, method.parameters)
             searches.append(_Search(method, study, identity))
         _announce(searches, trials, objective, config, reporter)
@@ -141,67 +137,6 @@ def _check(config: RunConfig, trials: int) -> None:
             f"a search trains each trial with one seed, and seeds ({config.origin('seeds')}) has {len(config.seeds)}; "
             f"choose one with --seed"
         )
-
-
-def _methods(config: RunConfig, reporter: Reporter) -> list[Method]:
-    if config.methods is not None:
-        methods = resolve_methods(config)
-    else:
-        methods = [method for method in resolve_methods(config) if method.loss_class.space]
-        names = {method.name for method in methods}
-        for component in components("loss"):
-            if component.name not in names:
-                why = "declares no tuning space" if component.status == "available" else f"is {component.status}"
-                reporter.say(f"{component.name} is left out: it {why}")
-    for method in methods:
-        if not method.loss_class.space:
-            raise ConfigError(
-                f"the method {method.name!r} declares no tuning space, so there is nothing to tune. Leave it out of "
-                f"--methods; a later huse-bench run --params compares it at its defaults, its only setting, and does "
-                f"not count that as fewer trials"
-            )
-    return methods
-
-
-def _space(method: Method, config: RunConfig) -> dict[str, Distribution]:
-    """What of a method's space is tuned: all but what the configuration gives."""
-    declared = method.loss_class.space
-    for name in declared:
-        if name not in method.parameters:
-            raise PluginError(
-                f"the loss {method.component.name!r} of {method.component.distribution} declares a tuning space for "
-                f"{name!r}, which its constructor does not have; it has {', '.join(method.parameters)}"
-            )
-    given = _given(method, config)
-    space = {name: distribution for name, distribution in declared.items() if name not in given}
-    if not space:
-        raise ConfigError(
-            f"nothing of {method.name!r} is left to tune: {config.origin('parameters')} gives "
-            f"{', '.join(declared)}; leave out what should be tuned"
-        )
-    return space
-
-
-def _given(method: Method, config: RunConfig) -> dict[str, Any]:
-    names = (method.name, f"{method.component.distribution}::{method.name}")
-    return next((config.parameters[name] for name in names if name in config.parameters), {})
-
-
-def _identity(
-    method: Method, space: dict[str, Distribution], objective: Objective, config: RunConfig, data: Prepared, title: str
-) -> str:
-    described: dict[str, Json] = {
-        name: ["choice", *value.options] if isinstance(value, Choice) else [type(value).__name__, value.low, value.high]
-        for name, value in space.items()
-    }
-    return fingerprint(
-        {
-            "run": plan_run(config, method, config.seeds[0], data, title).fingerprint,
-            "space": described,
-            "objective": [*sorted(objective.metrics)],
-            "sampler": SAMPLER,
-        }
-    )
 
 
 def _refuse_other_terms(output: Path, terms: Ledger) -> None:
@@ -323,7 +258,7 @@ def _write(
             value=best.value,
             default_value=result.trials[0].value,
         )
-        tables[method.name] = table_of(method, _given(method, config), best.parameters)
+        tables[method.name] = table_of(method, given(method, config), best.parameters)
     if not tables:
         return
     file = ParamsFile(ledger=terms.model_copy(update={"methods": ledgers}), methods=tables)

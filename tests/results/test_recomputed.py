@@ -10,7 +10,7 @@ from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
 from huse_bench.results import render
 from huse_bench.results.tables import LAYOUT
-from huse_bench.runner import load_data
+from huse_bench.run_data import load_data
 
 
 @pytest.mark.usefixtures("toy")

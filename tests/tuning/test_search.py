@@ -13,7 +13,7 @@ from huse_bench.errors import ConfigError, PluginError, ResultsError
 from huse_bench.experiment import run_experiment, run_trial
 from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
-from huse_bench.runner import load_data
+from huse_bench.run_data import load_data
 from huse_bench.tuning import Objective, ParamsFile
 
 

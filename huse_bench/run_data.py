@@ -1,0 +1,118 @@
+"""The data of a run: loaded with its features, large enough, on the device, and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+import torch
+
+from huse_bench.components import Items, Split
+from huse_bench.config import RunConfig
+from huse_bench.errors import ConfigError, DataError, ResultsError
+from huse_bench.experiment import HP_KS, RECALL_KS
+from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.progress import Reporter
+from huse_bench.results import RunRecord
+
+__all__ = ["audited", "load_data", "refuse_other_data"]
+
+
+def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepared]:
+    """Load the data of a configuration, make the features that it lacks, and put it on the device.
+
+    Args:
+        config: says which dataset, features and device.
+        reporter: shows progress.
+
+    Returns:
+        The items, the dataset's title, and the data to train on.
+
+    Raises:
+        UsageError: for anything that cannot be used as asked.
+    """
+    device = _device(config.device)
+    items, dataset_class = load_dataset(config)
+    # Before the features, which may take hours, and again without what had to be left out.
+    _check_sizes(items, config)
+    items = make_features(items, dataset_class, config, reporter)
+    data = prepare(items, config.dataset).to(device)
+    _check_sizes(items, config)
+    return items, dataset_class.title, data
+
+
+def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:
+    """Refuse a results folder that has runs which no table could show beside those on this data.
+
+    Args:
+        known: the records of the folder.
+        data: what the next runs are trained on.
+        config: names the dataset and the folder.
+
+    Raises:
+        ResultsError: where items, features or taxonomy differ.
+    """
+    for record in known:
+        other = record.dataset
+        if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
+            before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
+            after = ", ".join(data.backbones.values())
+            raise ResultsError(
+                f"the results folder {config.results_folder} holds runs on other items or features of "
+                f"{config.dataset!r} (features of {before}; now {after}), which no table could show together; choose "
+                f"another folder, such as --results {config.results_folder}-{data.content_hash[:6]}"
+            )
+
+
+def audited(data: Prepared, items: Items, known: Sequence[RunRecord], reporter: Reporter, *, needed: bool) -> Prepared:
+    """The data with what an audit found, which is said; an audit in a record of the same data is not made again.
+
+    Args:
+        data: to be audited.
+        items: what it was made of.
+        known: the records of the results folder.
+        needed: whether anything will be trained on it.
+        reporter: says what was found.
+
+    Returns:
+        The data, with the audit where there is one.
+    """
+    found: Mapping[str, Any] | None = next((record.audit for record in known if record.audit is not None), None)
+    if found is None and needed:
+        found = audit(data, items.texts).summary()
+    for finding in (found or {}).get("findings", ()):
+        reporter.say(f"  audit: {finding}")
+    return replace(data, audit=found)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} cannot be used here: {reason}") from error
+    return device
+
+
+def _check_sizes(items: Items, config: RunConfig) -> None:
+    """Raise UsageError where the splits are too small for the tables or the batches."""
+    counts = {name: int((items.splits == name).sum()) for name in get_args(Split)}
+    smallest = min(("validation", "test"), key=lambda name: counts[name])
+    gallery = counts[smallest] - 1
+    needed = max(*RECALL_KS, *HP_KS)
+    if gallery < needed:
+        raise DataError(
+            f"the {smallest} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
+            f"and the tables need K = {needed}; give that split at least {needed + 1} items"
+        )
+    size = config.training.batch_size
+    if size > counts["train"]:
+        raise ConfigError(
+            f"training.batch_size = {size} ({config.origin('training.batch_size')}) is larger than the train split of "
+            f"{config.dataset!r}, which has {counts['train']} items; lower it in a config file: "
+            f"[training] batch_size = {counts['train'] // 2}"
+        )
