@@ -41,8 +41,9 @@ How it is measured:
 - *products* is the share of our time that the matrix products alone take that no implementation in that precision can
   do without. For `graph_loss_and` these are the pairs of rows whose classes are within the margin, one by one.
 - *MiB* is the peak of memory above what the process held before, of ours and of plain torch.
-- `graph_loss` skips what the margin excludes, so its time depends on the share of class pairs under the margin. The
-  data are 101 classes.
+- What a margin excludes our kernels skip, so their time depends on the share that it does not: of class pairs for the
+  graph loss, and *informative*, of the triplets of instances or the mismatched pairs, for AdaMine's and CME's. A
+  training starts with nearly all of them informative and soon has few. The data are 101 classes.
 
 The competitors: *autograd* is the formula in plain torch, *torch.compile* the same compiled, *numpy* has the gradient
 by hand. pytorch-metric-learning has one of these operations, the cosine embedding (`ContrastiveLoss` over all pairs);
