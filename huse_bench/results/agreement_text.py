@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
@@ -12,10 +12,14 @@ import tabulate
 from huse_bench.results.agreement import Verdict, incomparable, verdicts
 from huse_bench.results.agreement_leads import Lead, leads
 from huse_bench.results.agreement_order import Ordering, orderings
+from huse_bench.results.markdown import markdown_escaped
 from huse_bench.results.published import Published
 from huse_bench.results.tables import Results
 
 __all__ = ["agreement_document", "agreement_text"]
+
+# Makes a table of rows and headers.
+_Table = Callable[[Sequence[Sequence[str]], Sequence[str]], str]
 
 _WIDTH = 120
 _NO_SCORES = "no interval where a run has no per-query scores, or where resamples have all methods alike"
@@ -38,16 +42,18 @@ def agreement_text(results: Results, published: Published, markdown: bool = Fals
     found = verdicts(results, published)
     if not found:
         return f"No method of {published.source} has numbers here, so there is nothing to compare with it."
-    form = "pipe" if markdown else "simple"
+    table = _markdown_table if markdown else _text_table
     reasons = incomparable(results, published)
     if reasons:
         parts = [f"Values here and in {published.source} are not comparable: {'; '.join(reasons)}."]
     else:
         intervals = "Means with 95 % intervals over seeds, the printed number, and whether it lies within"
-        parts = [f"Beside {published.source}. {intervals}.", _verdict_table(found, form), *_reasons(found)]
-    parts += _order(results, orderings(results, published), form)
-    parts += _leaders(leads(results, published), form)
-    return "\n\n".join(part if markdown or "\n" in part else textwrap.fill(part, _WIDTH) for part in parts)
+        parts = [f"Beside {published.source}. {intervals}.", _verdict_table(found, table), *_reasons(found)]
+    parts += _order(results, orderings(results, published), table)
+    parts += _leaders(leads(results, published), table)
+    return "\n\n".join(
+        part if "\n" in part else markdown_escaped(part) if markdown else textwrap.fill(part, _WIDTH) for part in parts
+    )
 
 
 def agreement_document(results: Results, published: Published) -> dict[str, object]:
@@ -69,13 +75,22 @@ def agreement_document(results: Results, published: Published) -> dict[str, obje
     }
 
 
-def _verdict_table(found: Sequence[Verdict], form: str) -> str:
+def _text_table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    return tabulate.tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+
+
+def _markdown_table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    escaped = [[markdown_escaped(cell) for cell in row] for row in rows]
+    return tabulate.tabulate(escaped, headers, tablefmt="pipe", disable_numparse=True)
+
+
+def _verdict_table(found: Sequence[Verdict], table: _Table) -> str:
     rows: list[list[str]] = []
     ordered = sorted(found, key=lambda verdict: verdict.table)
     for (_, label, task), group in groupby(ordered, key=lambda v: (v.table, v.label, v.task)):
         rows.extend([label, _TASKS.get(task, task.capitalize()), v.metric, *_cells(v)] for v in group)
     headers = ["Method", "", "", "here", "95 % interval", "printed", "verdict"]
-    return tabulate.tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+    return table(rows, headers)
 
 
 def _cells(verdict: Verdict) -> list[str]:
@@ -99,7 +114,7 @@ def _reasons(found: Sequence[Verdict]) -> list[str]:
     return lines + [f"Not comparable: {reason} ({', '.join(labels)})." for reason, labels in by_reason.items()]
 
 
-def _order(results: Results, found: Sequence[Ordering], form: str) -> list[str]:
+def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[str]:
     retrieval = [ordering for ordering in found if ordering.metric != "accuracy"]
     accuracies = [ordering for ordering in found if ordering.metric == "accuracy"]
     if all(ordering.tau is None for ordering in found):
@@ -113,11 +128,11 @@ def _order(results: Results, found: Sequence[Ordering], form: str) -> list[str]:
             for metric, group in _by_metric(retrieval, list(dict.fromkeys(o.task for o in retrieval)))
         ]
         tasks = dict.fromkeys(_TASKS[ordering.task] for ordering in retrieval)
-        tables.append(tabulate.tabulate(rows, ["", *tasks], tablefmt=form, disable_numparse=True))
+        tables.append(table(rows, ["", *tasks]))
     if accuracies:
         headers = ["", *(ordering.task.capitalize() for ordering in accuracies)]
         row = ["accuracy", *(_tau(ordering) for ordering in accuracies)]
-        tables.append(tabulate.tabulate([row], headers, tablefmt=form, disable_numparse=True))
+        tables.append(table([row], headers))
     few, many = (pick(len(ordering.methods) for ordering in found) for pick in (min, max))
     count = f"{few} to {many}" if few < many else str(few)
     known = all(ordering.low is not None for ordering in found if ordering.tau is not None)
@@ -129,7 +144,7 @@ def _order(results: Results, found: Sequence[Ordering], form: str) -> list[str]:
     return [question, *tables]
 
 
-def _leaders(found: Sequence[Lead], form: str) -> list[str]:
+def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
     if not found:
         return []
     printed = list(dict.fromkeys(label for lead in found for label in lead.printed))
@@ -151,9 +166,11 @@ def _leaders(found: Sequence[Lead], form: str) -> list[str]:
         [_TASKS.get(lead.task, lead.task.capitalize()), lead.metric, ", ".join(lead.printed), ", ".join(lead.measured)]
         for lead in found
     ]
-    table = tabulate.tabulate(rows, ["", "", "printed", "here"], tablefmt=form, disable_numparse=True)
     count = "1 column" if len(found) == 1 else f"{len(found)} columns"
-    return [f"Who leads the {count}, of the methods that both have? {'; '.join(lines)}. {about}.", table]
+    return [
+        f"Who leads the {count}, of the methods that both have? {'; '.join(lines)}. {about}.",
+        table(rows, ["", "", "printed", "here"]),
+    ]
 
 
 def _by_metric(found: Sequence[Ordering], tasks: Sequence[str]) -> list[tuple[str, list[Ordering | None]]]:

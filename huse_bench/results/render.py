@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import tabulate
 
 from huse_bench.results.agreement_text import agreement_text
 from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line, build_grid
 from huse_bench.results.intervals import uncertainty
 from huse_bench.results.latex import latex_document
+from huse_bench.results.markdown import markdown_table
 from huse_bench.results.notes import notes
 from huse_bench.results.published import published_tables
 from huse_bench.results.tables import Results
@@ -63,7 +63,7 @@ def render(
         return latex_document(grids, notes(results))
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
-        return "\n\n".join([*(_markdown(grid) for grid in grids), *beside, *notes(results)])
+        return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *notes(results)])
     below = [line for note in notes(results) for line in _wrapped(note)]
     beside = [agreement_text(results, printed)] if printed else []
     return "\n\n".join([*(_text(grid, color) for grid in grids), *beside, "\n".join(below)])
@@ -153,44 +153,3 @@ def _group_starts(grid: Grid) -> set[int]:
         starts.add(position)
         position += count
     return starts
-
-
-def _markdown(grid: Grid) -> str:
-    mark = _markdown_escaped(f"Bold: {grid.mark}.")
-    blocks = [f"**{_markdown_escaped(grid.caption)}** {_markdown_escaped(grid.details)} {mark}"]
-    for section in grid.sections:
-        if section.title:
-            blocks.append(_markdown_escaped(section.title))
-        blocks.append(_markdown_table(grid, section.groups))
-    return "\n\n".join([*blocks, *(_markdown_escaped(note) for note in grid.footnotes)])
-
-
-def _markdown_table(grid: Grid, groups: Sequence[Sequence[Line]]) -> str:
-    columns = len(grid.columns)
-    rows: list[list[str]] = []
-    if any(title for title, _ in grid.headings):
-        # Markdown has one heading line only: the second is the first row.
-        headers = ["Method", *(title if i == 0 else "" for title, count in grid.headings for i in range(count))]
-        rows.append(["", *grid.columns])
-    else:
-        headers = ["Method", *grid.columns]
-    for index, group in enumerate(groups):
-        if index:
-            rows.append(["- - -"] * (columns + 1))
-        for line in group:
-            cells = [_markdown_cell(cell) for cell in line.cells] or [line.status, *[""] * (columns - 1)]
-            rows.append([_markdown_escaped(line.label), *cells])
-    return tabulate.tabulate(
-        rows, headers, tablefmt="pipe", disable_numparse=True, colalign=("left", *["right"] * columns)
-    )
-
-
-def _markdown_cell(cell: Cell) -> str:
-    number = f"**{cell.text}**" if cell.best else cell.text
-    return number + (FLAG_MARK if cell.flagged else "") + (f" {cell.interval}" if cell.interval else "")
-
-
-def _markdown_escaped(text: str) -> str:
-    for sign in "\\|*_<":
-        text = text.replace(sign, f"\\{sign}")
-    return text

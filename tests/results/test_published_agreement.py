@@ -271,6 +271,22 @@ def test_comparable_numbers_are_shown_with_their_verdicts(runs):
     assert "| HUSE" in markdown
 
 
+def test_markdown_shows_titles_as_they_are(runs):
+    results = runs({"hie": 0.7, "cme": 0.3, "huse": 0.5})
+    starred = Results(
+        [
+            record.model_copy(update={"method": record.method.model_copy(update={"title": "HIE*"})})
+            if record.method.name == "hie"
+            else record
+            for record in results.records
+        ],
+        folder=results.folder,
+    )
+    markdown = agreement_text(starred, printed({"hie": 0.7, "cme": 0.3, "huse": 0.5}), markdown=True)
+    assert markdown.count("HIE*") == 0
+    assert markdown.count(r"HIE\*") == 4
+
+
 def _column():
     from huse_bench.results.tables import LAYOUT
 
