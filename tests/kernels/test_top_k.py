@@ -127,7 +127,7 @@ def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch):
     image, text = _clusters(400, 1e-4), _clusters(400, 1e-4).flip(0).contiguous()
     threads = torch.get_num_threads()
     results = []
-    for count, tile in ((1, 512), (2, 512), (2, 177)):
+    for count, tile in ((1, 512), (3, 512), (3, 177)):
         monkeypatch.setattr(_module, "_TILE", tile)
         try:
             torch.set_num_threads(count)

@@ -162,12 +162,13 @@ def _settle(workers: _Workers, lists: Shortlists) -> Ranking:
 
 
 class _Workers:
-    """As many threads as torch uses. The compiled loops release the GIL; numba's own thread pool stays unused,
+    """One thread less than torch uses. The compiled loops release the GIL; numba's own thread pool stays unused,
     since it and torch's would fight over the cores.
     """
 
     def __init__(self) -> None:
-        self.count = torch.get_num_threads()
+        # After a product torch's threads go on spinning for a while, and loops on all cores would wait for them.
+        self.count = max(1, torch.get_num_threads() - 1)
         self._pool = ThreadPoolExecutor(self.count)
 
     def __enter__(self) -> Self:
