@@ -9,7 +9,26 @@ from typing import Any
 
 import click
 
-__all__ = ["plugins_dir_option"]
+__all__ = ["data_options", "plugins_dir_option"]
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says where the data and their features come from: ``--data``, the backbones and ``--strict``."""
+    options = (
+        click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one."),
+        click.option(
+            "--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own."
+        ),
+        click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own."),
+        click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own."),
+        click.option(
+            "--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out."
+        ),
+    )
+    # The last is applied first, as of decorators above each other.
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def plugins_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:

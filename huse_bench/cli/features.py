@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from huse_bench.cli._options import plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option
 
 __all__ = ["features"]
 
@@ -30,11 +30,7 @@ def features() -> None:
 @features.command()
 @plugins_dir_option
 @click.argument("dataset")
-@click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
-@click.option("--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own.")
-@click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own.")
-@click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own.")
-@click.option("--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out.")
+@data_options
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, as for run; options given here win.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read pictures; default: one for each core.")
 def build(config: Path | None, workers: int | None, **options: Any) -> None:

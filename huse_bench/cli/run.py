@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from huse_bench.cli._options import plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option
 
 __all__ = ["method_names", "run"]
 
@@ -41,11 +41,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @plugins_dir_option
 @click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
 @click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
-@click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
-@click.option("--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own.")
-@click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own.")
-@click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own.")
-@click.option("--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out.")
+@data_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps; default: the preset's.")
 @click.option("--seeds", callback=_seeds, metavar="N|LIST", help="Number of seeds (5) or a list (3,7); default: 1.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huse_bench.cli._options import plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option
 from huse_bench.cli.run import method_names
 
 if TYPE_CHECKING:
@@ -33,11 +33,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
     help="Validation metrics whose mean is maximised; default: R@1 of the four directions and fusion accuracy.",
 )
 @click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
-@click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one.")
-@click.option("--image-backbone", metavar="NAME[:REF]", help="Makes image features; default: the dataset's own.")
-@click.option("--text-backbone", metavar="NAME[:REF]", help="Makes text features; default: the dataset's own.")
-@click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own.")
-@click.option("--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out.")
+@data_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps of each trial; default: the preset's.")
 @click.option("--seed", type=int, help="Seed of the search and of each training; default: 0.")

@@ -6,13 +6,15 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from huse_bench import errors
 
-__all__ = ["PACKAGES", "Package", "fetch", "members"]
+__all__ = ["PACKAGES", "Package", "fetch", "members", "opened"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,24 @@ def fetch(folder: Path) -> None:
                 f"npm cannot fetch {wanted}: {done.stderr.strip() or done.stdout.strip()}. Check the network and npm's "
                 f"registry, or put {package.tarball} into a folder and name it with --sources"
             )
+
+
+@contextmanager
+def opened(sources: Path | None) -> Iterator[Path]:
+    """The folder of the tarballs.
+
+    Args:
+        sources: where they are; None to fetch them, for as long as the folder is open.
+
+    Raises:
+        DataError: as of :func:`fetch`.
+    """
+    if sources is not None:
+        yield sources
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        fetch(Path(folder))
+        yield Path(folder)
 
 
 def members(folder: Path, name: str, prefix: str) -> dict[str, bytes]:

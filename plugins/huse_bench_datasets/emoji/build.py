@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import io
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,7 @@ from huse_bench_backbones.minilm import MiniLM
 from huse_bench_backbones.use import UniversalSentenceEncoder
 from huse_bench_datasets.emoji import _store
 from huse_bench_datasets.emoji._drawings import SETS, Drawing, Emoji, collect
-from huse_bench_datasets.emoji._sources import PACKAGES, fetch
+from huse_bench_datasets.emoji._sources import PACKAGES, opened
 from huse_bench_datasets.emoji._split import SALT, assign, by_class, split_hash
 
 if TYPE_CHECKING:
@@ -158,10 +156,8 @@ def _report_counts(emoji: Sequence[Emoji], kept: Sequence[Emoji]) -> None:
 def main(output: Path, sources: Path | None) -> None:
     """Rebuild the dataset 'emoji' from its sources."""
     try:
-        with tempfile.TemporaryDirectory() if sources is None else nullcontext(sources) as folder:
-            if sources is None:
-                fetch(Path(folder))
-            build(Path(folder), output)
+        with opened(sources) as folder:
+            build(folder, output)
     except errors.UsageError as error:
         raise click.ClickException(str(error)) from error
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import csv
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from huse_bench import errors
 from huse_bench_datasets.emoji._drawings import SETS, collect
-from huse_bench_datasets.emoji._sources import fetch
+from huse_bench_datasets.emoji._sources import opened
 from huse_bench_datasets.emoji._split import assign, by_class
 from huse_bench_datasets.emoji.build import rasterise
 
@@ -83,10 +81,8 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 def main(output: Path, sources: Path | None) -> None:
     """Write the emoji pictures, their texts and classes as a manifest."""
     try:
-        with tempfile.TemporaryDirectory() if sources is None else nullcontext(sources) as folder:
-            if sources is None:
-                fetch(Path(folder))
-            count = export(Path(folder), output)
+        with opened(sources) as folder:
+            count = export(folder, output)
     except errors.UsageError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"wrote {count} pictures and {output / 'manifest.csv'}", err=True)
