@@ -6,6 +6,7 @@ costs depends on the share of class pairs under the margin. Times are of all the
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
@@ -73,7 +74,9 @@ def _items(count):
         torch.randn(CLASSES, dim, generator=generator)[labels] + torch.randn(count, dim, generator=generator)
         for dim in (IMAGE, TEXT)
     )
-    return SplitFeatures(ids=[str(i) for i in range(count)], image=image, text=text, labels=labels)
+    return SplitFeatures(
+        ids=[str(i) for i in range(count)], image=image, text=text, labels=labels, groups=np.arange(count)
+    )
 
 
 def _class_graph():

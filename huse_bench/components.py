@@ -276,6 +276,8 @@ class Items:
         text_features: (n, d) where the dataset brings its own.
         class_features: (K, C) where the dataset brings its own.
         class_texts: K texts to embed in place of the class names, where those are not the best words.
+        groups: n names of groups; items of a group are no independent witnesses (drawings of one emoji, pictures of one
+            product), stand in one split, and are drawn together by the statistics. None where each item is its own.
         notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
@@ -290,6 +292,7 @@ class Items:
     text_features: Features | None = None
     class_features: Features | None = None
     class_texts: Sequence[str] | None = None
+    groups: Sequence[str] | None = field(default=None, repr=False)
     notices: Sequence[str] = ()
 
 

@@ -160,7 +160,8 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
         },
         warnings=_warnings(outcome),
     )
-    predictions: dict[str, Any] = {"label": np.asarray(data.splits["test"].labels.cpu())}
+    test = data.splits["test"]
+    predictions: dict[str, Any] = {"label": np.asarray(test.labels.cpu()), "group": test.groups}
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
         predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}

@@ -39,6 +39,7 @@ def prepared(counts, *, dims=(6, 5), seed=0):
                 for c in centers
             ),
             labels,
+            np.arange(len(labels)),
         )
         for name in ("train", "validation", "test")
     }

@@ -28,12 +28,14 @@ class SplitFeatures:
         image: (n, d_image) float32.
         text: (n, d_text) float32.
         labels: (n,) int64.
+        groups: (n,) int64 numbers of groups, on the host; items with one number are no independent witnesses.
     """
 
     ids: Sequence[str]
     image: Tensor
     text: Tensor
     labels: Tensor
+    groups: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Prepared:
         class_names: K names.
         classes: the class graph, float32.
         taxonomy: the tree that HP@K is measured against.
-        content_hash: sha256 over ids, labels, splits, class names and all features.
+        content_hash: sha256 over ids, labels, splits, class names, groups and all features.
         backbones: which backbone made the image, text and class features.
         notices: what the user should know about this copy of the data, a line each.
         audit: what an audit of the data found, as JSON; None where none was made.
@@ -96,6 +98,7 @@ def prepare(items: Items, name: str) -> Prepared:
             image=torch.from_numpy(image.values[rows].astype(np.float32, copy=False)),
             text=torch.from_numpy(text.values[rows].astype(np.float32, copy=False)),
             labels=torch.from_numpy(labels[rows]),
+            groups=_numbered(rows if items.groups is None else [items.groups[row] for row in rows.tolist()]),
         )
     return Prepared(
         splits=splits,
@@ -117,11 +120,12 @@ def check_items(items: Items, name: str) -> None:
 
     Raises:
         DataError: for labels without a class; a split that is unknown or empty; a class without items, or one that
-            cannot be both trained and tested; ids given twice.
+            cannot be both trained and tested; ids given twice; a group in two splits.
     """
     _check_ids(items.ids, name)
     _check_labels(items, name)
     _check_splits(items, name)
+    _check_groups(items, name)
 
 
 def _checked(features: Features | None, count: int, what: str, names: Sequence[str]) -> Features:
@@ -199,9 +203,32 @@ def _check_splits(items: Items, name: str) -> None:
         )
 
 
+def _check_groups(items: Items, name: str) -> None:
+    if items.groups is None:
+        return
+    if len(items.groups) != len(items.ids):
+        raise DataError(
+            f"{name}: there must be one group for each of {len(items.ids)} items, got {len(items.groups)} groups"
+        )
+    first: dict[str, int] = {}
+    for row, group in enumerate(items.groups):
+        other = first.setdefault(group, row)
+        if items.splits[row] != items.splits[other]:
+            raise DataError(
+                f"{name}: the group {group!r} is in two splits: item {items.ids[other]!r} is in {items.splits[other]}, "
+                f"item {items.ids[row]!r} in {items.splits[row]}; put all items of a group in one split"
+            )
+
+
+def _numbered(names: Sequence[str] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of names, from 0 in the order of their first appearance."""
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
 def _content_hash(items: Items, features: list[Features]) -> str:
     digest = hashlib.sha256()
-    for texts in (items.ids, items.splits.tolist(), items.class_names):
+    for texts in (items.ids, items.splits.tolist(), items.class_names, items.groups or ()):
         digest.update("\0".join(texts).encode() + b"\1")
     digest.update(np.ascontiguousarray(items.labels, dtype="<i8").tobytes())
     for feature in features:

@@ -22,8 +22,8 @@ __all__ = [
 #: Integer scores of each query: by direction, then by name, each (queries,).
 PerQuery = Mapping[str, Mapping[str, NDArray[np.integer]]]
 
-#: Class indices by name (``label``, ``image_prediction``, ...) and floating point confidences from 0 to 1
-#: (``image_confidence``, ...), each (items,).
+#: Class indices by name (``label``, ``image_prediction``, ...), numbers of groups (``group``) and floating point
+#: confidences from 0 to 1 (``image_confidence``, ...), each (items,).
 Predictions = Mapping[str, NDArray[np.integer] | NDArray[np.floating]]
 
 

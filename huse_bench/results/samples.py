@@ -44,6 +44,21 @@ class Samples:
         """
         return np.stack([self._values(record, task, metric) for record in records])
 
+    def groups(self, record: RunRecord) -> NDArray[np.int64]:
+        """Which test items are no independent witnesses.
+
+        Args:
+            record: a finished run.
+
+        Returns:
+            (queries,) numbers of groups; where the record does not say, each item is its own.
+
+        Raises:
+            RecordError: if the file cannot be read.
+        """
+        numbers = self._read(record)[_ITEMS].get("group")
+        return np.arange(record.dataset.items.test) if numbers is None else numbers.astype(np.int64)
+
     def metrics(self, record: RunRecord) -> list[str]:
         """Retrieval metrics that the scores of a run give, such as ``"R@1"``.
 

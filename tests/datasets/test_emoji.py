@@ -215,3 +215,7 @@ def test_user_data_is_refused(tmp_path) -> None:
     with pytest.raises(errors.DataError, match=r"'emoji' comes with huse-bench.*--data") as caught:
         Emoji(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_drawings_of_an_emoji_are_a_group(items):
+    assert list(items.groups) == [_hexcode(item) for item in items.ids]

@@ -50,6 +50,35 @@ def test_layout():
     assert data.backbones == {"image": "eye@1", "text": "ear@1", "class": "mind@1"}
 
 
+def test_groups_are_numbered_within_each_split():
+    alone = prepare(make_items(), "toy").splits
+    assert {name: split.groups.tolist() for name, split in alone.items()} == {
+        "train": [0, 1, 2, 3],
+        "validation": [0, 1],
+        "test": [0, 1],
+    }
+    grouped = prepare(make_items(groups=["b", "a", "v", "t", "a", "b", "v", "t"]), "toy").splits
+    assert {name: split.groups.tolist() for name, split in grouped.items()} == {
+        "train": [0, 1, 1, 0],
+        "validation": [0, 0],
+        "test": [0, 0],
+    }
+
+
+def test_a_group_in_two_splits_is_refused():
+    message = (
+        "toy: the group 'g' is in two splits: item 'item1' is in train, item 'item2' in validation; "
+        "put all items of a group in one split"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare(make_items(groups=["a", "g", "g", "c", "d", "e", "f", "h"]), "toy")
+
+
+def test_a_number_of_groups_that_does_not_fit_is_refused():
+    with pytest.raises(DataError, match="toy: there must be one group for each of 8 items, got 2 groups"):
+        prepare(make_items(groups=["a", "b"]), "toy")
+
+
 def test_content_hash_changes_with_each_part():
     items = make_items()
     variants = [
@@ -58,6 +87,7 @@ def test_content_hash_changes_with_each_part():
         replace(items, labels=np.array([1, 0, 0, 0, 0, 1, 1, 1])),
         replace(items, splits=np.array(["train", "train", "test", "validation"] * 2)),
         replace(items, class_names=["cat", "wolf"]),
+        replace(items, groups=["a", "a", *"bcdefg"[:6]]),
         *(
             replace(items, **{kind: spoiled(getattr(items, kind), 0, 2.0)})
             for kind in ("image_features", "text_features", "class_features")

@@ -65,7 +65,11 @@ def test_confidences_are_the_largest_softmax_scores(quick_training):
 
     results = hb.run(["huse"], "toy", training=quick_training, quiet=True)
     stored = results.predictions(results.records[0])
-    assert list(stored) == ["label", *(f"{name}_{what}" for what in ("prediction", "confidence") for name in shares)]
+    assert list(stored) == [
+        "label",
+        "group",
+        *(f"{name}_{what}" for what in ("prediction", "confidence") for name in shares),
+    ]
     for name in shares:
         assert stored[f"{name}_confidence"].dtype == np.float32
         np.testing.assert_allclose(stored[f"{name}_confidence"], found.confidences[name], atol=1e-6)

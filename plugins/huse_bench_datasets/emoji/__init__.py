@@ -16,7 +16,7 @@ class Emoji(Dataset):
 
     An item is one drawing of an emoji with one text: Noto with the Unicode name, Twemoji with emojilib's keywords,
     Fluent with CLDR's short name and keywords, OpenMoji with its own annotation and tags. The class is the Unicode
-    subgroup, the taxonomy Unicode's groups and subgroups. All drawings of an emoji are in the same split. The wheel
+    subgroup, the taxonomy Unicode's groups and subgroups. All drawings of an emoji are a group, in one split. The wheel
     carries features and facts only; the pictures are not in it.
 
     Args:
@@ -48,6 +48,7 @@ class Emoji(Dataset):
         facts, features = _store.read(_store.FOLDER)
         drawings = [(emoji, drawn_by) for emoji in facts["emoji"] for drawn_by in emoji["sets"]]
         return Items(
+            groups=[emoji["hexcode"] for emoji, _ in drawings],
             ids=[f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings],
             labels=np.array([emoji["class"] for emoji, _ in drawings], dtype=np.int64),
             splits=np.array([emoji["split"] for emoji, _ in drawings], dtype=np.str_),
