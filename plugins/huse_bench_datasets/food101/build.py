@@ -6,36 +6,19 @@ Each synset and each edge of the outline is looked up in the database files of W
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from huse_bench import Taxonomy, errors
+from huse_bench_datasets._outline import Node, read_outline
 from huse_bench_datasets.food101._taxonomy import OUTLINE
 from huse_bench_datasets.food101._wordnet import DATA_NOUN_SHA256, Nouns
 
 __all__ = ["build", "main"]
-
-_LINE = re.compile(
-    r"(?P<indent> *)(?P<name>[^=;]+?)( = (?P<lemma>[\w']+):(?P<offset>\d{8}))?( ; (?P<reason>\S.*))?", re.ASCII
-)
-
-
-@dataclass(frozen=True)
-class _Node:
-    """One line of the outline; ``place`` says which for messages."""
-
-    name: str
-    parent: _Node | None
-    lemma: str | None
-    offset: str | None
-    reason: str | None
-    place: str
 
 
 def build(outline: Path, nouns: Nouns) -> dict[str, Any]:
@@ -54,7 +37,7 @@ def build(outline: Path, nouns: Nouns) -> dict[str, Any]:
         DataError: for a line that does not parse, a synset that is not WordNet's, an edge that is neither WordNet's
             nor has a reason, a reason where none is needed, or a graph that is no taxonomy.
     """
-    nodes = list(_nodes(outline))
+    nodes = read_outline(outline)
     inner = {node.parent.name for node in nodes if node.parent is not None}
     classes = sorted(node.name for node in nodes if node.name not in inner)
     edges = [_edge(node, nouns) for node in nodes if node.parent is not None]
@@ -72,29 +55,7 @@ def build(outline: Path, nouns: Nouns) -> dict[str, Any]:
     }
 
 
-def _nodes(outline: Path) -> Iterator[_Node]:
-    branch: list[_Node] = []
-    names: set[str] = set()
-    for number, line in enumerate(outline.read_text(encoding="utf-8").splitlines(), 1):
-        if line.startswith("#"):
-            continue
-        place = f"{outline.name} line {number}"
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise errors.DataError(f"{place} is not 'name [= lemma:offset] [; reason]': {line!r}")
-        depth, odd = divmod(len(match["indent"]), 2)
-        if odd or depth > len(branch) or (depth == 0 and names):
-            raise errors.DataError(f"{place}: indent by two spaces more than the parent, below a single root")
-        if match["name"] in names:
-            raise errors.DataError(f"{place}: {match['name']!r} is in the outline twice; a node has one parent")
-        names.add(match["name"])
-        parent = branch[depth - 1] if depth else None
-        node = _Node(match["name"], parent, match["lemma"], match["offset"], match["reason"], place)
-        branch[depth:] = [node]
-        yield node
-
-
-def _edge(node: _Node, nouns: Nouns) -> dict[str, str]:
+def _edge(node: Node, nouns: Nouns) -> dict[str, str]:
     assert node.parent is not None
     kind, found = _found(node, nouns)
     if kind in {"wordnet", "contracted"} and node.reason is not None:
@@ -105,7 +66,7 @@ def _edge(node: _Node, nouns: Nouns) -> dict[str, str]:
     return {"parent": node.parent.name, "child": node.name, "kind": kind, "reason": reason}
 
 
-def _found(node: _Node, nouns: Nouns) -> tuple[str, str | None]:
+def _found(node: Node, nouns: Nouns) -> tuple[str, str | None]:
     """The kind of the edge to a node from its parent, and what WordNet says of it."""
     if node.lemma is None or node.offset is None:
         return "placed", None
@@ -121,7 +82,7 @@ def _found(node: _Node, nouns: Nouns) -> tuple[str, str | None]:
     return "placed", f"under {_spaced(nouns.first_lemma(synset.hypernyms[0]))} in WordNet"
 
 
-def _ancestors(node: _Node) -> Iterator[_Node]:
+def _ancestors(node: Node) -> Iterator[Node]:
     """The parent, its parent and so on; the root only as the parent, since it is above everything."""
     assert node.parent is not None
     yield node.parent
