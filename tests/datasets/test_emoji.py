@@ -126,14 +126,9 @@ def test_the_split_is_the_recorded_one(items, facts) -> None:
     assert facts["split"]["sha256"] == "349172c2bc14d67fe00ab5f49577855979ace56f53415293a27d9de84a8920fa"
 
 
-def test_taxonomy_is_root_group_subgroup(items) -> None:
-    taxonomy = items.taxonomy
-    assert list(taxonomy.classes) == list(items.class_names)
-    parents = defaultdict(set)
-    for parent, child in taxonomy.edges:
-        parents[child].add(parent)
-    groups = {child for child in parents if parents[child] == {"emoji"}}
-    assert groups == {
+def test_every_class_has_its_group_in_unicode(items, facts) -> None:
+    groups = dict(zip(items.class_names, facts["unicode_groups"], strict=True))
+    assert set(groups.values()) == {
         "smileys-emotion",
         "people-body",
         "animals-nature",
@@ -144,12 +139,9 @@ def test_taxonomy_is_root_group_subgroup(items) -> None:
         "symbols",
         "flags",
     }
-    assert set(parents) == groups | set(items.class_names)
-    for name in items.class_names:
-        assert len(parents[name]) == 1
-        assert parents[name] <= groups
-    assert parents["animal-bird"] == {"animals-nature"}
-    assert parents["zodiac"] == {"symbols"}
+    assert groups["animal-bird"] == "animals-nature"
+    assert groups["zodiac"] == "symbols"
+    assert list(items.taxonomy.classes) == list(items.class_names)
 
 
 def test_components_skin_tones_and_borrowed_flags_are_left_out(items) -> None:

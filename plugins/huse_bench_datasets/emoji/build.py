@@ -73,15 +73,11 @@ def _facts(grouped: dict[str, list[Emoji]]) -> dict[str, Any]:
         for members in grouped.values()
         for hexcode, split in assign([one.hexcode for one in members]).items()
     }
-    group_of = {name: members[0].group for name, members in grouped.items()}
     return {
         "sources": {package.name: package.version for package in PACKAGES.values()},
         "split": {"salt": SALT, "sha256": split_hash(splits)},
         "classes": list(grouped),
-        "taxonomy": [
-            *(["emoji", group] for group in dict.fromkeys(group_of.values())),
-            *([group, name] for name, group in group_of.items()),
-        ],
+        "unicode_groups": [members[0].group for members in grouped.values()],
         "emoji": [
             {
                 "hexcode": one.hexcode,

@@ -17,6 +17,7 @@ from huse_bench import errors
 from huse_bench_datasets.emoji._drawings import SETS, collect
 from huse_bench_datasets.emoji._sources import opened
 from huse_bench_datasets.emoji._split import assign, by_class
+from huse_bench_datasets.emoji._taxonomy import by_meaning
 from huse_bench_datasets.emoji.build import rasterise
 
 __all__ = ["export"]
@@ -57,9 +58,7 @@ def export(sources: Path, output: Path) -> int:
                 path = f"{name}/{emoji.hexcode}.{suffix}"
                 (output / path).write_bytes(picture)
                 rows.append((path, drawing.text, label, splits[emoji.hexcode]))
-    group_of = {name: members[0].group for name, members in groups.items()}
-    edges = [("emoji", group) for group in dict.fromkeys(group_of.values())]
-    _write(output / "taxonomy.csv", ("parent", "child"), [*edges, *((group, name) for name, group in group_of.items())])
+    _write(output / "taxonomy.csv", ("parent", "child"), by_meaning(list(groups)).edges)
     _write(output / "classes.csv", ("label", "text"), [(name, name.replace("-", " ")) for name in groups])
     _write(output / "manifest.csv", ("image", "text", "label", "split"), rows)
     shutil.copy(Path(__file__).with_name("LICENSES.md"), output)
