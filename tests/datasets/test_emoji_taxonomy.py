@@ -202,7 +202,10 @@ def test_the_notes_have_the_numbers_of_the_tree() -> None:
         (lambda path: path.write_text(""), "outline.txt is corrupt.*Reinstall huse-bench"),
         (lambda path: path.write_bytes(b"emoji\n  \xff\n"), "outline.txt is corrupt"),
         (lambda path: path.write_text("emoji\n     heart\n"), "outline.txt is corrupt"),
-        (lambda path: path.write_text(path.read_text().replace("    flags ;", "  flags ;")), "one of its SHA-256"),
+        (
+            lambda path: path.write_text(path.read_text().replace("  cat-face", "cat-face")),
+            "not the one of its SHA-256",
+        ),
     ],
 )
 def test_a_damaged_outline_is_refused(tmp_path, monkeypatch, damage, message) -> None:
