@@ -192,6 +192,8 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
             "semantic": method.loss_class.semantic,
             "class_graph": method.loss_class.class_graph,
             "heads": method.loss_class.heads,
+            "head_scale": method.loss_class.head_scale,
+            "head_rate": method.loss_class.head_rate,
             "parameters": dict(method.parameters),
             "space": list(method.loss_class.space),
             "distribution": method.component.distribution,

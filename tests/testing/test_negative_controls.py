@@ -160,6 +160,22 @@ class Untitled(Sound):
     title = ""
 
 
+class Weightless(Sound):
+    """Heads that start at nothing."""
+
+    head_scale = 0.0
+
+
+class Headless(hb.Loss):
+    """Declares the rate of heads that it has not."""
+
+    title = "Headless"
+    head_rate = 10.0
+
+    def forward(self, batch):
+        return {"gap": (1 - (batch.image * batch.text).sum(1)).mean()}
+
+
 class Forgetful(Sound):
     """Learns a number that no copy has."""
 
@@ -220,6 +236,8 @@ def test_a_sound_loss_passes():
         (Needy, "builds_from_defaults", "weight of the constructor has no default"),
         (Undocumented, "documented", "the class has no docstring"),
         (Untitled, "declares", "it has no title for the tables"),
+        (Weightless, "declares", "head_scale = 0.0: it must be a number above 0"),
+        (Headless, "declares", "head_rate is about heads, and the loss declares none"),
         (Forgetful, "copies", "keep learned tensors as torch.nn.Parameter"),
         (ZeroLength, "finite_on_zero_rows", "divide by lengths with an epsilon"),
         (OneClass, "finite_on_one_class", "a mean over none of them is NaN"),
