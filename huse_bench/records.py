@@ -145,8 +145,10 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "image": classification.image,
             "text": classification.text,
             "fusion": classification.fusion,
-            "fusion_weight": classification.fusion_weight,
+            "fusion_weight": classification.fitted.weight,
             "fusion_equal": classification.fusion_equal,
+            "image_temperature": classification.fitted.image_temperature,
+            "text_temperature": classification.fitted.text_temperature,
         },
         validation=outcome.validation,
         training={

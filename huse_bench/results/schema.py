@@ -156,6 +156,9 @@ class Classification(_Part):
         fusion: accuracy of the weighted average of the softmax scores.
         fusion_weight: the image's weight in it, chosen on the validation split.
         fusion_equal: accuracy with the weight 0.5.
+        image_temperature: what the image scores are divided by before their softmax, fitted on the validation split;
+            None in records of the protocol v1, which took scores as they were, and of chance.
+        text_temperature: as ``image_temperature``, of the text scores.
     """
 
     image: _Share
@@ -163,6 +166,8 @@ class Classification(_Part):
     fusion: _Share
     fusion_weight: _Share
     fusion_equal: _Share
+    image_temperature: Annotated[float, Field(gt=0)] | None = None
+    text_temperature: Annotated[float, Field(gt=0)] | None = None
 
 
 class Training(_Part):
