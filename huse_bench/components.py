@@ -161,6 +161,10 @@ class Loss(torch.nn.Module, ABC):
         section: part of the tables that the method's row stands in; the paper's own methods have none and come first.
         position: rows of a section are sorted by this, then by title.
         heads: which classification heads the core builds.
+        head_scale: length of each class's initial weight vector, where the loss needs its own: a large one suits
+            cross-entropy on unit rows, and least squares needs an ordinary one. None takes the configuration's. A
+            ``"cosine"`` head has no use for it.
+        head_rate: factor on the heads' learning rate.
         embedding: ``"free"`` for a dimension chosen in the configuration, ``"classes"`` for that of the
             class embeddings, which lets the loss compare the two.
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
@@ -177,6 +181,8 @@ class Loss(torch.nn.Module, ABC):
     section: ClassVar[str] = "Beyond the paper"
     position: ClassVar[int] = 1000
     heads: ClassVar[Heads] = "none"
+    head_scale: ClassVar[float | None] = None
+    head_rate: ClassVar[float] = 1.0
     embedding: ClassVar[Literal["free", "classes"]] = "free"
     semantic: ClassVar[bool] = False
     class_graph: ClassVar[Literal["names", "taxonomy"]] = "names"

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench.components import Split
-from huse_bench.evaluation import DIRECTIONS, accuracy, choose_fusion_weight, evaluate_retrieval, fuse
+from huse_bench.evaluation import DIRECTIONS, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.methods import Method
@@ -127,13 +127,15 @@ def raw_centroids(data: Prepared) -> Evaluated:
         recall_ks=RECALL_KS,
         hp_ks=HP_KS,
     )
-    weight = choose_fusion_weight(*cosines["validation"], labels["validation"])
+    fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
         "image": accuracy(image, labels["test"]),
         "text": accuracy(text, labels["test"]),
-        "fusion": accuracy(fuse(image, text, weight), labels["test"]),
-        "fusion_weight": weight,
-        "fusion_equal": accuracy(fuse(image, text, 0.5), labels["test"]),
+        "fusion": accuracy(fusion.shares(image, text), labels["test"]),
+        "fusion_weight": fusion.weight,
+        "fusion_equal": accuracy(fusion.shares(image, text, 0.5), labels["test"]),
+        "image_temperature": fusion.image_temperature,
+        "text_temperature": fusion.text_temperature,
     }
     return Evaluated(found.scores, classification, found.per_query)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from huse_bench.components import Split
 from huse_bench.config import TrainingConfig
-from huse_bench.evaluation import Retrieval, accuracy, choose_fusion_weight, evaluate_retrieval, fuse
+from huse_bench.evaluation import Fusion, Retrieval, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.features import Prepared
 from huse_bench.methods import Method
 from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
@@ -53,9 +53,9 @@ class Classification:
     Attributes:
         image: of the image logits.
         text: of the text logits.
-        fusion: of the softmax scores averaged with the weight chosen on the validation split.
-        fusion_weight: that weight, of the image.
+        fusion: of the softmax scores, averaged as fitted on the validation split.
         fusion_equal: as ``fusion`` with equal weights.
+        fitted: the weight and the temperatures from the validation split.
         predictions: (n,) predicted classes by name: image, text, fusion.
         confidences: (n,) largest softmax score by name, in [0, 1].
     """
@@ -63,8 +63,8 @@ class Classification:
     image: float
     text: float
     fusion: float
-    fusion_weight: float
     fusion_equal: float
+    fitted: Fusion
     predictions: dict[str, NDArray[np.int64]]
     confidences: dict[str, NDArray[np.float64]]
 
@@ -109,8 +109,8 @@ def run_experiment(
     """
     model, trained = _train(method, data, dataset, config, seed, progress)
     embedded = {name: _embed(model, data, name) for name in data.splits}
-    metrics, weight = _validate(embedded["validation"], data)
-    classification = None if weight is None else _classify(embedded["test"], data, weight)
+    metrics, fusion = _validate(embedded["validation"], data)
+    classification = None if fusion is None else _classify(embedded["test"], data, fusion)
     return Outcome(model, trained, embedded, _retrieve(embedded["test"], data, "test"), classification, metrics)
 
 
@@ -195,8 +195,8 @@ def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
     return Embedded(image, text, image_logits, text_logits)
 
 
-def _validate(validation: Embedded, data: Prepared) -> tuple[dict[str, float], float | None]:
-    """Metrics on the validation split, and the fusion weight chosen there, where the method has a classifier."""
+def _validate(validation: Embedded, data: Prepared) -> tuple[dict[str, float], Fusion | None]:
+    """Metrics on the validation split, and the fusion fitted there, where the method has a classifier."""
     metrics = {
         f"{direction} {name}": value
         for direction, scores in _retrieve(validation, data, "validation").scores.items()
@@ -205,29 +205,29 @@ def _validate(validation: Embedded, data: Prepared) -> tuple[dict[str, float], f
     if validation.image_logits is None or validation.text_logits is None:
         return metrics, None
     labels = data.splits["validation"].labels.cpu()
-    weight = choose_fusion_weight(validation.image_logits, validation.text_logits, labels)
+    fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)
     metrics["image accuracy"] = accuracy(validation.image_logits, labels)
     metrics["text accuracy"] = accuracy(validation.text_logits, labels)
-    metrics["fusion accuracy"] = accuracy(fuse(validation.image_logits, validation.text_logits, weight), labels)
-    return metrics, weight
+    metrics["fusion accuracy"] = accuracy(fusion.shares(validation.image_logits, validation.text_logits), labels)
+    return metrics, fusion
 
 
-def _classify(test: Embedded, data: Prepared, weight: float) -> Classification:
-    """Accuracies on the test split, with the fusion weight chosen on the validation split."""
+def _classify(test: Embedded, data: Prepared, fusion: Fusion) -> Classification:
+    """Accuracies on the test split, with the fusion fitted on the validation split."""
     assert test.image_logits is not None
     assert test.text_logits is not None
     labels = data.splits["test"].labels.cpu()
-    fused = fuse(test.image_logits, test.text_logits, weight)
+    fused = fusion.shares(test.image_logits, test.text_logits)
     scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
     return Classification(
         image=accuracy(test.image_logits, labels),
         text=accuracy(test.text_logits, labels),
         fusion=accuracy(fused, labels),
-        fusion_weight=weight,
-        fusion_equal=accuracy(fuse(test.image_logits, test.text_logits, 0.5), labels),
+        fusion_equal=accuracy(fusion.shares(test.image_logits, test.text_logits, 0.5), labels),
+        fitted=fusion,
         predictions={name: score.argmax(axis=1) for name, score in scores.items()},
         confidences={
-            name: fuse(test.image_logits, test.text_logits, image_weight).max(axis=1)
-            for name, image_weight in (("image", 1.0), ("text", 0.0), ("fusion", weight))
+            name: fusion.shares(test.image_logits, test.text_logits, weight).max(axis=1)
+            for name, weight in (("image", 1.0), ("text", 0.0), ("fusion", None))
         },
     )

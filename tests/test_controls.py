@@ -183,6 +183,8 @@ def test_class_centroids_by_numpy():
     assert found.retrieval["i2t"]["R@1"] == nearest(image, text, labels, leave_out=False)
     assert found.retrieval["t2t"]["R@1"] == nearest(text, text, labels, leave_out=True)
     assert found.classification["fusion"] > 0.5
+    # Cosines lie less than 2 apart, and shares that tell classes apart need more.
+    assert 0 < found.classification["image_temperature"] < 1
 
 
 def test_shuffling_permutes_the_train_labels_alone():

@@ -6,7 +6,14 @@ Only :func:`evaluate_retrieval` ranks embeddings, so only it (and its result typ
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from huse_bench.evaluation.classification import accuracy, choose_fusion_weight, fuse
+from huse_bench.evaluation.classification import (
+    Fusion,
+    accuracy,
+    choose_fusion_weight,
+    fit_fusion,
+    fit_temperature,
+    fuse,
+)
 from huse_bench.evaluation.hierarchy import hierarchical_precision, lcs_height_similarity, wu_palmer_similarity
 from huse_bench.evaluation.metrics import hp_at_k, precision_at_k, recall_at_k
 from huse_bench.evaluation.protocol import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
@@ -20,10 +27,13 @@ __all__ = [
     "DIRECTIONS",
     "HP_PROTOCOL",
     "RECALL_PROTOCOL",
+    "Fusion",
     "Retrieval",
     "accuracy",
     "choose_fusion_weight",
     "evaluate_retrieval",
+    "fit_fusion",
+    "fit_temperature",
     "fuse",
     "hierarchical_precision",
     "hp_at_k",

@@ -25,9 +25,10 @@ RECALL_PROTOCOL = "class-hit-rate/self-excluded-by-index/ties-by-index/v1"
 #: as R@K.
 HP_PROTOCOL = "devise-shells/item-level/own-class-counts/denominator-k/v1"
 
-#: Accuracy: share of items whose largest score is that of their class, the lower index winning ties. Fused
-#: scores are the weighted mean of the two softmaxes, with the weight of best validation accuracy on 0, 0.05 ... 1.
-CLASSIFICATION_PROTOCOL = "top-1/softmax-average/weight-by-validation-accuracy/v1"
+#: Accuracy: share of items whose largest score is that of their class, the lower index winning ties. Each modality's
+#: scores are divided by the temperature of greatest validation likelihood. Fused scores are the weighted mean of the
+#: two softmaxes, with the weight of best validation accuracy on 0, 0.05 ... 1.
+CLASSIFICATION_PROTOCOL = "top-1/temperature-by-validation-likelihood/softmax-average/weight-by-validation-accuracy/v2"
 
 
 def protocol(

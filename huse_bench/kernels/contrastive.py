@@ -17,48 +17,71 @@ __all__ = ["contrastive"]
 _TILE = 1 << 19
 
 
-def contrastive(image: Tensor, text: Tensor, scale: Tensor | float, labels: Tensor | None = None) -> Tensor:
+def contrastive(
+    image: Tensor,
+    text: Tensor,
+    scale: Tensor | float,
+    labels: Tensor | None = None,
+    *,
+    exclude_self: bool = False,
+) -> Tensor:
     """Mean cross-entropy of picking a row's partners among all rows of the other side, over both directions.
 
     ``-1/2N * sum_i mean_{p in P(i)} (log softmax_j(s x_i . y_j)[p] + log softmax_j(s y_i . x_j)[p])``, where P(i) is
     the item itself or, with labels, all items of its class. Memory is linear in the rows: the logits are formed twice,
     a few rows at a time. Runs on any device; there is no second derivative.
 
+    Given one set of rows on both sides and ``exclude_self``, it is the supervised contrastive loss within that set.
+
     Args:
         image: (N, D) unit rows, floating point; less than float32 is computed in float32.
         text: (N, D) unit rows of the same items.
         scale: s, the inverse temperature; a scalar, differentiated by where it is a tensor.
         labels: (N,) int64 class indices.
+        exclude_self: leave row i of the other side out of both the partners of row i and the softmax; a row that has no
+            other partner then costs nothing. It needs labels.
 
     Returns:
         A scalar of the type of the rows, float32 at the least.
 
     Raises:
-        ConfigError: for an argument of a wrong shape or type.
+        ConfigError: for an argument of a wrong shape or type, or ``exclude_self`` without labels.
 
     Reference:
         Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (CLIP), 2021, figure 3;
-        with labels Yang et al., "Unified Contrastive Learning in Image-Text-Label Space", CVPR 2022, equations 1-3,
-        which is Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2, across modalities.
+        with labels Yang et al., "Unified Contrastive Learning in Image-Text-Label Space", CVPR 2022, equations 1-3;
+        with ``exclude_self`` Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2.
     """
     check_rows(image=image, text=text)
     if labels is not None:
         check_labels(labels, image)
-    image, text, scale = full_precision(image, text, torch.as_tensor(scale, device=image.device))
+    elif exclude_self:
+        raise ConfigError("exclude_self leaves no partners without labels: give labels, or leave it out")
+    image, text = full_precision(image, text)
+    if not isinstance(scale, Tensor):
+        scale = image.new_tensor(scale)
+    image, text, scale = full_precision(image, text, scale.to(image.device))
     if scale.ndim:
         raise ConfigError(f"scale must be a single number, got shape {tuple(scale.shape)}")
 
+    alone = _alone(labels) if labels is not None and exclude_self else None
+
     def compute(x: Tensor, y: Tensor, scale: Tensor) -> tuple[float, tuple[Tensor, ...]]:
         count = len(x)
-        partners_of_x, partners_of_y = _partners(y, labels), _partners(x, labels)
+        partners_of_x, partners_of_y = (_partners(side, labels, exclude_self=exclude_self) for side in (y, x))
         matched = (x * partners_of_x).sum()
-        rows, columns = _log_sums(x, y, scale)
-        value = (rows.sum() + columns.sum()) / (2 * count) - scale * matched / count
+        rows, columns = _log_sums(x, y, scale, exclude_self=exclude_self)
+        total = rows.sum() + columns.sum()
+        if alone is not None:
+            # A row without a partner adds nothing to the sum, and nothing to a gradient: exp(-inf) of its logits.
+            total = rows[~alone].sum() + columns[~alone].sum()
+            rows, columns = rows.masked_fill(alone, torch.inf), columns.masked_fill(alone, torch.inf)
+        value = total / (2 * count) - scale * matched / count
         share = 1 / (2 * count)
         x_gradient, y_gradient, logits_mean = torch.zeros_like(x), torch.zeros_like(y), torch.zeros_like(scale)
         for tile in _tiles(count):
             cosines = x[tile] @ y.T
-            logits = scale * cosines
+            logits = _logits(cosines, scale, tile, exclude_self=exclude_self)
             weights = (logits - rows[tile, None]).exp_().add_((logits - columns).exp_())
             logits_mean += (weights * cosines).sum() * share
             x_gradient[tile] = weights @ y
@@ -77,22 +100,39 @@ def _tiles(count: int) -> Iterator[slice]:
         yield slice(start, start + height)
 
 
-def _log_sums(x: Tensor, y: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _logits(cosines: Tensor, scale: Tensor, tile: slice, *, exclude_self: bool) -> Tensor:
+    logits = scale * cosines
+    if exclude_self:
+        logits.diagonal(tile.start).fill_(-torch.inf)
+    return logits
+
+
+def _log_sums(x: Tensor, y: Tensor, scale: Tensor, *, exclude_self: bool) -> tuple[Tensor, Tensor]:
     """(N,) log-sum-exp of each row and of each column of the logits."""
     rows = x.new_empty(len(x))
     columns = x.new_full((len(y),), -torch.inf)
     for tile in _tiles(len(x)):
-        logits = scale * (x[tile] @ y.T)
+        logits = _logits(x[tile] @ y.T, scale, tile, exclude_self=exclude_self)
         rows[tile] = logits.logsumexp(1)
         columns = torch.logaddexp(columns, logits.logsumexp(0))
     return rows, columns
 
 
-def _partners(rows: Tensor, labels: Tensor | None) -> Tensor:
-    """(N, D) the mean of each item's partners."""
+def _partners(rows: Tensor, labels: Tensor | None, *, exclude_self: bool) -> Tensor:
+    """(N, D) the mean of each item's partners; zeros where it has none."""
     if labels is None:
         return rows
     _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
     sums = rows.new_zeros(len(counts), rows.shape[1]).index_add_(0, index, rows)
+    if exclude_self:
+        others: Tensor = (sums[index] - rows) / (counts[index, None] - 1).clamp_min(1)
+        return others
     means: Tensor = sums / counts[:, None]
     return means[index]
+
+
+def _alone(labels: Tensor) -> Tensor:
+    """(N,) bool, whether an item is the only one of its class."""
+    _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    only: Tensor = counts[index] == 1
+    return only

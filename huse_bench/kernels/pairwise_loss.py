@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,9 @@ __all__ = ["PairFunction", "Pairs", "pairwise_loss"]
 
 #: Elements of a tile: small enough for its few copies to stay in a core's cache, large enough for the product.
 _TILE = 1 << 18
+
+#: Rows and columns of the parts of a tile that the function is tried on by themselves.
+_PART = (24, 17)
 
 
 class Pairs(NamedTuple):
@@ -94,10 +98,10 @@ def pairwise_loss(
         items = torch.arange(len(labels), device=labels.device)
         for tile, (rows, columns) in enumerate(_tiles(len(x), len(other))):
             pairs = _pairs(x[rows], other[columns], labels, items, table, rows, columns)
+            values, (weights, *slopes) = _differentiated(function, pairs, own)
             if tile == 0:
-                _check(function, pairs, own)
-            value, (weights, *slopes) = _differentiated(function, pairs, own)
-            total += value * share
+                _check(function, pairs, own, values, weights)
+            total += float(values.sum()) * share
             # d_ij falls as x_i . y_j grows.
             gradients[0][rows].addmm_(weights, other[columns], alpha=-share)
             gradients[1][columns].addmm_(weights.T, x[rows], alpha=-share)
@@ -130,41 +134,69 @@ def _pairs(
     )
 
 
-def _differentiated(function: PairFunction, pairs: Pairs, parameters: Sequence[Tensor]) -> tuple[float, list[Tensor]]:
-    """The sum of a tile's values, and its derivatives by each distance and by each parameter."""
+def _differentiated(function: PairFunction, pairs: Pairs, parameters: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """A tile's values, and the derivatives of their sum by each distance and by each parameter."""
     with torch.enable_grad():
         inputs = [tensor.detach().requires_grad_() for tensor in (pairs.distance, *parameters)]
-        total = function(pairs._replace(distance=inputs[0]), *inputs[1:]).sum()
-        if not total.requires_grad:
-            return float(total), [torch.zeros_like(tensor) for tensor in inputs]
-        slopes = torch.autograd.grad(total, inputs, allow_unused=True)
-    return float(total), [
+        values = function(pairs._replace(distance=inputs[0]), *inputs[1:])
+        expected = tuple(pairs.distance.shape)
+        if not isinstance(values, Tensor) or values.shape != expected:
+            got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+            raise ConfigError(
+                f"the function must return one value a pair, a tensor of shape {expected} as pairs.distance has, "
+                f"got {got}"
+            )
+        slopes: Sequence[Tensor | None] = [None] * len(inputs)
+        if values.requires_grad:
+            slopes = torch.autograd.grad(values.sum(), inputs, allow_unused=True)
+    return values.detach(), [
         torch.zeros_like(tensor) if slope is None else slope for tensor, slope in zip(inputs, slopes, strict=True)
     ]
 
 
-def _check(function: PairFunction, pairs: Pairs, parameters: Sequence[Tensor]) -> None:
+def _check(function: PairFunction, pairs: Pairs, parameters: Sequence[Tensor], values: Tensor, slopes: Tensor) -> None:
+    """Raises ConfigError unless a tile's pairs have the same values and slopes among fewer pairs, in another order.
+
+    A mean over the pairs, or a pair's place in its tile, would be another in each tile, and in each batch.
+    """
     fixed = [parameter.detach() for parameter in parameters]
-    with torch.enable_grad():
-        values = function(pairs, *fixed)
-    expected = tuple(pairs.distance.shape)
-    if not isinstance(values, Tensor) or values.shape != expected:
-        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        raise ConfigError(
-            f"the function must return one value a pair, a tensor of shape {expected} as pairs.distance has, got {got}"
-        )
-    if values.requires_grad:
-        raise ConfigError(
-            "the function uses a tensor that requires a gradient, which would get none; give it in parameters, and "
-            "take it as an argument after the pairs"
-        )
-    # A softmax or a mean over the pairs has the right shape, but would be taken over a tile.
-    corner = Pairs(*(field[: (len(field) + 1) // 2, : (field.shape[1] + 1) // 2] for field in pairs))
-    alone = function(corner, *fixed)
-    if alone.shape != corner.distance.shape or not torch.allclose(
-        alone.to(pairs.distance), values[: len(alone), : alone.shape[1]].to(pairs.distance), rtol=1e-4, equal_nan=True
-    ):
-        raise ConfigError(
-            "the function is not elementwise: its value at a pair changes with the pairs beside it, and those come a "
-            "tile at a time. Sums over a row or column (as in a softmax) need a loss written on the rows themselves"
-        )
+    for rows, columns in _parts(len(values), values.shape[1], values.device):
+        part = Pairs(*(field[rows, columns] for field in pairs))
+        try:
+            with torch.enable_grad():
+                captured = function(part, *fixed).requires_grad
+            alone, (alone_slopes, *_) = _differentiated(function, part, fixed)
+        except (ConfigError, RuntimeError, IndexError) as error:
+            shapes = f"{tuple(part.distance.shape)} of its pairs and not of all {tuple(values.shape)}"
+            raise ConfigError(f"the function is not elementwise: it fails on {shapes}: {error}") from error
+        if captured:
+            raise ConfigError(
+                "the function uses a tensor that requires a gradient, which would get none; give it in parameters, and "
+                "take it as an argument after the pairs"
+            )
+        if not (_close(alone, values[rows, columns]) and _close(alone_slopes, slopes[rows, columns])):
+            raise ConfigError(
+                "the function is not elementwise: its value or slope at a pair changes with the pairs beside it or "
+                "with their order, and those come a tile at a time. Sums over a row or column (as in a softmax) and "
+                "what is known by row number need a loss written on the rows themselves"
+            )
+
+
+@lru_cache
+def _parts(height: int, width: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Rows and columns of two small parts of a tile, in disorder; the second has no row with itself."""
+    generator = torch.Generator().manual_seed(0)
+    rows, columns = (torch.randperm(count, generator=generator) for count in (height, width))
+    parts = [(rows, columns[: max(width - 1, 1)]), (rows[rows % 2 == 1], columns[columns % 2 == 0])]
+    return [
+        (some[: _PART[0], None].to(device), others[None, : _PART[1]].to(device))
+        for some, others in parts
+        if len(some) and len(others)
+    ]
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    # Vectorised functions may round an element otherwise at another place.
+    rounding = 64 * torch.finfo(torch.promote_types(expected.dtype, torch.float32)).eps
+    largest = float(expected.abs().nan_to_num(0, 0, 0).max()) if expected.is_floating_point() else 0.0
+    return torch.allclose(found.to(expected), expected, rtol=1e-4, atol=rounding * largest, equal_nan=True)

@@ -35,8 +35,8 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, exclude_self: bool = False) 
         equal values are in the order of their gallery index.
 
     Raises:
-        DataError: if k exceeds the gallery (less the excluded row), shapes, dtypes or values do not fit, or rows are
-            so long that their products overflow.
+        DataError: if there are no queries, k exceeds the gallery (less the excluded row), shapes, dtypes or values do
+            not fit, or rows are so long that their products overflow.
     """
     _check(queries, gallery, k, exclude_self=exclude_self)
     if queries.is_cuda:
@@ -102,6 +102,8 @@ def _check(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> N
         )
     if queries.device != gallery.device:
         raise DataError(f"queries are on {queries.device} and the gallery is on {gallery.device}: move one with .to()")
+    if not len(queries):
+        raise DataError("there are no queries to rank for: queries has 0 rows")
     if k < 1:
         raise DataError(f"k must be at least 1, got {k}")
     available = len(gallery) - int(exclude_self)

@@ -69,6 +69,8 @@ class MethodInfo(_Part):
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
         class_graph: what the class graph that it uses is made of.
         heads: classification heads of the method.
+        head_scale: length of the heads' initial class weights where the loss declares its own, in place of the setting.
+        head_rate: the loss's factor on the heads' learning rate.
         parameters: hyper-parameters, with the values used.
         space: those that the loss declares a tuning space for; None in records that do not say.
         distribution: distribution that provides the method.
@@ -84,6 +86,8 @@ class MethodInfo(_Part):
     semantic: bool
     class_graph: Literal["names", "taxonomy"] = "names"
     heads: Literal["none", "shared", "separate", "cosine"]
+    head_scale: float | None = None
+    head_rate: float = 1.0
     parameters: dict[str, Json]
     space: tuple[str, ...] | None = None
     distribution: str
@@ -152,6 +156,9 @@ class Classification(_Part):
         fusion: accuracy of the weighted average of the softmax scores.
         fusion_weight: the image's weight in it, chosen on the validation split.
         fusion_equal: accuracy with the weight 0.5.
+        image_temperature: what the image scores are divided by before their softmax, fitted on the validation split;
+            None in records of the protocol v1, which took scores as they were, and of chance.
+        text_temperature: as ``image_temperature``, of the text scores.
     """
 
     image: _Share
@@ -159,6 +166,8 @@ class Classification(_Part):
     fusion: _Share
     fusion_weight: _Share
     fusion_equal: _Share
+    image_temperature: Annotated[float, Field(gt=0)] | None = None
+    text_temperature: Annotated[float, Field(gt=0)] | None = None
 
 
 class Training(_Part):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,7 +16,7 @@ from huse_bench.features import Prepared, prepare
 from huse_bench.kernels import top_k
 from huse_bench.taxonomy import Taxonomy
 from huse_bench.testing._check import Check, CheckFailure
-from huse_bench.testing._scene import CLASSES, SubjectLoss, make_scene, total
+from huse_bench.testing._scene import CLASSES, Scene, SubjectLoss, make_scene, total
 from huse_bench.training import Model, taxonomy_graph, train
 
 __all__ = ["STRICT_CHECKS"]
@@ -35,19 +38,40 @@ _CONFIG = TrainingConfig(
 _PER_SPLIT = {"train": 96, "validation": 8, "test": 64}
 
 
+#: Items of the batches whose order is changed; the pairs of the larger one come in several tiles.
+_ORDERED = (32, 700)
+
+
 def _ignores_the_order(subject: SubjectLoss) -> None:
-    scene = make_scene(32, dtype=torch.float64)
-    order = torch.randperm(32, generator=torch.Generator().manual_seed(3))
-    values = []
-    for one in (scene, scene.select(order)):
-        loss = subject.build().double()
-        torch.manual_seed(1)
-        values.append(total(loss, one.batch(loss)).item())
-    if not np.isclose(values[0], values[1], rtol=1e-6, atol=1e-9):
-        raise CheckFailure(
-            f"the same batch in another order gives {values[1]:.6g} instead of {values[0]:.6g}: the order of a batch "
-            "carries no meaning, so a loss that depends on it adds noise"
-        )
+    for items in _ORDERED:
+        scene = make_scene(items, dtype=torch.float64)
+        order = torch.randperm(items, generator=torch.Generator().manual_seed(3))
+        value, gradients = _value_and_gradients(subject, scene)
+        other, moved = _value_and_gradients(subject, scene.select(order))
+        meaning = "the order of a batch carries no meaning, so a loss that depends on it adds noise"
+        if not np.isclose(value, other, rtol=1e-6, atol=1e-9):
+            raise CheckFailure(
+                f"the same batch of {items} items in another order gives {other:.6g} instead of {value:.6g}: {meaning}"
+            )
+        for name, gradient, again in zip(("image", "text"), gradients, moved, strict=True):
+            if not torch.allclose(gradient[order], again, rtol=1e-6, atol=1e-6 * float(gradient.abs().max())):
+                raise CheckFailure(
+                    f"the same batch of {items} items in another order gives another gradient for {name}: {meaning}"
+                )
+
+
+def _value_and_gradients(subject: SubjectLoss, scene: Scene) -> tuple[float, list[Tensor]]:
+    loss = subject.build().double()
+    torch.manual_seed(1)
+    image, text = (rows.clone().requires_grad_() for rows in (scene.image, scene.text))
+    value = total(loss, replace(scene, image=image, text=text).batch(loss))
+    gradients: Sequence[Tensor | None] = [None, None]
+    if value.requires_grad:
+        gradients = torch.autograd.grad(value, (image, text), allow_unused=True)
+    return value.item(), [
+        torch.zeros_like(rows) if gradient is None else gradient
+        for rows, gradient in zip((image, text), gradients, strict=True)
+    ]
 
 
 def _gradient_is_the_slope(subject: SubjectLoss) -> None:

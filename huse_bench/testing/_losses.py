@@ -27,6 +27,16 @@ def _declares(subject: SubjectLoss) -> None:
     for name, allowed in choices.items():
         if getattr(cls, name) not in allowed:
             raise CheckFailure(f"{name} = {getattr(cls, name)!r}: it must be one of {', '.join(map(repr, allowed))}")
+    for name in ("head_scale", "head_rate"):
+        value = getattr(cls, name)
+        if value is None and name == "head_scale":
+            continue
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise CheckFailure(f"{name} = {value!r}: it must be a number above 0")
+        if cls.heads == "none" and value != getattr(Loss, name):
+            raise CheckFailure(
+                f'{name} is about heads, and the loss declares none: set heads = "shared" or leave it out'
+            )
 
 
 def _documented(subject: SubjectLoss) -> None:

@@ -50,7 +50,8 @@ class Model(nn.Module):
 
     Args:
         config: widths, depths, dropout and the heads' initial scale.
-        loss: its declarations decide on the heads, the embedding's dimension and whether it is unit.
+        loss: its declarations decide on the heads and their initial scale, the embedding's dimension and whether it is
+            unit.
         image_features: length of an image feature vector.
         text_features: length of a text feature vector.
         class_features: length of a class embedding.
@@ -75,7 +76,8 @@ class Model(nn.Module):
         unit = loss.unit_rows
         self.image = Tower(image_features, config.width, config.image_layers, dim, config.dropout, unit=unit)
         self.text = Tower(text_features, config.width, config.text_layers, dim, config.dropout, unit=unit)
-        self.image_head, self.text_head = _heads(loss.heads, dim, classes, config.head_scale)
+        scale = config.head_scale if loss.head_scale is None else loss.head_scale
+        self.image_head, self.text_head = _heads(loss.heads, dim, classes, scale)
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Parameters of the heads, which may have a learning rate of their own."""

@@ -68,12 +68,15 @@ class RMSpropTF(Optimizer):
 def build_optimizer(model: Model, loss: Loss, config: TrainingConfig) -> Optimizer:
     """The configured optimiser over a model's towers and heads, each with its learning rate.
 
-    Parameters of the loss itself, such as a temperature, get the heads' rate.
+    The loss may declare a factor on the heads' rate. Parameters of its own, such as a temperature, get the heads' rate
+    without it and no weight decay, which would pull a temperature towards 1 (CLIP leaves its out of the decay too).
     """
     groups: list[dict[str, object]] = [{"params": model.tower_parameters(), "lr": config.learning_rate}]
-    heads = [*model.head_parameters(), *loss.parameters()]
+    heads, own = model.head_parameters(), list(loss.parameters())
     if heads:
-        groups.append({"params": heads, "lr": config.head_learning_rate})
+        groups.append({"params": heads, "lr": loss.head_rate * config.head_learning_rate})
+    if own:
+        groups.append({"params": own, "lr": config.head_learning_rate, "weight_decay": 0.0})
     if config.optimizer == "rmsprop-tf":
         return RMSpropTF(groups, lr=config.learning_rate, momentum=config.momentum)
     if config.optimizer == "rmsprop":

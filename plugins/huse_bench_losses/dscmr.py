@@ -19,6 +19,10 @@ class DSCMR(Loss):
     image-text, image-image and text-text pairs the mean of ``log(1 + exp(c/2)) - [same class] c/2`` with c their
     cosine. ``gap``: mean distance of an item's two views.
 
+    Least squares needs logits near 0 and 1 from the start, so the head's weights begin at unit length. Two things of
+    the original are left out, so that all methods have alike towers: there the towers share their last layer, and the
+    embeddings are no unit vectors.
+
     Args:
         discrimination_weight: lambda.
         gap_weight: eta.
@@ -34,6 +38,7 @@ class DSCMR(Loss):
     title = "DSCMR"
     position = 24
     heads = "shared"
+    head_scale = 1.0
     space: ClassVar = {"discrimination_weight": LogUniform(1e-4, 10), "gap_weight": LogUniform(1e-3, 10)}
 
     def __init__(self, discrimination_weight: float = 1e-3, gap_weight: float = 0.1) -> None:

@@ -20,7 +20,8 @@ class InfoNCE(Loss):
     Every other item is a negative, also those of the same class.
 
     Args:
-        temperature: where the learned temperature starts; its inverse scales the cosines, up to 100.
+        temperature: where the learned temperature starts; its inverse scales the cosines, up to 100. The parameter
+            itself is kept there, as in CLIP, so that it has a gradient at the limit and can come back.
 
     Raises:
         ConfigError: for a temperature that is not above zero.
@@ -40,5 +41,6 @@ class InfoNCE(Loss):
 
     def forward(self, batch: Batch) -> Terms:
         """The term ``contrastive``."""
-        scale = self.log_scale.exp().clamp(max=_MAX_SCALE)
-        return {"contrastive": kernels.contrastive(batch.image, batch.text, scale)}
+        with torch.no_grad():
+            self.log_scale.clamp_(max=math.log(_MAX_SCALE))
+        return {"contrastive": kernels.contrastive(batch.image, batch.text, self.log_scale.exp())}

@@ -1,4 +1,4 @@
-"""Supervised contrastive loss across modalities (Khosla et al. 2020; Yang et al. 2022)."""
+"""Supervised contrastive loss over the rows of both modalities (Khosla et al. 2020)."""
 
 from typing import ClassVar
 
@@ -9,7 +9,10 @@ __all__ = ["SupCon"]
 
 
 class SupCon(Loss):
-    """Cross-entropy of finding the items of the same class on the other side, averaged over them.
+    """Cross-entropy of finding the other rows of a row's class among all 2N - 1 other rows, averaged over them.
+
+    An item's image and text are its two views, as two augmentations of a picture are in the original. So rows of a
+    class are pulled together within a modality too; UniCL is the form between the modalities alone.
 
     Args:
         temperature: divides the cosines.
@@ -18,8 +21,7 @@ class SupCon(Loss):
         ConfigError: for a temperature that is not above zero.
 
     Reference:
-        Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2, between the modalities as in
-        Yang et al., "Unified Contrastive Learning in Image-Text-Label Space", CVPR 2022, equations 1-3.
+        Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2 (L_out), its mean over the anchors.
     """
 
     title = "SupCon"
@@ -33,4 +35,5 @@ class SupCon(Loss):
 
     def forward(self, batch: Batch) -> Terms:
         """The term ``contrastive``."""
-        return {"contrastive": kernels.contrastive(batch.image, batch.text, 1 / self.temperature, labels=batch.labels)}
+        rows, scale = batch.rows, 1 / self.temperature
+        return {"contrastive": kernels.contrastive(rows, rows, scale, labels=batch.row_labels, exclude_self=True)}

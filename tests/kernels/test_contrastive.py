@@ -63,6 +63,58 @@ def test_value_and_all_gradients_are_those_of_the_matrix_of_pairs(rows, dim, cla
         torch.testing.assert_close(a.grad, b.grad, **tolerance)
 
 
+def supervised(rows, scale, labels):
+    """Khosla et al.'s equation 2 over a matrix of the pairs, as a mean over the rows."""
+    own = torch.eye(len(rows), dtype=torch.bool)
+    logits = (scale * rows @ rows.T).masked_fill(own, -torch.inf)
+    partners = (labels[:, None] == labels[None, :]) & ~own
+    log_shares = logits.log_softmax(1).masked_fill(~partners, 0)
+    return -(log_shares.sum(1) / partners.sum(1).clamp_min(1)).mean()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.sampled_from([2, 3, 9, 40, 900]),
+    dim=st.integers(2, 40),
+    classes=st.sampled_from([1, 3, 50, 2000]),
+    scale=st.floats(0.1, 60),
+    seed=st.integers(0, 2**31),
+)
+def test_within_one_set_of_rows_it_is_the_supervised_contrastive_loss(rows, dim, classes, scale, seed):
+    # Of many classes, most have one row, which has no partner.
+    labels = torch.randint(classes, (rows,), generator=torch.Generator().manual_seed(seed))
+    inputs = [unit_rows(rows, dim, seed), torch.tensor(scale, dtype=torch.float64)]
+    (ours, our_scale), (theirs, their_scale) = ([tensor.clone().requires_grad_() for tensor in inputs] for _ in "ab")
+
+    loss = kernels.contrastive(ours, ours, our_scale, labels=labels, exclude_self=True)
+    expected = supervised(theirs, their_scale, labels)
+    tolerance = {"rtol": 1e-9, "atol": 8 * torch.finfo(torch.float64).eps * (1 + scale) ** 2}
+    torch.testing.assert_close(loss, expected, **tolerance)
+    if loss.requires_grad and expected.requires_grad:
+        (3 * loss).backward()
+        (3 * expected).backward()
+        torch.testing.assert_close(ours.grad, theirs.grad, **tolerance)
+        torch.testing.assert_close(our_scale.grad, their_scale.grad, **tolerance)
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_the_gradients_are_those_of_finite_differences(exclude_self):
+    labels = torch.tensor([0, 1, 1, 2, 0, 1])
+    inputs = (unit_rows(6, 4, 0), unit_rows(6, 4, 1), torch.tensor(3.0, dtype=torch.float64))
+    assert torch.autograd.gradcheck(
+        lambda image, text, scale: kernels.contrastive(image, text, scale, labels, exclude_self=exclude_self),
+        [tensor.requires_grad_() for tensor in inputs],
+    )
+
+
+def test_a_single_row_costs_nothing():
+    row = unit_rows(1, 3, 0).requires_grad_()
+    loss = kernels.contrastive(row, row, 5.0, labels=torch.tensor([0]), exclude_self=True)
+    loss.backward()
+    assert loss == 0
+    assert not row.grad.any()
+
+
 def test_without_labels_it_is_the_loss_of_clip():
     image, text = unit_rows(12, 5, 0), unit_rows(12, 5, 1)
     logits = 14.3 * image @ text.T
@@ -85,6 +137,8 @@ def test_arguments_that_do_not_fit_are_refused():
         kernels.contrastive(rows, rows, torch.ones(4))
     with pytest.raises(ConfigError, match="labels must be one a row"):
         kernels.contrastive(rows, rows, 1.0, labels=torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(ConfigError, match="exclude_self leaves no partners without labels: give labels"):
+        kernels.contrastive(rows, rows, 1.0, exclude_self=True)
 
 
 MEMORY = """
@@ -97,6 +151,7 @@ def peak():
 def loss(rows):
     x = torch.nn.functional.normalize(torch.randn(rows, 64), dim=1).requires_grad_()
     kernels.contrastive(x, x.roll(1, 0), 20.0, labels=torch.arange(rows) % 9).backward()
+    kernels.contrastive(x, x, 20.0, labels=torch.arange(rows) % 9, exclude_self=True).backward()
 loss(600)
 before = peak()
 loss(8192)

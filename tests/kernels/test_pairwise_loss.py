@@ -96,9 +96,51 @@ def refused(function, message, *, x=None, **arguments):
         kernels.pairwise_loss(function, rows, labels=torch.tensor([0, 0, 1, 1, 2, 2]), **arguments)
 
 
-def test_a_function_that_is_not_elementwise_is_refused():
-    refused(lambda pairs: pairs.distance.softmax(dim=1), "the function is not elementwise")
-    refused(lambda pairs: pairs.distance - pairs.distance.mean(), "the function is not elementwise")
+NOT_ELEMENTWISE = {
+    "softmax": lambda pairs: pairs.distance.softmax(dim=1),
+    "mean": lambda pairs: pairs.distance - pairs.distance.mean(),
+    "column mean": lambda pairs: pairs.distance - pairs.distance.mean(0),
+    "diagonal": lambda pairs: pairs.distance.diagonal()[:, None] + 0 * pairs.distance,
+    "first row": lambda pairs: pairs.distance - pairs.distance[:1],
+    "row number": lambda pairs: pairs.distance * torch.arange(len(pairs.distance))[:, None],
+    "upper triangle": lambda pairs: pairs.distance.triu(),
+    "another's place": lambda pairs: pairs.distance.roll(1, 0),
+    "cumulated": lambda pairs: pairs.distance.cumsum(1),
+    "nearest of a row": lambda pairs: (pairs.distance == pairs.distance.amin(1, keepdim=True)) * pairs.distance,
+    "size": lambda pairs: pairs.distance / pairs.distance.shape[1],
+    "whether any is an item with itself": lambda pairs: pairs.distance * (1 + pairs.same_item.any()),
+    "share of a class": lambda pairs: pairs.same_class / pairs.same_class.sum() * pairs.distance,
+    "slope alone": lambda pairs: pairs.distance + pairs.distance.mean() ** 2 - pairs.distance.mean().detach() ** 2,
+}
+
+
+# The largest has several tiles; in the smaller ones the first tile is the whole.
+@pytest.mark.parametrize("rows", [2, 12, 600])
+@pytest.mark.parametrize("name", NOT_ELEMENTWISE)
+def test_a_function_that_is_not_elementwise_is_refused(name, rows):
+    x, y = unit_rows(rows, 5, 0), unit_rows(rows, 5, 1)
+    with pytest.raises(ConfigError, match="the function is not elementwise: it"):
+        kernels.pairwise_loss(NOT_ELEMENTWISE[name], x, y, labels=torch.arange(rows) % 4)
+
+
+def test_a_function_that_knows_the_size_of_the_batch_is_refused():
+    weights = torch.rand(6, 6, dtype=torch.float64)
+    refused(lambda pairs: weights * pairs.distance, "it fails on (6, 5) of its pairs and not of all (6, 6): ")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [1, 2, 3, 50, 600])
+def test_elementwise_functions_are_taken(rows, dtype):
+    x, y = unit_rows(rows, 5, 0, dtype), unit_rows(rows, 5, 1, dtype)
+    functions = (
+        # Differences that cancel, values without a gradient, infinite ones, and whole numbers.
+        lambda pairs: (pairs.distance * 30).exp() - (pairs.distance * 30 + 1e-6).exp(),
+        lambda pairs: pairs.same_item.to(pairs.distance),
+        lambda pairs: torch.where(pairs.same_class, pairs.distance, torch.inf),
+        lambda pairs: pairs.same_class & ~pairs.same_item,
+    )
+    for function in functions:
+        kernels.pairwise_loss(function, x, y, labels=torch.arange(rows) % 4)
 
 
 def test_a_function_of_another_shape_is_refused():

@@ -45,12 +45,37 @@ def test_info_nce_keeps_its_scale_at_most_at_100():
     assert loss(batch)["contrastive"].item() == pytest.approx(at_limit, rel=1e-6)
 
 
-def test_sup_con():
+def test_info_nce_can_leave_the_limit_of_its_scale():
+    loss = hb.load("loss", "info-nce")(temperature=0.001).double()
+    # No text is its image's: the less sure, the better.
+    batch = hb.Batch(torch.from_numpy(X), torch.from_numpy(Y), torch.tensor(LABELS))
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss(batch)["contrastive"].backward()
+        assert loss.log_scale.grad > 0
+        optimizer.step()
+    assert loss.log_scale.exp() < 100
+
+
+def test_uni_cl():
     def item_loss(cosines, i):
         partners = [j for j in range(N) if LABELS[j] == LABELS[i]]
         return sum(cross_entropy(cosines[i] / 0.3, j) for j in partners) / len(partners)
 
-    assert total("sup-con", temperature=0.3) == pytest.approx(both_directions(item_loss) / 2, rel=1e-6)
+    assert total("uni-cl", temperature=0.3) == pytest.approx(both_directions(item_loss) / 2, rel=1e-6)
+
+
+def test_sup_con():
+    rows, labels = np.concatenate([X, Y]), LABELS * 2
+    expected = 0.0
+    for i in range(2 * N):
+        others = [j for j in range(2 * N) if j != i]
+        denominator = sum(math.exp(rows[i] @ rows[j] / 0.3) for j in others)
+        partners = [j for j in others if labels[j] == labels[i]]
+        for j in partners:
+            expected -= math.log(math.exp(rows[i] @ rows[j] / 0.3) / denominator) / len(partners) / (2 * N)
+    assert total("sup-con", temperature=0.3) == pytest.approx(expected, rel=1e-9)
 
 
 def test_siglip():
@@ -105,6 +130,30 @@ def test_arc_face():
     assert total("arc-face", logits=logits, scale=8.0, margin=0.4) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.5, 1.0, 1.57])
+def test_arc_face_never_pushes_an_embedding_away_from_its_class(margin):
+    own = torch.linspace(-1, 1, 4001, dtype=torch.float64)[:-1].requires_grad_()
+    # Another class's cosine of 0, so that the loss falls as the own class's logit rises.
+    cosines = torch.stack([own, torch.zeros_like(own)], dim=1)
+    losses = []
+    for row in cosines.split(1):
+        label, rows = torch.tensor([0]), torch.zeros(1, 2)
+        losses.append(hb.load("loss", "arc-face")(2.0, margin)(hb.Batch(rows, rows, label, row, row))["image"])
+    losses = torch.stack(losses)
+    (slopes,) = torch.autograd.grad(losses.sum(), own)
+    assert (slopes < 0).all()
+    # So the loss falls all along, also over the step where the rule changes.
+    assert (losses.diff() < 0).all()
+
+
+def test_arc_face_lowers_the_cosine_where_the_angle_cannot_be_widened():
+    # The angle of a cosine of -0.95 is above pi - 0.5.
+    logits = torch.tensor([[-0.95, 0.3]], dtype=torch.float64)
+    batch = hb.Batch(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]), logits, logits)
+    expected = cross_entropy([8 * (-0.95 - 0.5 * math.sin(0.5)), 8 * 0.3], 0)
+    assert hb.load("loss", "arc-face")(8.0, 0.5)(batch)["image"].item() == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("cosine", [1.0, -1.0])
 def test_arc_face_has_a_finite_gradient_where_an_embedding_lies_on_its_class(cosine):
     logits = torch.full((1, 2), cosine, requires_grad=True)
@@ -152,11 +201,13 @@ def test_hie_tree_is_hie_on_the_graph_of_the_taxonomy():
     [
         ("info-nce", {"temperature": 0.0}, "temperature must be above 0, got 0.0"),
         ("sup-con", {"temperature": -1.0}, "temperature must be above 0, got -1.0"),
+        ("uni-cl", {"temperature": 0.0}, "temperature must be above 0, got 0.0"),
         ("siglip", {"scale": float("nan")}, "scale must be above 0, got nan"),
         ("vse-pp", {"margin": -0.1}, "margin must be at least 0, got -0.1"),
         ("dscmr", {"gap_weight": -0.1}, "gap_weight must be at least 0, got -0.1"),
         ("arc-face", {"scale": 0.0}, "scale must be above 0, got 0.0"),
         ("arc-face", {"margin": -0.1}, "margin must be at least 0, got -0.1"),
+        ("arc-face", {"margin": 28.6}, "margin must be at most pi / 2 = 1.571 radians, got 28.6"),
     ],
 )
 def test_refused_hyper_parameters(name, parameters, message):

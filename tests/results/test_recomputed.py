@@ -55,15 +55,19 @@ def test_confidences_are_the_largest_softmax_scores(quick_training):
     test = outcome.embedded["test"]
     shares = {}
     for name, logits in (("image", test.image_logits), ("text", test.text_logits)):
-        powers = np.exp(logits.double().numpy())
+        powers = np.exp(logits.double().numpy() / getattr(found.fitted, f"{name}_temperature"))
         shares[name] = powers / powers.sum(axis=1, keepdims=True)
-    shares["fusion"] = found.fusion_weight * shares["image"] + (1 - found.fusion_weight) * shares["text"]
+    shares["fusion"] = found.fitted.weight * shares["image"] + (1 - found.fitted.weight) * shares["text"]
     for name, share in shares.items():
         np.testing.assert_allclose(found.confidences[name], share.max(axis=1))
         chosen = share[np.arange(len(share)), found.predictions[name]]
         np.testing.assert_allclose(found.confidences[name], chosen)
 
     results = hb.run(["huse"], "toy", training=quick_training, quiet=True)
+    recorded = results.records[0].classification
+    assert recorded.fusion_weight == found.fitted.weight
+    assert recorded.image_temperature == found.fitted.image_temperature
+    assert recorded.text_temperature == found.fitted.text_temperature
     stored = results.predictions(results.records[0])
     assert list(stored) == [
         "label",

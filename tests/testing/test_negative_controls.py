@@ -88,6 +88,33 @@ class Ordered(Sound):
         return {"gap": (1 - (batch.image * batch.text.roll(1, 0)).sum(1)).mean()}
 
 
+class Tiled(Sound):
+    """A softmax over the pairs of a tile, not over those of the batch."""
+
+    def forward(self, batch):
+        tiles = [rows @ batch.text.T for rows in batch.image.split(512)]
+        return {"push": torch.stack([tile.flatten().logsumexp(0) for tile in tiles]).mean() - batch.image.mean()}
+
+
+class TileGradient(Sound):
+    """The value is that of all pairs, the gradient that of the first tile."""
+
+    def forward(self, batch):
+        similar = batch.image @ batch.text.T
+        first = (similar[:512] ** 2).mean()
+        return {"push": first + ((similar**2).mean() - first).detach()}
+
+
+class Diagonal(Sound):
+    """Compares pairs with what stands on the diagonal of their tile."""
+
+    def forward(self, batch):
+        def hinge(pairs):
+            return (0.2 + pairs.distance.diagonal()[:, None] - pairs.distance).relu()
+
+        return {"push": hb.kernels.pairwise_loss(hinge, batch.image, batch.text, labels=batch.labels)}
+
+
 class Vector(Sound):
     """One value an item."""
 
@@ -160,6 +187,22 @@ class Untitled(Sound):
     title = ""
 
 
+class Weightless(Sound):
+    """Heads that start at nothing."""
+
+    head_scale = 0.0
+
+
+class Headless(hb.Loss):
+    """Declares the rate of heads that it has not."""
+
+    title = "Headless"
+    head_rate = 10.0
+
+    def forward(self, batch):
+        return {"gap": (1 - (batch.image * batch.text).sum(1)).mean()}
+
+
 class Forgetful(Sound):
     """Learns a number that no copy has."""
 
@@ -210,6 +253,13 @@ def test_a_sound_loss_passes():
         (Mutating, "leaves_its_input", "it changes batch.image in place"),
         (Standardised, "finite_on_one_item", "a statistic over the batch"),
         (Ordered, "ignores_the_order", "the order of a batch carries no meaning"),
+        (Tiled, "ignores_the_order", "the same batch of 700 items in another order gives"),
+        (TileGradient, "ignores_the_order", "items in another order gives another gradient for image"),
+        (
+            Diagonal,
+            "named_scalars",
+            "the function is not elementwise: it fails on (12, 11) of its pairs and not of all",
+        ),
         (Vector, "named_scalars", "the term 'gap' of Vector has shape (12,): take the mean"),
         (Bare, "named_scalars", "must return a dict of named scalar tensors"),
         (Greedy, "uses_what_it_declares", "the loss class must declare semantic = True"),
@@ -220,6 +270,8 @@ def test_a_sound_loss_passes():
         (Needy, "builds_from_defaults", "weight of the constructor has no default"),
         (Undocumented, "documented", "the class has no docstring"),
         (Untitled, "declares", "it has no title for the tables"),
+        (Weightless, "declares", "head_scale = 0.0: it must be a number above 0"),
+        (Headless, "declares", "head_rate is about heads, and the loss declares none"),
         (Forgetful, "copies", "keep learned tensors as torch.nn.Parameter"),
         (ZeroLength, "finite_on_zero_rows", "divide by lengths with an epsilon"),
         (OneClass, "finite_on_one_class", "a mean over none of them is NaN"),

@@ -87,3 +87,9 @@ def test_a_cosine_head_is_shared_and_gives_cosines():
         torch.testing.assert_close(logits, expected)
     assert model.image_head is model.text_head
     assert [tuple(weight.shape) for weight in model.head_parameters()] == [(4, 3)]
+
+
+def test_a_loss_may_declare_the_scale_of_its_heads():
+    config = TrainingConfig(width=8, embedding_dim=3, head_scale=16.0)
+    assert build("dscmr", config).image_head.weight.norm(dim=1).tolist() == pytest.approx([1.0] * 4)
+    assert build("huse", config).image_head.weight.norm(dim=1).tolist() == pytest.approx([16.0] * 4)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import huse_bench as hb
 from huse_bench.config import TrainingConfig
-from huse_bench.training import RMSpropTF
+from huse_bench.training import Model, RMSpropTF
 from huse_bench.training.optimizers import build_optimizer, build_schedule
 
 ORACLES = json.loads((Path(__file__).parent / "rmsprop_oracles.json").read_text())
@@ -54,9 +55,6 @@ def test_pytorchs_rmsprop_is_built_with_tensorflows_decay():
 
 
 def tiny():
-    import huse_bench as hb
-    from huse_bench.training import Model
-
     loss = hb.load("loss", "huse")()
     sizes = {"image_features": 3, "text_features": 4, "class_features": 5, "classes": 2}
     return Model(TrainingConfig(width=4, embedding_dim=4), loss, **sizes), loss
@@ -71,6 +69,32 @@ def test_heads_have_their_own_rate(name):
     assert len(towers["params"]) == 14
     # The head is shared, so its weight and bias are there once.
     assert len(heads["params"]) == 2
+
+
+class Learned(hb.Loss):
+    """A head with a rate of its own and a temperature."""
+
+    title = "Learned"
+    heads = "separate"
+    head_rate = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, batch):
+        return {"scale": self.log_scale * batch.image_logits.mean()}
+
+
+def test_a_loss_declares_a_factor_on_its_heads_rate_and_its_own_parameters_do_not_decay():
+    config = TrainingConfig(optimizer="adamw", learning_rate=0.1, head_learning_rate=0.2, weight_decay=0.5)
+    loss = Learned()
+    model = Model(config, loss, image_features=3, text_features=4, class_features=5, classes=2)
+    towers, heads, own = build_optimizer(model, loss, config).param_groups
+    assert (towers["lr"], heads["lr"], own["lr"]) == (0.1, 2.0, 0.2)
+    assert (towers["weight_decay"], heads["weight_decay"], own["weight_decay"]) == (0.5, 0.5, 0.0)
+    assert len(heads["params"]) == 4
+    assert own["params"] == [loss.log_scale]
 
 
 def test_schedule():
