@@ -30,6 +30,7 @@ from huse_bench.methods import Method
 from huse_bench.results import RunRecord, fingerprint
 from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import CONTROL_SECTION, Tuning
+from huse_bench.training import inert_terms
 
 __all__ = ["RunSpec", "control_fingerprint", "plan_run", "record_control", "record_failure", "record_outcome"]
 
@@ -157,8 +158,10 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "seconds": outcome.trained.seconds,
             "steps_per_second": training.steps / outcome.trained.seconds,
             "losses": outcome.trained.losses,
+            "gradient_steps": outcome.trained.shares.steps,
+            "gradient_shares": outcome.trained.shares.by_term,
         },
-        warnings=_warnings(outcome),
+        warnings=[*_warnings(outcome), *inert_terms(outcome.trained.shares, spec.method.parameters)],
     )
     test = data.splits["test"]
     predictions: dict[str, Any] = {"label": np.asarray(test.labels.cpu()), "group": test.groups}

@@ -29,6 +29,7 @@ from huse_bench.records import (
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.run_data import audited, load_data, refuse_other_data
+from huse_bench.training import inert_terms
 from huse_bench.tuning import ParamsFile
 
 __all__ = ["run", "run_config"]
@@ -238,6 +239,8 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
     store.write(record, per_query, predictions)
     speed = config.training.steps / outcome.trained.seconds
     reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s ({speed:.1f} steps/s)")
+    for inert in inert_terms(outcome.trained.shares, spec.method.parameters):
+        reporter.say(f"  {spec.method.title}: {inert}")
     for path in saved:
         reporter.say(f"  saved {path}")
     for problem in notify("huse_bench_run_finished", record=record):

@@ -172,6 +172,9 @@ class Training(_Part):
         optimizer: name of the optimiser.
         items_seen: image-text pairs that went through the loss, with repetitions.
         losses: last value of each named term of the loss.
+        gradient_steps: the steps at which the shares were measured; None in records that do not say.
+        gradient_shares: by named term, at each of these steps, the norm of its gradient by the towers' parameters over
+            the sum of these norms; None in records that do not say.
     """
 
     steps: _Count
@@ -181,6 +184,8 @@ class Training(_Part):
     optimizer: str
     items_seen: _Count
     losses: dict[str, float]
+    gradient_steps: tuple[_Count, ...] | None = None
+    gradient_shares: dict[str, tuple[_Share, ...]] | None = None
 
 
 class Tuning(_Part):
