@@ -194,6 +194,7 @@ class Tuning(_Part):
     Attributes:
         trials: how many settings were tried.
         failed: how many of them diverged or failed.
+        distinct: how many different results they gave, by all validation metrics; None in records that do not say.
         steps: optimiser steps of one trial.
         batch_size: image-text pairs of one step.
         objective: validation metrics whose mean was maximised.
@@ -205,6 +206,7 @@ class Tuning(_Part):
 
     trials: _Count
     failed: _Count
+    distinct: _Count | None = None
     steps: _Count
     batch_size: _Count
     objective: tuple[str, ...]
