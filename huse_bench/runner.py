@@ -23,6 +23,7 @@ from huse_bench.records import (
     control_fingerprint,
     plan_run,
     record_control,
+    record_control_failure,
     record_failure,
     record_outcome,
 )
@@ -258,9 +259,16 @@ def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Sto
     for control in CONTROLS:
         identity = control_fingerprint(control, config, data)
         if store.should_run(identity, config.overwrite):
-            evaluated = control.evaluate(data)
-            store.write(record_control(control, evaluated, config, data, title), evaluated.per_query)
-            reporter.say(f"{control.title}: evaluated")
+            try:
+                evaluated = control.evaluate(data)
+                record = record_control(control, evaluated, config, data, title)
+            # As a failing method: a row that says so.
+            except Exception as error:  # noqa: BLE001
+                store.write(record_control_failure(control, error, config, data, title))
+                reporter.say(f"{control.title}: failed: {_reason(error)}")
+            else:
+                store.write(record, evaluated.per_query)
+                reporter.say(f"{control.title}: evaluated")
         asked.add(identity)
     return asked
 
