@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench.components import Split
+from huse_bench.errors import DataError
 from huse_bench.evaluation import DIRECTIONS, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, SplitFeatures
@@ -116,6 +117,7 @@ def raw_centroids(data: Prepared) -> Evaluated:
             _centroid_cosines(train, split, "text", len(data.class_names)),
         )
         for name, split in data.splits.items()
+        if name != "train"
     }
     labels: dict[Split, Tensor] = {name: split.labels.cpu() for name, split in data.splits.items()}
     image, text = cosines["test"]
@@ -206,5 +208,13 @@ def _centroid_cosines(train: SplitFeatures, split: SplitFeatures, modality: str,
     mean = known.mean(dim=0)
     unit = F.normalize(known - mean, dim=1)
     centroids = torch.zeros(classes, unit.shape[1]).index_add_(0, train.labels.cpu(), unit)
-    cosines: Tensor = F.normalize(rows - mean, dim=1) @ F.normalize(centroids, dim=1).T
+    centred = rows - mean
+    # A length below this is rounding.
+    same = (centred.norm(dim=1) <= 1e-6 * rows.norm(dim=1)).nonzero().flatten().tolist()
+    if same:
+        raise DataError(
+            f"{len(same)} of {len(rows)} {modality} feature vectors equal the mean of the train split, so they have no "
+            f"direction from it and no cosine with a centroid; for example that of {split.ids[same[0]]}"
+        )
+    cosines: Tensor = F.normalize(centred, dim=1) @ F.normalize(centroids, dim=1).T
     return cosines

@@ -30,8 +30,17 @@ from huse_bench.methods import Method
 from huse_bench.results import RunRecord, fingerprint
 from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import CONTROL_SECTION, Tuning
+from huse_bench.training import inert_terms
 
-__all__ = ["RunSpec", "control_fingerprint", "plan_run", "record_control", "record_failure", "record_outcome"]
+__all__ = [
+    "RunSpec",
+    "control_fingerprint",
+    "plan_run",
+    "record_control",
+    "record_control_failure",
+    "record_failure",
+    "record_outcome",
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,34 @@ def record_control(
     control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared, dataset_title: str
 ) -> RunRecord:
     """The record of a control that needs no training, as if it were a run of no steps."""
+    return _control(
+        control,
+        config,
+        data,
+        dataset_title,
+        status="finished",
+        retrieval=evaluated.retrieval,
+        classification=evaluated.classification,
+        training={
+            "steps": 0,
+            "batch_size": 0,
+            "optimizer": "none",
+            "items_seen": 0,
+            "seconds": 0.0,
+            "steps_per_second": 0.0,
+            "losses": {},
+        },
+    )
+
+
+def record_control_failure(
+    control: Control, error: Exception, config: RunConfig, data: Prepared, dataset_title: str
+) -> RunRecord:
+    """The record of a control that cannot be computed on this data."""
+    return _control(control, config, data, dataset_title, status="failed", error=_text(error))
+
+
+def _control(control: Control, config: RunConfig, data: Prepared, dataset_title: str, **fields: Any) -> RunRecord:
     identity = control_fingerprint(control, config, data)
     return _validated(
         config,
@@ -115,18 +152,7 @@ def record_control(
         },
         seed=0,
         config={},
-        status="finished",
-        retrieval=evaluated.retrieval,
-        classification=evaluated.classification,
-        training={
-            "steps": 0,
-            "batch_size": 0,
-            "optimizer": "none",
-            "items_seen": 0,
-            "seconds": 0.0,
-            "steps_per_second": 0.0,
-            "losses": {},
-        },
+        **fields,
     )
 
 
@@ -159,8 +185,10 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "seconds": outcome.trained.seconds,
             "steps_per_second": training.steps / outcome.trained.seconds,
             "losses": outcome.trained.losses,
+            "gradient_steps": outcome.trained.shares.steps,
+            "gradient_shares": outcome.trained.shares.by_term,
         },
-        warnings=_warnings(outcome),
+        warnings=[*_warnings(outcome), *inert_terms(outcome.trained.shares, spec.method.parameters)],
     )
     test = data.splits["test"]
     predictions: dict[str, Any] = {"label": np.asarray(test.labels.cpu()), "group": test.groups}
@@ -172,9 +200,12 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
 
 def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord:
     """The record of a run that has no numbers; an unexpected error keeps its traceback."""
-    text = str(error) if isinstance(error, HuseBenchError) else "".join(traceback.format_exception(error))
     status = "diverged" if isinstance(error, DivergedError) else "failed"
-    return _record(spec, data, status=status, error=text)
+    return _record(spec, data, status=status, error=_text(error))
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, HuseBenchError) else "".join(traceback.format_exception(error))
 
 
 def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:

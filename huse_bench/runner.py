@@ -23,12 +23,14 @@ from huse_bench.records import (
     control_fingerprint,
     plan_run,
     record_control,
+    record_control_failure,
     record_failure,
     record_outcome,
 )
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.run_data import audited, load_data, refuse_other_data
+from huse_bench.training import inert_terms
 from huse_bench.tuning import ParamsFile
 
 __all__ = ["run", "run_config"]
@@ -238,6 +240,8 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
     store.write(record, per_query, predictions)
     speed = config.training.steps / outcome.trained.seconds
     reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s ({speed:.1f} steps/s)")
+    for inert in inert_terms(outcome.trained.shares, spec.method.parameters):
+        reporter.say(f"  {spec.method.title}: {inert}")
     for path in saved:
         reporter.say(f"  saved {path}")
     for problem in notify("huse_bench_run_finished", record=record):
@@ -255,9 +259,16 @@ def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Sto
     for control in CONTROLS:
         identity = control_fingerprint(control, config, data)
         if store.should_run(identity, config.overwrite):
-            evaluated = control.evaluate(data)
-            store.write(record_control(control, evaluated, config, data, title), evaluated.per_query)
-            reporter.say(f"{control.title}: evaluated")
+            try:
+                evaluated = control.evaluate(data)
+                record = record_control(control, evaluated, config, data, title)
+            # As a failing method: a row that says so.
+            except Exception as error:  # noqa: BLE001
+                store.write(record_control_failure(control, error, config, data, title))
+                reporter.say(f"{control.title}: failed: {_reason(error)}")
+            else:
+                store.write(record, evaluated.per_query)
+                reporter.say(f"{control.title}: evaluated")
         asked.add(identity)
     return asked
 

@@ -3,6 +3,7 @@
 import itertools
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import huse_bench as hb
-from huse_bench import controls
+from huse_bench import controls, discovery
 from huse_bench.cli import main
 from huse_bench.components import ClassGraph
 from huse_bench.evaluation import evaluate_retrieval, protocol
@@ -255,6 +256,60 @@ def test_without_the_option_there_are_none(toy, quick_training):
     results = hb.run(["gap"], "toy", training=quick_training, quiet=True)
     assert [row.label for row in results.rows] == ["Gap only"]
     assert len(list((toy / "results/toy/runs").glob("*.json"))) == 1
+
+
+MEANS = '''
+
+class Mean(Toy):
+    """The texts of an item of the test and of the train split are the mean of the train split's."""
+    def load(self):
+        items = super().load()
+        items.text_features.values[0] = items.text_features.values[1:96].mean(axis=0)
+        items.text_features.values[130] = items.text_features.values[:96].mean(axis=0)
+        return items
+
+class Alike(Toy):
+    """All texts are alike."""
+    def load(self):
+        items = super().load()
+        items.text_features.values[:] = items.text_features.values[0]
+        return items
+'''
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reason"),
+    [
+        ("mean", "1 of 32 text feature vectors equal the mean of the train split, .* for example that of item130"),
+        ("alike", "32 of 32 text feature vectors equal the mean of the train split"),
+    ],
+)
+def test_a_control_that_cannot_be_computed_is_a_row_that_says_why(toy, quick_training, capsys, dataset, reason):
+    with (toy.parent / "site/toy_plugins.py").open("a") as file:
+        file.write(MEANS)
+    with (toy.parent / "site/toy_plugins-1.0.dist-info/entry_points.txt").open("a") as file:
+        file.write("[huse_bench.datasets]\nmean = toy_plugins:Mean\nalike = toy_plugins:Alike\n")
+    sys.modules.pop("toy_plugins", None)
+    discovery.refresh()
+    results = hb.run(["gap"], dataset, training=quick_training, controls=True)
+    assert re.search(f"Class centroids: failed: {reason}", capsys.readouterr().err)
+    statuses = {row.label: row.records[0].status for row in results.rows}
+    assert statuses.pop("Class centroids") == "failed"
+    assert statuses == dict.fromkeys(("Gap only", "Chance", "Raw features", "Ceiling", "Gap only, labels shuffled"),
+                                     "finished")  # fmt: skip
+    text = " ".join(render(results).split())
+    assert re.search(f"Class centroids seed 0 failed: {reason}", text)
+    assert "Traceback" not in text
+    for form in ("markdown", "latex", "csv", "json"):
+        assert "Ceiling" in render(results, form)
+
+    # As a run that failed, it is not tried again unless that is asked for.
+    hb.run(["gap"], dataset, training=quick_training, controls=True)
+    assert "Class centroids: failed" not in capsys.readouterr().err
+    hb.run(["gap"], dataset, training=quick_training, controls=True, overwrite="failed")
+    err = capsys.readouterr().err
+    assert "Class centroids: failed" in err
+    assert "Ceiling: evaluated" not in err
 
 
 # Below chance.

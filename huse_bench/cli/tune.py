@@ -87,7 +87,7 @@ def _table(tuned: Sequence[Tuned]) -> str:
         rows.append(
             (
                 result.method.title,
-                len(result.trials),
+                _trials(result),
                 result.failed,
                 _number(result.trials[0].value),
                 "-" if best is None else _number(best.value),
@@ -96,6 +96,11 @@ def _table(tuned: Sequence[Tuned]) -> str:
             )
         )
     return tabulate(rows, headings, tablefmt="simple", disable_numparse=True)
+
+
+def _trials(result: Tuned) -> str:
+    same = result.distinct < len(result.trials) - result.failed
+    return f"{len(result.trials)} ({result.distinct} distinct)" if same else str(len(result.trials))
 
 
 def _number(value: object) -> str:

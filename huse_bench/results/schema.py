@@ -181,6 +181,9 @@ class Training(_Part):
         optimizer: name of the optimiser.
         items_seen: image-text pairs that went through the loss, with repetitions.
         losses: last value of each named term of the loss.
+        gradient_steps: the steps at which the shares were measured; None in records that do not say.
+        gradient_shares: by named term, at each of these steps, the norm of its gradient by the towers' parameters over
+            the sum of these norms; None in records that do not say.
     """
 
     steps: _Count
@@ -190,6 +193,8 @@ class Training(_Part):
     optimizer: str
     items_seen: _Count
     losses: dict[str, float]
+    gradient_steps: tuple[_Count, ...] | None = None
+    gradient_shares: dict[str, tuple[_Share, ...]] | None = None
 
 
 class Tuning(_Part):
@@ -198,6 +203,7 @@ class Tuning(_Part):
     Attributes:
         trials: how many settings were tried.
         failed: how many of them diverged or failed.
+        distinct: how many different results they gave, by all validation metrics; None in records that do not say.
         steps: optimiser steps of one trial.
         batch_size: image-text pairs of one step.
         objective: validation metrics whose mean was maximised.
@@ -209,6 +215,7 @@ class Tuning(_Part):
 
     trials: _Count
     failed: _Count
+    distinct: _Count | None = None
     steps: _Count
     batch_size: _Count
     objective: tuple[str, ...]

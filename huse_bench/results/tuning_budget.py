@@ -41,9 +41,11 @@ def tuning_notes(rows: Sequence[Row]) -> list[str]:
     nothing = f"; {', '.join(without)}: nothing to tune" if without and any(map(_tuned, rows)) else ""
     if not groups:
         return []
+    repeated = [text for row in rows if _tunable(row) and (text := _repeated(row))]
+    also = "".join(f"; {text}" for text in repeated) + nothing
     if len(groups) == 1:
-        return [f"Tuning: {next(iter(groups))}{nothing}."]
-    return [f"Tuning: NOT EQUAL: {'; '.join(f'{text} ({_list(names)})' for text, names in groups.items())}{nothing}."]
+        return [f"Tuning: {next(iter(groups))}{also}."]
+    return [f"Tuning: NOT EQUAL: {'; '.join(f'{text} ({_list(names)})' for text, names in groups.items())}{also}."]
 
 
 def _tunable(row: Row) -> bool:
@@ -66,6 +68,14 @@ def _text(tuning: Tuning | None) -> str:
         f"{tuning.trials:,} trials of {tuning.steps:,} steps of {tuning.batch_size:,} pairs, for the mean of "
         f"{_list(tuning.objective)} on the validation split, seed {tuning.seed}"
     )
+
+
+def _repeated(row: Row) -> str:
+    """How many of a row's trials were another's over again, if any."""
+    tuning = row.records[0].tuning
+    if tuning is None or tuning.distinct is None or tuning.distinct >= tuning.trials - tuning.failed:
+        return ""
+    return f"{row.label}: {tuning.trials:,} trials ({tuning.distinct:,} distinct)"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import build_optimizer, build_schedule
+from huse_bench.training.shares import GradientShares, steps_to_measure
 
 __all__ = ["Progress", "Trained", "train"]
 
@@ -32,10 +33,12 @@ class Trained:
     Attributes:
         seconds: wall time of the steps.
         losses: the loss terms of the last step.
+        shares: what each term gave of the towers' gradient at a few steps.
     """
 
     seconds: float
     losses: dict[str, float]
+    shares: GradientShares
 
 
 def train(
@@ -76,6 +79,7 @@ def train(
     loss.train()
     started = time.perf_counter()
     losses: dict[str, float] = {}
+    shares, measured = GradientShares(), steps_to_measure(config.steps)
     batches = _batches(len(data.labels), config.batch_size, generator)
     for step in range(1, config.steps + 1):
         index = next(batches).to(device)
@@ -86,6 +90,8 @@ def train(
         terms = loss(Batch(image, text, data.labels[index], image_logits, text_logits, graph))
         total = _total(terms, loss, step)
         optimizer.zero_grad()
+        if step in measured:
+            shares.measure(step, terms, model.tower_parameters())
         torch.autograd.backward(total)
         optimizer.step()
         schedule.step()
@@ -98,7 +104,7 @@ def train(
             progress(step, losses if read else None)
     seconds = time.perf_counter() - started
     _check_weights(model, config)
-    return Trained(seconds=seconds, losses=losses)
+    return Trained(seconds=seconds, losses=losses, shares=shares)
 
 
 def _batches(items: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -39,6 +39,7 @@ class MethodLedger(_Part):
         study: sha256 over all that the trials depended on.
         trials: how many ended.
         failed: how many of them diverged or failed.
+        distinct: how many different results they gave; None in files that do not say.
         best_trial: the number of the best, from 1.
         value: its objective.
         default_value: that of the defaults, which are the first trial; None where it failed.
@@ -49,6 +50,7 @@ class MethodLedger(_Part):
     study: str
     trials: int = Field(ge=1)
     failed: int = Field(ge=0)
+    distinct: int | None = Field(default=None, ge=0)
     best_trial: int = Field(ge=1)
     value: float
     default_value: float | None = None
@@ -226,6 +228,7 @@ def _tuning(ledger: Ledger, spent: MethodLedger) -> Tuning:
     return Tuning(
         trials=spent.trials,
         failed=spent.failed,
+        distinct=spent.distinct,
         steps=ledger.training.steps,
         batch_size=ledger.training.batch_size,
         objective=ledger.objective,

@@ -20,6 +20,7 @@ from huse_bench.run_data import load_data
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.params_file import Ledger, MethodLedger, ParamsFile, table_of
 from huse_bench.tuning.plan import given, identity_of, methods_to_tune, space_of
+from huse_bench.tuning.repeats import distinct, repeats
 from huse_bench.tuning.study import Study, Trial, open_journal, require_optuna
 
 __all__ = ["Tuned", "tune"]
@@ -49,6 +50,11 @@ class Tuned:
     def failed(self) -> int:
         """How many trials diverged or failed."""
         return sum(trial.value is None for trial in self.trials)
+
+    @property
+    def distinct(self) -> int:
+        """How many different results the trials gave."""
+        return distinct(self.trials)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,9 @@ def tune(
         _announce(searches, trials, objective, config, reporter)
         _run(searches, trials, objective, config, data, reporter)
         tuned = [Tuned(search.method, tuple(search.ended(trials))) for search in searches]
+    for result in tuned:
+        for sentence in repeats(result.trials):
+            reporter.say(f"{result.method.title}: {sentence}")
     _write(output, terms, searches, tuned, config, locks)
     return tuned, output
 
@@ -254,6 +263,7 @@ def _write(
             study=search.identity,
             trials=len(result.trials),
             failed=result.failed,
+            distinct=result.distinct,
             best_trial=best.number,
             value=best.value,
             default_value=result.trials[0].value,

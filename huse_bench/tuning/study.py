@@ -8,6 +8,7 @@ Optimization) proposes in rounds of four, which learn from all trials of the rou
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -88,28 +89,49 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
     lock = JournalFileOpenLock(str(path))
     try:
         backend = JournalFileBackend(str(path), lock)
-        _cut_torn_line(path, lock)
+        _cut_damaged_end(path, lock)
         try:
             journal = optuna.storages.JournalStorage(backend)
         except (ValueError, KeyError, TypeError) as error:
-            raise ResultsError(
-                f"{path} is no readable journal of trials ({error}); move it away, and the trials are run again"
-            ) from error
+            raise _unreadable(path, error) from error
         yield journal
     finally:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _cut_torn_line(path: Path, lock: Any) -> None:
-    """Cut what a process that was killed while it wrote left at the end; the next line would be glued to it."""
+def _cut_damaged_end(path: Path, lock: Any) -> None:
+    """Cut what a killed process or a power failure left at the end; the next line would be glued to it.
+
+    Raises:
+        ResultsError: for a damaged line before a whole one, since what follows it may depend on it.
+    """
     lock.acquire()
     try:
-        contents = path.read_bytes()
-        if contents and not contents.endswith(b"\n"):
-            with path.open("r+b") as file:
-                file.truncate(contents.rfind(b"\n") + 1)
+        with path.open("r+b") as file:
+            lines = list(file)
+            whole = [number for number, line in enumerate(lines) if _is_whole(line)]
+            kept = whole[-1] + 1 if whole else 0
+            damaged = next((number for number in range(kept) if number not in whole), None)
+            # A first line that ended was not torn: this file is something else.
+            if damaged is None and kept == 0 and lines and lines[0].endswith(b"\n"):
+                damaged = 0
+            if damaged is not None:
+                raise _unreadable(path, f"line {damaged + 1} is damaged")
+            file.truncate(sum(map(len, lines[:kept])))
     finally:
         lock.release()
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith(b"\n") and isinstance(entry, dict) and "op_code" in entry
+
+
+def _unreadable(path: Path, why: object) -> ResultsError:
+    return ResultsError(f"{path} is no readable journal of trials ({why}); move it away, and the trials are run again")
 
 
 class Study:

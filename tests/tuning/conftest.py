@@ -32,11 +32,20 @@ class Outside(Gap):
     space = {"weight": Uniform(2.0, 4.0)}
 
 
+class Deaf(Gap):
+    """Has a hyper-parameter that acts above 3 alone."""
+    title = "Deaf"
+    space = {"weight": Uniform(0.0, 4.0)}
+
+    def forward(self, batch):
+        return {"gap": (1 - (batch.image * batch.text).sum(1)).mean() * (1 if self.weight <= 3 else -1)}
+
+
 class Misspelt(Gap):
     title = "Misspelt"
     space = {"wait": Uniform(0.0, 4.0)}
 '''
-NAMES = ("Tunable", "Picky", "Hopeless", "Outside", "Misspelt")
+NAMES = ("Tunable", "Picky", "Hopeless", "Outside", "Deaf", "Misspelt")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Which trials there are and which hyper-parameters they get, with a formula in place of a training."""
 
+import json
 import random
 import statistics
 import subprocess
@@ -154,21 +155,68 @@ def test_defaults_outside_the_space_are_tried_all_the_same(tmp_path):
     assert len(found) == 12
 
 
-def test_a_torn_last_line_is_cut(tmp_path, whole):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda contents: contents[:-20],
+        lambda contents: contents[:-20] + b"\n",
+        lambda contents: contents[:-20] + bytes(300),
+        lambda contents: contents[:-20] + bytes(300) + b"\n" + bytes(9) + b"\n",
+        lambda contents: contents[:-20] + b"\n\xff\xfe\n5\n{}\n",
+    ],
+    ids=["torn", "torn and ended", "zeros", "zeros and ended", "several lines"],
+)
+def test_a_damaged_end_is_cut(tmp_path, whole, damage):
     work(tmp_path, 4)
     path = tmp_path / "journal.log"
     contents = path.read_bytes()
     # Killed while it wrote trial 4.
-    path.write_bytes(contents[:-20])
+    path.write_bytes(damage(contents))
     assert work(tmp_path, 6) == {number: whole[number] for number in range(1, 7)}
+    entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [entry["user_attrs"]["number"] for entry in entries if "user_attrs" in entry] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_journal_that_cannot_be_read(tmp_path):
-    work(tmp_path, 2)
+def test_zeros_behind_whole_lines_cost_no_trial(tmp_path):
+    work(tmp_path, 4)
     path = tmp_path / "journal.log"
-    path.write_bytes(b"what is this?\n" + path.read_bytes())
-    with pytest.raises(ResultsError, match=r"journal.log is no readable journal of trials .*move it away"):
-        work(tmp_path, 3)
+    contents = path.read_bytes()
+    path.write_bytes(contents + bytes(300))
+    with open_journal(path) as journal:
+        assert list(study(journal, tmp_path).trials()) == [1, 2, 3, 4]
+    assert path.read_bytes().startswith(contents + b"{")
+
+
+@pytest.mark.parametrize("contents", [b"", b'{"op_co', bytes(40)], ids=["empty", "torn", "zeros"])
+def test_a_journal_without_a_whole_line_starts_anew(tmp_path, whole, contents):
+    (tmp_path / "journal.log").write_bytes(contents)
+    assert work(tmp_path, 2) == {number: whole[number] for number in (1, 2)}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("spoilt", [b"what is this?\n", b"\0\0\0\n", b'{"op_code": 4, "stu\n', b'[1, "op_code"]\n'])
+def test_a_damaged_line_before_whole_ones_is_named_and_nothing_is_lost(tmp_path, number, spoilt):
+    work(tmp_path, 3)
+    path = tmp_path / "journal.log"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[number - 1] = spoilt
+    # What a killed process left at the end is no reason to touch the rest.
+    path.write_bytes(b"".join(lines) + b'{"op')
+    before = path.read_bytes()
+    with pytest.raises(
+        ResultsError, match=rf"journal.log is no readable journal of trials \(line {number} is damaged\); move it away"
+    ):
+        work(tmp_path, 4)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("contents", [b"my notes\nof today\n", b"my notes\n", b'{"op_code": 4}\n'])
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path, contents):
+    path = tmp_path / "journal.log"
+    path.write_bytes(contents)
+    with pytest.raises(ResultsError, match=r"journal.log is no readable journal of trials \(.*move it away"):
+        work(tmp_path, 2)
+    assert path.read_bytes() == contents
 
 
 @pytest.mark.parametrize(("module", "package"), [("optuna", "optuna"), ("tomli_w", "tomli-w")])
