@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DIRECTIONS", "scores_from_per_query"]
+__all__ = ["DIRECTIONS", "scores_from_per_query", "shares_of_ideal"]
 
 #: The four retrieval directions, in the order of the paper's tables.
 DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
@@ -18,15 +19,18 @@ DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
 def scores_from_per_query(
     per_query: Mapping[str, Mapping[str, NDArray[np.int64]]],
 ) -> dict[str, dict[str, float]]:
-    """R@K, P@K and HP@K of every direction, from the counts of single queries.
+    """R@K, P@K, HP@K and BHP@K of every direction, from the counts of single queries.
 
     Args:
-        per_query: by direction, the (n,) integer columns ``hits@K`` (same-class items among the top K) and
-            ``hp@K`` (items among the top K in the correct set); other columns are left alone.
+        per_query: by direction, the (n,) integer columns ``hits@K`` (same-class items among the top K),
+            ``hp@K`` (items among the top K in the correct set) and, where there is BHP@K, ``similarity@K`` and
+            ``ideal@K`` (sum of the similarities of the top K, and the greatest there can be); other columns are left
+            alone.
 
     Returns:
         By direction and score name: each ``hits@K`` gives ``R@K`` (share of queries with a hit) and ``P@K``
-        (mean count over K), each ``hp@K`` gives ``HP@K`` (mean count over K).
+        (mean count over K), each ``hp@K`` gives ``HP@K`` (mean count over K), each ``similarity@K`` gives ``BHP@K``
+        (mean of :func:`shares_of_ideal`).
     """
     return {direction: _scores(columns) for direction, columns in per_query.items()}
 
@@ -40,4 +44,17 @@ def _scores(columns: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
             scores[f"P@{k}"] = float(counts.mean()) / int(k)
         elif kind == "hp":
             scores[f"HP@{k}"] = float(counts.mean()) / int(k)
+        elif kind == "similarity":
+            scores[f"BHP@{k}"] = float(shares_of_ideal(counts, columns[f"ideal@{k}"]).mean())
     return scores
+
+
+def shares_of_ideal(similarity: NDArray[np.integer], ideal: NDArray[np.integer]) -> NDArray[np.float64]:
+    """BHP@K of single queries: similarity over ideal, and 0 where nothing in the gallery is similar.
+
+    Args:
+        similarity: (n,) sums over the top K.
+        ideal: (n,) the greatest such sums.
+    """
+    shares: NDArray[np.float64] = similarity / np.maximum(ideal, 1)
+    return shares
