@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DIRECTIONS", "scores_from_per_query", "shares_of_ideal"]
+__all__ = ["DIRECTIONS", "scores_from_per_query"]
 
 #: The four retrieval directions, in the order of the paper's tables.
 DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
@@ -30,7 +30,7 @@ def scores_from_per_query(
     Returns:
         By direction and score name: each ``hits@K`` gives ``R@K`` (share of queries with a hit) and ``P@K``
         (mean count over K), each ``hp@K`` gives ``HP@K`` (mean count over K), each ``similarity@K`` gives ``BHP@K``
-        (mean of :func:`shares_of_ideal`).
+        (mean of its share of ``ideal@K``).
     """
     return {direction: _scores(columns) for direction, columns in per_query.items()}
 
@@ -45,16 +45,6 @@ def _scores(columns: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
         elif kind == "hp":
             scores[f"HP@{k}"] = float(counts.mean()) / int(k)
         elif kind == "similarity":
-            scores[f"BHP@{k}"] = float(shares_of_ideal(counts, columns[f"ideal@{k}"]).mean())
+            # An ideal of 0 has nothing similar in the gallery, which counts as 0.
+            scores[f"BHP@{k}"] = float((counts / np.maximum(columns[f"ideal@{k}"], 1)).mean())
     return scores
-
-
-def shares_of_ideal(similarity: NDArray[np.integer], ideal: NDArray[np.integer]) -> NDArray[np.float64]:
-    """BHP@K of single queries: similarity over ideal, and 0 where nothing in the gallery is similar.
-
-    Args:
-        similarity: (n,) sums over the top K.
-        ideal: (n,) the greatest such sums.
-    """
-    shares: NDArray[np.float64] = similarity / np.maximum(ideal, 1)
-    return shares
