@@ -102,6 +102,8 @@ class RunConfig(BaseModel):
         save_model: write the trained towers and heads as safetensors.
         save_embeddings: write the embeddings of all items as safetensors.
         controls: add the controls to the results: rows that show the floor and the ceiling.
+        protocol: which items a query may find: ``"v2"`` leaves its own group out but for its pair, ``"v1"`` itself
+            alone.
         training: how towers and heads are trained.
         origins: where each value comes from, by dotted name.
     """
@@ -126,6 +128,7 @@ class RunConfig(BaseModel):
     save_model: bool = False
     save_embeddings: bool = False
     controls: bool = False
+    protocol: Literal["v1", "v2"] = "v2"
     training: TrainingConfig = TrainingConfig()
     origins: dict[str, str] = Field(default_factory=dict, repr=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from torch.nn import functional as F
 
 from huse_bench.components import Split
 from huse_bench.errors import DataError
-from huse_bench.evaluation import DIRECTIONS, accuracy, evaluate_retrieval, fit_fusion
-from huse_bench.experiment import HP_KS, RECALL_KS
+from huse_bench.evaluation import DIRECTIONS, Version, accuracy, fit_fusion
+from huse_bench.evaluation.galleries import Galleries, random_hits
+from huse_bench.evaluation.hierarchy import tree_steps
+from huse_bench.evaluation.protocol import groups_of
+from huse_bench.experiment import HP_KS, RECALL_KS, retrieve
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.methods import Method
 from huse_bench.results.arrays import PerQuery
@@ -25,7 +28,7 @@ from huse_bench.results.schema import CONTROL_PREFIX
 
 __all__ = ["CONTROLS", "Control", "Evaluated", "controls_hash", "shuffled_data", "shuffled_method"]
 
-_Floats = NDArray[np.float64]
+_Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,53 +53,54 @@ class Control:
     Attributes:
         name: of its records, as the name of a method.
         title: of its row.
-        evaluate: what it reaches on a dataset.
+        evaluate: what it reaches on a dataset, by a version of the protocol.
     """
 
     name: str
     title: str
-    evaluate: Callable[[Prepared], Evaluated]
+    evaluate: Callable[[Prepared, Version], Evaluated]
 
 
-def chance(data: Prepared) -> Evaluated:
-    """The expected numbers of a random ranking and of a class drawn at random, with the test split's class sizes."""
+def chance(data: Prepared, protocol: Version) -> Evaluated:
+    """The expected numbers of a random ranking and of a class drawn at random, in the galleries of the test split."""
+    found = {}
+    for direction, galleries, own, correct in _by_direction(data, protocol):
+        sizes = galleries.sizes(direction)
+        scores = {f"R@{k}": random_hits(own, sizes, k) for k in RECALL_KS}
+        scores |= {f"HP@{k}": correct[k] / sizes for k in HP_KS}
+        if (tree := tree_steps(data.taxonomy)) is not None:
+            steps, height = tree
+            sums = sum(step * galleries.count(steps == step, direction) for step in range(1, height + 1))
+            ideals = galleries.ideals(steps, height, HP_KS, direction)
+            scores |= {f"BHP@{k}": k * sums / sizes / np.maximum(ideal, 1) for k, ideal in ideals.items()}
+        found[direction] = _means(scores)
+    return Evaluated(found, _accuracies(1 / len(data.class_names)))
 
-    def hit(same: _Floats, gallery: int, k: int) -> _Floats:
-        miss = np.ones_like(same)
-        for drawn in range(k):
-            miss *= np.maximum(gallery - same - drawn, 0) / (gallery - drawn)
-        return 1 - miss
 
-    def share(correct: _Floats, gallery: int, _k: int) -> _Floats:
-        return correct / gallery
-
-    return Evaluated(_by_class(data, hit, share), _accuracies(1 / len(data.class_names)))
-
-
-def ceiling(data: Prepared) -> Evaluated:
+def ceiling(data: Prepared, protocol: Version) -> Evaluated:
     """What a ranking by the true classes reaches: own class first, then the correct sets as they grow.
 
-    It is below 1 where a class or a correct set has fewer test items than there are places.
+    It is below 1 where a gallery has fewer items of a class or a correct set than there are places.
     """
+    found = {}
+    for direction, galleries, own, correct in _by_direction(data, protocol):
+        scores = dict.fromkeys((f"R@{k}" for k in RECALL_KS), (own > 0).astype(np.float64))
+        scores |= {f"HP@{k}": np.minimum(correct[k], k) / k for k in HP_KS}
+        if (tree := tree_steps(data.taxonomy)) is not None:
+            ideals = galleries.ideals(*tree, HP_KS, direction)
+            scores |= {f"BHP@{k}": (ideal > 0).astype(np.float64) for k, ideal in ideals.items()}
+        found[direction] = _means(scores)
+    return Evaluated(found, _accuracies(1.0))
 
-    def hit(same: _Floats, _gallery: int, _k: int) -> _Floats:
-        return (same > 0).astype(np.float64)
 
-    def share(correct: _Floats, _gallery: int, k: int) -> _Floats:
-        return np.minimum(correct, k) / k
-
-    return Evaluated(_by_class(data, hit, share), _accuracies(1.0))
-
-
-def raw_neighbours(data: Prepared) -> Evaluated:
+def raw_neighbours(data: Prepared, protocol: Version) -> Evaluated:
     """Nearest neighbours by the cosine of the features themselves; across modalities only in equal dimensions."""
     test = data.splits["test"]
     image, text = (F.normalize(features.cpu(), dim=1) for features in (test.image, test.text))
     dim = max(image.shape[1], text.shape[1])
     # Zeros change no cosine within a modality, and those between are thrown away.
     padded = [F.pad(rows, (0, dim - rows.shape[1])) for rows in (image, text)]
-    labels = test.labels.cpu()
-    found = evaluate_retrieval(padded[0], padded[1], labels, data.taxonomy, recall_ks=RECALL_KS, hp_ks=HP_KS)
+    found = retrieve(padded[0], padded[1], data, "test", protocol)
     kept = DIRECTIONS if image.shape == text.shape else ("i2i", "t2t")
     return Evaluated(
         {direction: found.scores[direction] for direction in kept},
@@ -104,7 +108,7 @@ def raw_neighbours(data: Prepared) -> Evaluated:
     )
 
 
-def raw_centroids(data: Prepared) -> Evaluated:
+def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
     """Nearest class centroids of the features: an item is embedded as its cosines with the K training centroids.
 
     Features are centred by the mean of the train split and scaled to unit length, each modality by itself. The
@@ -121,14 +125,7 @@ def raw_centroids(data: Prepared) -> Evaluated:
     }
     labels: dict[Split, Tensor] = {name: split.labels.cpu() for name, split in data.splits.items()}
     image, text = cosines["test"]
-    found = evaluate_retrieval(
-        F.normalize(image, dim=1),
-        F.normalize(text, dim=1),
-        labels["test"],
-        data.taxonomy,
-        recall_ks=RECALL_KS,
-        hp_ks=HP_KS,
-    )
+    found = retrieve(F.normalize(image, dim=1), F.normalize(text, dim=1), data, "test", protocol)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
         "image": accuracy(image, labels["test"]),
@@ -177,26 +174,21 @@ def shuffled_data(data: Prepared, seed: int) -> Prepared:
     return replace(data, splits={**data.splits, "train": shuffled})
 
 
-def _by_class(
-    data: Prepared, hit: Callable[[_Floats, int, int], _Floats], share: Callable[[_Floats, int, int], _Floats]
-) -> dict[str, dict[str, float]]:
-    """Scores that depend on the query's class alone, averaged over the queries.
+def _by_direction(data: Prepared, protocol: Version) -> Iterator[tuple[str, Galleries, _Counts, dict[int, _Counts]]]:
+    """Each direction with the test split's galleries, and how many items of each are of the query's class or correct.
 
-    ``hit`` and ``share`` are given (K,) numbers of same-class or correct items in the gallery, its size, and K.
+    The counts are (n,), those of correct items by the K of HP@K.
     """
-    counts = np.bincount(data.splits["test"].labels.cpu().numpy(), minlength=len(data.class_names))
-    items = int(counts.sum())
-    correct = {k: data.taxonomy.correct_sets(k) @ counts for k in HP_KS}
-    scores = {}
+    test, classes = data.splits["test"], len(data.class_names)
+    labels = test.labels.cpu().numpy()
+    galleries = Galleries(labels, groups_of(test.groups, len(labels), protocol), classes)
     for direction in DIRECTIONS:
-        # In-modal rankings leave the query out.
-        own = int(direction[0] == direction[-1])
-        recall = {f"R@{k}": hit(np.maximum(counts - own, 0.0), items - own, k) for k in RECALL_KS}
-        precision = {f"HP@{k}": share(np.maximum(correct[k] - own, 0.0), items - own, k) for k in HP_KS}
-        scores[direction] = {
-            metric: float(counts @ values / items) for metric, values in {**recall, **precision}.items()
-        }
-    return scores
+        own = galleries.count(np.eye(classes, dtype=bool), direction)
+        yield direction, galleries, own, {k: galleries.count(data.taxonomy.correct_sets(k), direction) for k in HP_KS}
+
+
+def _means(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    return {metric: float(values.mean()) for metric, values in scores.items()}
 
 
 def _accuracies(value: float) -> dict[str, float]:

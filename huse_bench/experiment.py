@@ -12,12 +12,12 @@ from torch import Tensor
 
 from huse_bench.components import Split
 from huse_bench.config import TrainingConfig
-from huse_bench.evaluation import Fusion, Retrieval, accuracy, evaluate_retrieval, fit_fusion
+from huse_bench.evaluation import Fusion, Retrieval, Version, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.features import Prepared
 from huse_bench.methods import Method
 from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
 
-__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "run_experiment", "run_trial"]
+__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "retrieve", "run_experiment", "run_trial"]
 
 #: K of the paper's Table 1.
 RECALL_KS = (1, 5, 10)
@@ -91,7 +91,13 @@ class Outcome:
 
 
 def run_experiment(
-    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None = None
+    method: Method,
+    data: Prepared,
+    dataset: str,
+    config: TrainingConfig,
+    seed: int,
+    progress: Progress | None = None,
+    protocol: Version = "v2",
 ) -> Outcome:
     """Train a method and evaluate it; the test split is read once, at the end.
 
@@ -102,6 +108,7 @@ def run_experiment(
         config: how to train.
         seed: of this run.
         progress: told about each step.
+        protocol: of the retrieval, see :func:`huse_bench.evaluation.evaluate_retrieval`.
 
     Raises:
         ConfigError: if the batch is larger than the train split.
@@ -109,13 +116,43 @@ def run_experiment(
     """
     model, trained = _train(method, data, dataset, config, seed, progress)
     embedded = {name: _embed(model, data, name) for name in data.splits}
-    metrics, fusion = _validate(embedded["validation"], data)
+    metrics, fusion = _validate(embedded["validation"], data, protocol)
     classification = None if fusion is None else _classify(embedded["test"], data, fusion)
-    return Outcome(model, trained, embedded, _retrieve(embedded["test"], data, "test"), classification, metrics)
+    retrieval = retrieve(embedded["test"].image, embedded["test"].text, data, "test", protocol)
+    return Outcome(model, trained, embedded, retrieval, classification, metrics)
+
+
+def retrieve(image: Tensor, text: Tensor, data: Prepared, name: Split, protocol: Version) -> Retrieval:
+    """Evaluate embeddings of one split as the tables do.
+
+    Args:
+        image: (n, D) unit rows, one for each item of the split.
+        text: likewise.
+        data: the dataset, with the labels and groups of the items.
+        name: of the split.
+        protocol: of the retrieval.
+    """
+    split = data.splits[name]
+    return evaluate_retrieval(
+        image,
+        text,
+        split.labels.cpu(),
+        data.taxonomy,
+        groups=split.groups,
+        protocol=protocol,
+        recall_ks=RECALL_KS,
+        hp_ks=HP_KS,
+    )
 
 
 def run_trial(
-    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None = None
+    method: Method,
+    data: Prepared,
+    dataset: str,
+    config: TrainingConfig,
+    seed: int,
+    progress: Progress | None = None,
+    protocol: Version = "v2",
 ) -> dict[str, float]:
     """Train a method as :func:`run_experiment` does, and evaluate it on the validation split alone.
 
@@ -126,6 +163,7 @@ def run_trial(
         config: how to train.
         seed: of this trial.
         progress: told about each step.
+        protocol: of the retrieval.
 
     Returns:
         Metrics on the validation split by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``.
@@ -135,7 +173,7 @@ def run_trial(
         DivergedError: if training stops being finite.
     """
     model, _ = _train(method, data, dataset, config, seed, progress)
-    metrics, _ = _validate(_embed(model, data, "validation"), data)
+    metrics, _ = _validate(_embed(model, data, "validation"), data, protocol)
     return metrics
 
 
@@ -164,11 +202,6 @@ def _train(
     return model, trained
 
 
-def _retrieve(embedded: Embedded, data: Prepared, name: Split) -> Retrieval:
-    labels = data.splits[name].labels.cpu()
-    return evaluate_retrieval(embedded.image, embedded.text, labels, data.taxonomy, recall_ks=RECALL_KS, hp_ks=HP_KS)
-
-
 def _streams(dataset: str, method: str, seed: int) -> list[int]:
     """Independent seeds for initial weights, batches and dropout of this (dataset, method, seed)."""
     key = (zlib.crc32(dataset.encode()), zlib.crc32(method.encode()))
@@ -195,11 +228,13 @@ def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
     return Embedded(image, text, image_logits, text_logits)
 
 
-def _validate(validation: Embedded, data: Prepared) -> tuple[dict[str, float], Fusion | None]:
+def _validate(validation: Embedded, data: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
     """Metrics on the validation split, and the fusion fitted there, where the method has a classifier."""
     metrics = {
         f"{direction} {name}": value
-        for direction, scores in _retrieve(validation, data, "validation").scores.items()
+        for direction, scores in retrieve(
+            validation.image, validation.text, data, "validation", protocol
+        ).scores.items()
         for name, value in scores.items()
     }
     if validation.image_logits is None or validation.text_logits is None:

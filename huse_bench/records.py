@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.controls import CONTROLS, Control, Evaluated, controls_hash
 from huse_bench.discovery import collect
 from huse_bench.errors import DivergedError, HuseBenchError
-from huse_bench.evaluation import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
+from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
 from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
 from huse_bench.features import Prepared
 from huse_bench.methods import Method
@@ -35,6 +34,7 @@ from huse_bench.training import inert_terms
 __all__ = [
     "RunSpec",
     "control_fingerprint",
+    "items_of",
     "plan_run",
     "record_control",
     "record_control_failure",
@@ -188,14 +188,22 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "gradient_steps": outcome.trained.shares.steps,
             "gradient_shares": outcome.trained.shares.by_term,
         },
-        warnings=[*_warnings(outcome), *inert_terms(outcome.trained.shares, spec.method.parameters)],
+        warnings=[
+            *_warnings(outcome, len(data.splits["test"].labels)),
+            *inert_terms(outcome.trained.shares, spec.method.parameters),
+        ],
     )
-    test = data.splits["test"]
-    predictions: dict[str, Any] = {"label": np.asarray(test.labels.cpu()), "group": test.groups}
+    predictions = items_of(data)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
         predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}
     return record, outcome.retrieval.per_query, predictions
+
+
+def items_of(data: Prepared) -> dict[str, Any]:
+    """Labels and groups of the test items, as they are stored beside a record."""
+    test = data.splits["test"]
+    return {"label": np.asarray(test.labels.cpu()), "group": test.groups}
 
 
 def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord:
@@ -263,7 +271,7 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
                 "taxonomy_hash": data.taxonomy.hash,
             },
             "preset": run.preset,
-            "protocol": protocol(data.taxonomy, HP_KS, RECALL_KS, _class_counts(data)),
+            "protocol": _protocol(run, data),
             "provenance": provenance,
             "audit": data.audit,
             "created": datetime.now(UTC),
@@ -284,20 +292,28 @@ def _identity(
         },
         "method": method,
         "training": training,
-        "protocol": [RECALL_PROTOCOL, HP_PROTOCOL, CLASSIFICATION_PROTOCOL, list(RECALL_KS), list(HP_KS)],
+        "protocol": [
+            RECALL_PROTOCOL[config.protocol],
+            HP_PROTOCOL[config.protocol],
+            BHP_PROTOCOL,
+            CLASSIFICATION_PROTOCOL,
+            list(RECALL_KS),
+            list(HP_KS),
+        ],
         "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
     }
 
 
-def _class_counts(data: Prepared) -> NDArray[np.int64]:
-    return np.bincount(np.asarray(data.splits["test"].labels.cpu()), minlength=len(data.class_names))
+def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
+    test = data.splits["test"]
+    return protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels.cpu(), test.groups, config.protocol)
 
 
-def _warnings(outcome: Outcome) -> list[str]:
+def _warnings(outcome: Outcome, queries: int) -> list[str]:
     unreachable = outcome.retrieval.unreachable_queries
     if not unreachable:
         return []
-    return [f"{unreachable} test queries are the only item of their class, so in-modal retrieval cannot hit"]
+    return [f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"]
 
 
 @cache

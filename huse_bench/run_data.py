@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -11,6 +12,7 @@ import torch
 from huse_bench.components import Items, Split
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
+from huse_bench.evaluation import RECALL_PROTOCOL
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
 from huse_bench.progress import Reporter
@@ -43,7 +45,7 @@ def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepar
 
 
 def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:
-    """Refuse a results folder that has runs which no table could show beside those on this data.
+    """Refuse a results folder that has runs which no table could show beside those on this data, by this protocol.
 
     Args:
         known: the records of the folder.
@@ -51,10 +53,18 @@ def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunCon
         config: names the dataset and the folder.
 
     Raises:
-        ResultsError: where items, features or taxonomy differ.
+        ResultsError: where items, features, taxonomy or protocol differ.
     """
     for record in known:
         other = record.dataset
+        counted = record.protocol.get("recall")
+        if counted in RECALL_PROTOCOL.values() and counted != RECALL_PROTOCOL[config.protocol]:
+            version = next(name for name, known in RECALL_PROTOCOL.items() if known == counted)
+            raise ResultsError(
+                f"the results folder {config.results_folder} holds runs by protocol {version}, and these are by "
+                f"{config.protocol} ({config.origin('protocol')}), which no table could show together; choose another "
+                f"folder with --results, or --protocol {version}"
+            )
         if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
             before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
             after = ", ".join(data.backbones.values())
@@ -98,17 +108,33 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
+def _largest_group(items: Items, split: str) -> tuple[str, int]:
+    """Name and size of the largest group of a split; items without groups are groups of one."""
+    if items.groups is None:
+        return "", 1
+    inside = (group for group, place in zip(items.groups, items.splits, strict=True) if place == split)
+    return Counter(inside).most_common(1)[0]
+
+
 def _check_sizes(items: Items, config: RunConfig) -> None:
     """Raise UsageError where the splits are too small for the tables or the batches."""
     counts = {name: int((items.splits == name).sum()) for name in get_args(Split)}
-    smallest = min(("validation", "test"), key=lambda name: counts[name])
-    gallery = counts[smallest] - 1
     needed = max(*RECALL_KS, *HP_KS)
-    if gallery < needed:
-        raise DataError(
-            f"the {smallest} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
-            f"and the tables need K = {needed}; give that split at least {needed + 1} items"
-        )
+    for split in ("validation", "test"):
+        gallery = counts[split] - 1
+        if gallery < needed:
+            raise DataError(
+                f"the {split} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
+                f"and the tables need K = {needed}; give that split at least {needed + 1} items"
+            )
+        group, size = _largest_group(items, split)
+        if config.protocol == "v2" and counts[split] - size < needed:
+            raise DataError(
+                f"the {split} split of {config.dataset!r} has {counts[split]} items, of which {size} are the group "
+                f"{group!r}: that leaves its queries a gallery of {counts[split] - size} items outside their group, "
+                f"and the tables need K = {needed}; give that split more groups, make the groups smaller, or use "
+                "--protocol v1, which does not heed them"
+            )
     size = config.training.batch_size
     if size > counts["train"]:
         raise ConfigError(

@@ -21,6 +21,7 @@ from huse_bench.progress import Reporter
 from huse_bench.records import (
     RunSpec,
     control_fingerprint,
+    items_of,
     plan_run,
     record_control,
     record_control_failure,
@@ -58,6 +59,7 @@ def run(
     save_model: bool | None = None,
     save_embeddings: bool | None = None,
     controls: bool | None = None,
+    protocol: str | None = None,
     quiet: bool = False,
 ) -> Results:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
@@ -90,6 +92,8 @@ def run(
         controls: add rows that show the floor and the ceiling, in a section of their own (False): chance, the raw
             features, their class centroids, what the true classes would give, and each method trained with the first
             seed on shuffled labels.
+        protocol: which items a query may find: ``"v2"`` leaves the query's own group out, but for its pair in the
+            other modality, ``"v1"`` the query alone (``"v2"``).
         quiet: show neither progress nor notices.
 
     Returns:
@@ -123,6 +127,7 @@ def run(
         "save_model": save_model,
         "save_embeddings": save_embeddings,
         "controls": controls,
+        "protocol": protocol,
     }
     given = {name: value for name, value in options.items() if value is not None}
     return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
@@ -222,7 +227,9 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
     started = time.perf_counter()
     try:
         with reporter.run(label, config.training.steps) as step:
-            outcome = run_experiment(spec.method, data, config.dataset, config.training, spec.seed, step)
+            outcome = run_experiment(
+                spec.method, data, config.dataset, config.training, spec.seed, step, config.protocol
+            )
         record, per_query, predictions = record_outcome(spec, outcome, data)
         saved = []
         if config.save_model:
@@ -260,14 +267,14 @@ def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Sto
         identity = control_fingerprint(control, config, data)
         if store.should_run(identity, config.overwrite):
             try:
-                evaluated = control.evaluate(data)
+                evaluated = control.evaluate(data, config.protocol)
                 record = record_control(control, evaluated, config, data, title)
             # As a failing method: a row that says so.
             except Exception as error:  # noqa: BLE001
                 store.write(record_control_failure(control, error, config, data, title))
                 reporter.say(f"{control.title}: failed: {_reason(error)}")
             else:
-                store.write(record, evaluated.per_query)
+                store.write(record, evaluated.per_query, None if evaluated.per_query is None else items_of(data))
                 reporter.say(f"{control.title}: evaluated")
         asked.add(identity)
     return asked

@@ -14,7 +14,7 @@ import huse_bench as hb
 from huse_bench import controls, discovery
 from huse_bench.cli import main
 from huse_bench.components import ClassGraph
-from huse_bench.evaluation import evaluate_retrieval, protocol
+from huse_bench.evaluation import evaluate_retrieval, lcs_height_similarity, protocol
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.results import Results, load_results, render
@@ -27,7 +27,7 @@ TREE = [("life", "animal"), ("life", "tree"), ("animal", "cat"), ("animal", "dog
 NAMES = ["cat", "dog", "oak", "elm"]
 
 
-def prepared(counts, *, dims=(6, 5), seed=0):
+def prepared(counts, *, dims=(6, 5), seed=0, groups=None):
     """Random features of classes of the given sizes, the same in each split."""
     rng = np.random.default_rng(seed)
     labels = torch.from_numpy(np.repeat(np.arange(4), counts))
@@ -40,12 +40,18 @@ def prepared(counts, *, dims=(6, 5), seed=0):
                 for c in centers
             ),
             labels,
-            np.arange(len(labels)),
+            np.arange(len(labels)) if groups is None else np.array(groups),
         )
         for name in ("train", "validation", "test")
     }
     taxonomy = hb.Taxonomy.from_edges(TREE, classes=NAMES)
     return Prepared(splits, NAMES, ClassGraph(torch.eye(4)), taxonomy, "hash", {})
+
+
+def gallery_of(data, query, direction):
+    groups = data.splits["test"].groups
+    pair = direction == "i2t"
+    return [item for item in range(len(groups)) if groups[item] != groups[query] or (pair and item == query)]
 
 
 def brute_force(data, order, ks=(2,)):
@@ -54,7 +60,7 @@ def brute_force(data, order, ks=(2,)):
     sums = {}
     for direction in ("i2i", "i2t"):
         for query, label in enumerate(labels):
-            gallery = [item for item in range(len(labels)) if direction == "i2t" or item != query]
+            gallery = gallery_of(data, query, direction)
             rankings = [[labels[item] for item in ranking] for ranking in order(query, gallery)]
             for k in ks:
                 correct = data.taxonomy.correct_set(label, k)
@@ -74,15 +80,55 @@ def small(monkeypatch):
 
 
 def test_chance_is_the_mean_over_all_rankings(small):
-    found = controls.chance(small).retrieval
+    found = controls.chance(small, "v2").retrieval
     expected = brute_force(small, lambda _, gallery: itertools.permutations(gallery), ks=(1, 2))
     for (direction, metric), value in expected.items():
         assert found[direction][metric] == pytest.approx(value), (direction, metric)
 
 
+# The third cat is of a group with the dog, and the oak is in one with the elm.
+GROUPS = [0, 0, 1, 1, 2, 2]
+
+
+def similarities(data, query, items):
+    table = lcs_height_similarity(data.taxonomy)
+    labels = data.splits["test"].labels.tolist()
+    return [table[labels[query], labels[item]] for item in items]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("groups", [None, GROUPS, [0, 1, 1, 1, 2, 3]])
+def test_chance_with_groups_is_the_mean_over_all_rankings(groups):
+    data = prepared([3, 1, 1, 1], groups=groups)
+    found = controls.chance(data, "v2").retrieval
+    expected = brute_force(data, lambda _, gallery: itertools.permutations(gallery), ks=(1, 2))
+    for (direction, metric), value in expected.items():
+        assert found[direction][metric] == pytest.approx(value), (direction, metric)
+    for direction in ("i2i", "i2t"):
+        ratios = []
+        for query in range(6):
+            gallery = gallery_of(data, query, direction)
+            ideal = sum(sorted(similarities(data, query, gallery))[-2:])
+            sums = [sum(similarities(data, query, two)) for two in itertools.permutations(gallery, 2)]
+            ratios.append(np.mean(sums) / ideal if ideal else 0)
+        assert found[direction]["BHP@2"] == pytest.approx(np.mean(ratios))
+
+
+def test_groups_count_for_nothing_in_the_first_protocol(small):
+    grouped = prepared([3, 1, 1, 1], groups=GROUPS)
+    for control in (controls.chance, controls.ceiling):
+        assert control(grouped, "v1").retrieval == control(small, "v2").retrieval
+        assert control(grouped, "v2").retrieval != control(small, "v2").retrieval
+    grouped = prepared([7, 5, 4, 4], groups=np.arange(20) // 3)
+    alone = prepared([7, 5, 4, 4])
+    for control in (controls.raw_neighbours, controls.raw_centroids):
+        assert control(grouped, "v1").retrieval == control(alone, "v2").retrieval
+        assert control(grouped, "v2").retrieval != control(alone, "v2").retrieval
+
+
 def test_chance_by_hand(small):
     """Three cats of six: another cat is 2 of the other 5 items; across modalities the pair stays in."""
-    found = controls.chance(small)
+    found = controls.chance(small, "v2")
     assert found.retrieval["i2i"]["R@1"] == pytest.approx(3 / 6 * 2 / 5)
     assert found.retrieval["i2t"]["R@1"] == pytest.approx(3 / 6 * 3 / 6 + 3 / 6 * 1 / 6)
     assert found.retrieval["t2i"] == found.retrieval["i2t"]
@@ -92,28 +138,31 @@ def test_chance_by_hand(small):
 
 def test_chance_across_modalities_is_that_of_the_protocol():
     data = prepared([7, 5, 4, 4])
-    levels = protocol(data.taxonomy, HP_KS, RECALL_KS, [7, 5, 4, 4])["chance"]
-    found = controls.chance(data).retrieval["i2t"]
+    levels = protocol(data.taxonomy, HP_KS, RECALL_KS, data.splits["test"].labels)["chance"]
+    found = controls.chance(data, "v2").retrieval["i2t"]
     assert {f"R@{k}": found[f"R@{k}"] for k in RECALL_KS} == pytest.approx(
         {f"R@{k}": levels[f"R@{k}"] for k in RECALL_KS}
     )
     # Those of HP@K are of classes of equal sizes.
     equal = prepared([5, 5, 5, 5])
-    found = controls.chance(equal).retrieval["i2t"]
+    found = controls.chance(equal, "v2").retrieval["i2t"]
     assert {f"HP@{k}": found[f"HP@{k}"] for k in HP_KS} == pytest.approx(
         {name: level for name, level in levels.items() if name.startswith("HP")}
     )
 
 
-def test_the_ceiling_is_the_best_of_all_rankings(small):
-    found = controls.ceiling(small).retrieval
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("groups", [None, GROUPS, [0, 1, 1, 1, 2, 3]])
+def test_the_ceiling_is_the_best_of_all_rankings(groups):
+    small = prepared([3, 1, 1, 1], groups=groups)
+    found = controls.ceiling(small, "v2").retrieval
     for k in (1, 2):
         best = {}
         for direction in ("i2i", "i2t"):
             values = {"R": [], "HP": []}
             labels = small.splits["test"].labels.tolist()
             for query, label in enumerate(labels):
-                gallery = [labels[i] for i in range(6) if direction == "i2t" or i != query]
+                gallery = [labels[i] for i in gallery_of(small, query, direction)]
                 correct = small.taxonomy.correct_set(label, k)
                 tops = list(itertools.permutations(gallery, k))
                 values["R"].append(max(label in top for top in tops))
@@ -126,7 +175,7 @@ def test_the_ceiling_is_the_best_of_all_rankings(small):
 
 def test_no_embedding_is_above_the_ceiling():
     data = prepared([18, 1, 1, 1])
-    ceiling = controls.ceiling(data).retrieval
+    ceiling = controls.ceiling(data, "v2").retrieval
     # Its true class is all that an item of this oracle shows.
     rows = torch.eye(4)[data.splits["test"].labels]
     oracle = evaluate_retrieval(rows, rows, data.splits["test"].labels, data.taxonomy).scores
@@ -156,7 +205,7 @@ def unit(values):
 @pytest.mark.parametrize(("dims", "directions"), [((6, 5), {"i2i", "t2t"}), ((6, 6), {"i2i", "i2t", "t2i", "t2t"})])
 def test_raw_features_across_modalities_only_in_equal_dimensions(dims, directions):
     data = prepared([7, 5, 4, 4], dims=dims)
-    found = controls.raw_neighbours(data)
+    found = controls.raw_neighbours(data, "v2")
     test = data.splits["test"]
     image, text, labels = unit(test.image.numpy()), unit(test.text.numpy()), test.labels.numpy()
     assert set(found.retrieval) == set(found.per_query) == directions
@@ -169,7 +218,7 @@ def test_raw_features_across_modalities_only_in_equal_dimensions(dims, direction
 
 def test_class_centroids_by_numpy():
     data = prepared([7, 5, 4, 4])
-    found = controls.raw_centroids(data)
+    found = controls.raw_centroids(data, "v2")
     train, test = data.splits["train"], data.splits["test"]
     cosines = {}
     for name in ("image", "text"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["data_options", "plugins_dir_option"]
+__all__ = ["data_options", "plugins_dir_option", "protocol_option"]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,6 +40,15 @@ def plugins_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
         expose_value=False,
         is_eager=True,
         help="Folder of plugins that are single files (my_loss.py); also HUSE_BENCH_PLUGINS_DIR.",
+    )(command)
+
+
+def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--protocol``, which says what a query may find."""
+    return click.option(
+        "--protocol",
+        metavar="v1|v2",
+        help="What a query may find: none of its group but its pair (v2), or all but itself (v1); default: v2.",
     )(command)
 
 

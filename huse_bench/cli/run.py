@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option
 
 __all__ = ["method_names", "run"]
 
@@ -53,6 +53,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
     type=click.Choice(["never", "failed", "always"]),
     help="Which runs that have a record are run again; default: never.",
 )
+@protocol_option
 @click.option("--controls", is_flag=True, default=None, help="Add floors and ceilings: chance, raw features and more.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
 @click.option("--save-model", is_flag=True, default=None, help="Write trained towers and heads as safetensors.")

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from huse_bench.results import Format, Results
+    from huse_bench.results.tables import HierarchicalPrecision
 
 __all__ = ["print_tables", "tables"]
 
@@ -62,12 +63,23 @@ def print_tables(
 @click.option(
     "--table", "numbers", type=click.Choice(["1", "2", "3"]), multiple=True, help="Only this table; may be repeated."
 )
-def tables(dataset: str, results: Path | None, format_: str, published: str | None, numbers: tuple[str, ...]) -> None:
+@click.option(
+    "--hp",
+    type=click.Choice(["devise", "barz"]),
+    default="devise",
+    show_default=True,
+    help="Whose hierarchical precision Table 2 shows: DeViSE's (HP@K), or Barz and Denzler's (BHP@K).",
+)
+def tables(
+    dataset: str, results: Path | None, format_: str, published: str | None, numbers: tuple[str, ...], hp: str
+) -> None:
     """Print the tables of finished runs, in the layout of the paper's Tables 1-3."""
     # Pandas and pyarrow load only once the command line was understood.
     from huse_bench.results import load_results  # noqa: PLC0415
 
-    loaded = load_results(results if results is not None else Path("results") / dataset)
+    loaded = load_results(
+        results if results is not None else Path("results") / dataset, cast("HierarchicalPrecision", hp)
+    )
     for problem in loaded.problems:
         click.echo(f"huse-bench: left out: {problem}", err=True)
     print_tables(loaded, cast("Format", format_), published, numbers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option
 from huse_bench.cli.run import method_names
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
     metavar="A,B,...",
     help="Validation metrics whose mean is maximised; default: R@1 of the four directions and fusion accuracy.",
 )
+@protocol_option
 @click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
 @data_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")

@@ -16,19 +16,28 @@ from huse_bench.evaluation.classification import (
 )
 from huse_bench.evaluation.hierarchy import hierarchical_precision, lcs_height_similarity, wu_palmer_similarity
 from huse_bench.evaluation.metrics import hp_at_k, precision_at_k, recall_at_k
-from huse_bench.evaluation.protocol import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
+from huse_bench.evaluation.protocol import (
+    BHP_PROTOCOL,
+    CLASSIFICATION_PROTOCOL,
+    HP_PROTOCOL,
+    RECALL_PROTOCOL,
+    Version,
+    protocol,
+)
 from huse_bench.evaluation.scores import DIRECTIONS, scores_from_per_query
 
 if TYPE_CHECKING:
     from huse_bench.evaluation.retrieval import Retrieval, evaluate_retrieval
 
 __all__ = [
+    "BHP_PROTOCOL",
     "CLASSIFICATION_PROTOCOL",
     "DIRECTIONS",
     "HP_PROTOCOL",
     "RECALL_PROTOCOL",
     "Fusion",
     "Retrieval",
+    "Version",
     "accuracy",
     "choose_fusion_weight",
     "evaluate_retrieval",

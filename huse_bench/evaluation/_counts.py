@@ -59,6 +59,23 @@ def correct_counts(
     return dict(zip(depths, counts, strict=True))
 
 
+def similarity_sums(
+    query: NDArray[np.int64], retrieved: NDArray[np.int64], steps: NDArray[np.int64], ks: Sequence[int]
+) -> dict[int, NDArray[np.int64]]:
+    """(n,) sum of the similarities of the top K, for every K.
+
+    Args:
+        query: (n,) class indices.
+        retrieved: (n, at least the largest K) class indices.
+        steps: (classes, classes) similarities.
+        ks: ascending.
+    """
+    depths = np.array(ks, dtype=np.int64)
+    sums = np.empty((len(depths), len(query)), dtype=np.int64)
+    _similarity_sums(query, retrieved, steps, depths, sums)
+    return dict(zip(depths.tolist(), sums, strict=True))
+
+
 @njit(cache=True)
 def _first_hits(query: NDArray[np.int64], retrieved: NDArray[np.int64], ranks: NDArray[np.int64]) -> None:
     for i in range(len(query)):
@@ -102,3 +119,21 @@ def _correct_counts(
             totals[j] = total
         for level in range(len(depths)):
             counts[level, i] = totals[depths[level] - 1] >> np.uint64(width * level) & mask
+
+
+@njit(cache=True)
+def _similarity_sums(
+    query: NDArray[np.int64],
+    retrieved: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    depths: NDArray[np.int64],
+    sums: NDArray[np.int64],
+) -> None:
+    for i in range(len(query)):
+        total = 0
+        start = 0
+        for level in range(len(depths)):
+            for j in range(start, depths[level]):
+                total += steps[query[i], retrieved[i, j]]
+            start = depths[level]
+            sums[level, i] = total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from huse_bench.taxonomy import Taxonomy
 
-__all__ = ["hierarchical_precision", "lcs_height_similarity", "wu_palmer_similarity"]
+__all__ = ["hierarchical_precision", "lcs_height_similarity", "lcs_steps", "tree_steps", "wu_palmer_similarity"]
 
 
 def hierarchical_precision(
@@ -93,15 +94,42 @@ def lcs_height_similarity(taxonomy: Taxonomy) -> NDArray[np.float64]:
     Raises:
         DataError: if a node has two parents or there are two roots.
     """
+    similarities, height = lcs_steps(taxonomy)
+    return similarities / height
+
+
+# Of the classes alone, and the same for every evaluation of a run.
+@lru_cache(maxsize=8)
+def lcs_steps(taxonomy: Taxonomy) -> tuple[NDArray[np.int64], int]:
+    """:func:`lcs_height_similarity` in whole steps of one over the tree's height, so that sums of it are exact.
+
+    Args:
+        taxonomy: a tree.
+
+    Returns:
+        (K, K) from 0 to the height, not to be written to, and the height.
+
+    Raises:
+        DataError: if a node has two parents or there are two roots.
+    """
     parents, root = _tree(taxonomy)
     heights: dict[Hashable, int] = {}
     for node in (*parents, root):
         for height, ancestor in enumerate(_lineage(node, parents)):
             heights[ancestor] = max(height, heights.get(ancestor, 0))
     lowest = _lowest_common_ancestors(taxonomy, parents)
-    similarities = np.array([[1 - heights[node] / heights[root] for node in row] for row in lowest])
-    np.fill_diagonal(similarities, 1.0)
-    return similarities
+    steps = np.array([[heights[root] - heights[node] for node in row] for row in lowest], dtype=np.int64)
+    np.fill_diagonal(steps, heights[root])
+    steps.flags.writeable = False
+    return steps, heights[root]
+
+
+def tree_steps(taxonomy: Taxonomy) -> tuple[NDArray[np.int64], int] | None:
+    """:func:`lcs_steps`, or None where the taxonomy is no tree."""
+    try:
+        return lcs_steps(taxonomy)
+    except DataError:
+        return None
 
 
 def wu_palmer_similarity(taxonomy: Taxonomy) -> NDArray[np.float64]:

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from huse_bench.errors import DataError
-from huse_bench.evaluation._arrays import as_labels, check_ks
+from huse_bench.evaluation._arrays import as_array, as_labels, check_ks
+from huse_bench.evaluation.galleries import Galleries, random_hits
+from huse_bench.evaluation.hierarchy import lcs_steps
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from huse_bench.taxonomy import Taxonomy
 
-__all__ = ["CLASSIFICATION_PROTOCOL", "HP_PROTOCOL", "RECALL_PROTOCOL", "protocol"]
+__all__ = [
+    "BHP_PROTOCOL",
+    "CLASSIFICATION_PROTOCOL",
+    "HP_PROTOCOL",
+    "RECALL_PROTOCOL",
+    "Version",
+    "groups_of",
+    "protocol",
+]
+
+#: Which items a query may find: with ``"v1"`` all but itself, with ``"v2"`` none of its own group but its pair.
+Version = Literal["v1", "v2"]
 
 #: R@K: share of queries with at least one item of their class among the top K. Every test item is a query and
-#: the gallery is the whole test split; in-modal rankings leave the query out by its index, cross-modal ones keep
-#: its pair; equal similarities are in the order of their gallery index.
-RECALL_PROTOCOL = "class-hit-rate/self-excluded-by-index/ties-by-index/v1"
+#: the gallery is the test split; equal similarities are in the order of their gallery index. With v1, in-modal
+#: rankings leave the query out by its index and cross-modal ones keep its pair; with v2 the other items of the
+#: query's own group are left out of both.
+RECALL_PROTOCOL: Mapping[Version, str] = {
+    "v1": "class-hit-rate/self-excluded-by-index/ties-by-index/v1",
+    "v2": "class-hit-rate/own-group-excluded-but-its-pair/ties-by-index/v2",
+}
 
 #: HP@K: number of the top K items (not of distinct classes) whose class is in the correct set of the query's
 #: class at depth K, over K. The set grows by whole shells of the taxonomy and holds the own class. Same rankings
 #: as R@K.
-HP_PROTOCOL = "devise-shells/item-level/own-class-counts/denominator-k/v1"
+HP_PROTOCOL: Mapping[Version, str] = {
+    "v1": "devise-shells/item-level/own-class-counts/denominator-k/v1",
+    "v2": "devise-shells/item-level/own-class-counts/denominator-k/v2",
+}
+
+#: BHP@K: sum of the class similarities of the top K items, over the greatest sum that the query's gallery allows.
+#: Same rankings as R@K.
+BHP_PROTOCOL = "barz-denzler/lcs-height/ideal-of-own-gallery/v1"
 
 #: Accuracy: share of items whose largest score is that of their class, the lower index winning ties. Each modality's
 #: scores are divided by the temperature of greatest validation likelihood. Fused scores are the weighted mean of the
@@ -35,7 +61,9 @@ def protocol(
     taxonomy: Taxonomy,
     hp_ks: Sequence[int] = (2, 5, 10),
     recall_ks: Sequence[int] = (1, 5, 10),
-    class_counts: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    version: Version = "v2",
 ) -> dict[str, Any]:
     """What a record has to say for its scores to be comparable with another's.
 
@@ -43,42 +71,81 @@ def protocol(
         taxonomy: what HP@K is measured against.
         hp_ks: the K of HP@K.
         recall_ks: the K of R@K.
-        class_counts: (K,) number of test items of each class; gives the chance levels of R@K.
+        labels: (n,) class indices of the test items; gives the chance levels of R@K and who cannot miss.
+        groups: (n,) group numbers of the test items; None where each is a group of its own.
+        version: of the protocol.
 
     Returns:
-        A mapping that can be written as JSON: the protocol ids (``recall``, ``hp``, ``classification``), the
-        ``taxonomy`` hash, the number of ``classes``, the ``mean_set_size`` by K, and the ``chance`` of ``HP@K``
-        (classes equally frequent) and, with counts, of ``R@K`` (cross-modal, a random order of the test split).
+        A mapping that can be written as JSON: the protocol ids (``recall``, ``hp``, ``bhp``, ``classification``; that
+        of BHP@K says why not where the taxonomy is no tree), the ``taxonomy`` hash, the number of ``classes``, the
+        ``mean_set_size`` by K, and the ``chance`` of ``HP@K`` (classes equally frequent) and, with labels, of ``R@K``
+        (cross-modal, a random order of each query's gallery). With labels also ``cannot_miss``: by K, the share of
+        queries whose correct set is all classes.
 
     Raises:
-        DataError: if a K is below 1, or the counts do not fit.
+        DataError: if a K is below 1 or above what a gallery holds, or labels, groups or version do not fit.
     """
     check_ks([*hp_ks, *recall_ks])
-    chance = {f"HP@{k}": taxonomy.chance(k) for k in hp_ks}
-    if class_counts is not None:
-        counts = as_labels("class_counts", class_counts, 1).tolist()
-        if len(counts) != len(taxonomy.classes):
-            raise DataError(f"class_counts has {len(counts)} entries for {len(taxonomy.classes)} classes")
-        chance |= {f"R@{k}": _chance_recall(counts, k) for k in recall_ks}
-    return {
-        "recall": RECALL_PROTOCOL,
-        "hp": HP_PROTOCOL,
+    check_version(version)
+    known: dict[str, Any] = {
+        "recall": RECALL_PROTOCOL[version],
+        "hp": HP_PROTOCOL[version],
+        "bhp": _bhp(taxonomy),
         "classification": CLASSIFICATION_PROTOCOL,
         "taxonomy": taxonomy.hash,
         "classes": len(taxonomy.classes),
         "mean_set_size": {str(k): taxonomy.mean_set_size(k) for k in hp_ks},
-        "chance": chance,
+        "chance": {f"HP@{k}": taxonomy.chance(k) for k in hp_ks},
     }
+    if labels is not None:
+        indices = as_labels("labels", labels, 1, len(taxonomy.classes))
+        galleries = Galleries(indices, groups_of(groups, len(indices), version), len(taxonomy.classes))
+        known["cannot_miss"] = {
+            str(k): float((taxonomy.correct_sets(k).sum(axis=1) == len(taxonomy.classes))[indices].mean())
+            for k in hp_ks
+        }
+        same = galleries.count(np.eye(len(taxonomy.classes), dtype=bool), "i2t")
+        sizes = galleries.sizes("i2t")
+        if max(recall_ks) > sizes.min():
+            raise DataError(
+                f"K={max(recall_ks)} is more than the {sizes.min()} test items that a query may find: use a smaller K"
+            )
+        known["chance"] |= {f"R@{k}": float(random_hits(same, sizes, k).mean()) for k in recall_ks}
+    return known
 
 
-def _chance_recall(counts: Sequence[int], k: int) -> float:
-    items = sum(counts)
-    if k > items:
-        raise DataError(f"K={k} is more than the {items} test items of class_counts: use a smaller K")
-    hit = 0.0
-    for count in counts:
-        miss = 1.0
-        for drawn in range(k):
-            miss *= max(items - count - drawn, 0) / (items - drawn)
-        hit += count / items * (1 - miss)
-    return hit
+def groups_of(groups: ArrayLike | None, items: int, version: Version) -> NDArray[np.int64] | None:
+    """The groups that this version of the protocol heeds.
+
+    Args:
+        groups: (items,) numbers, equal for items of one group, or None.
+        items: how many there are.
+        version: of the protocol.
+
+    Returns:
+        (items,) int64; None where each item is a group of its own, as for ``"v1"`` it is.
+
+    Raises:
+        DataError: for another number of groups, numbers that are no integers, or an unknown version.
+    """
+    check_version(version)
+    if groups is None or version == "v1":
+        return None
+    numbers = as_array(groups)
+    if numbers.shape != (items,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise DataError(f"groups must be ({items},) integers like the labels, got {numbers.shape} {numbers.dtype}")
+    return numbers.astype(np.int64)
+
+
+def check_version(version: str) -> None:
+    """Raise DataError unless the protocol has this version."""
+    if version not in get_args(Version):
+        raise DataError(f"unknown protocol {version!r}: there are {' and '.join(get_args(Version))}")
+
+
+def _bhp(taxonomy: Taxonomy) -> str:
+    try:
+        lcs_steps(taxonomy)
+    except DataError as error:
+        return f"none: {error}"
+    return BHP_PROTOCOL

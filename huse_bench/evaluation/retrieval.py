@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from huse_bench.errors import DataError
 from huse_bench.evaluation._arrays import as_labels, check_ks
-from huse_bench.evaluation._counts import correct_counts, first_hits, hit_counts
+from huse_bench.evaluation._counts import correct_counts, first_hits, hit_counts, similarity_sums
+from huse_bench.evaluation.galleries import Galleries
+from huse_bench.evaluation.hierarchy import tree_steps
+from huse_bench.evaluation.protocol import Version, groups_of
 from huse_bench.evaluation.scores import DIRECTIONS, scores_from_per_query
 from huse_bench.kernels.top_k import top_k_directions
 
@@ -31,12 +35,14 @@ class Retrieval:
     """Retrieval scores of one run, with the counts of every query that they were computed from.
 
     Attributes:
-        scores: by direction (i2i, i2t, t2i, t2t) and name (``R@K``, ``P@K``, ``HP@K``), between 0 and 1.
+        scores: by direction (i2i, i2t, t2i, t2t) and name (``R@K``, ``P@K``, ``HP@K``, ``BHP@K``), between 0 and 1.
         per_query: by direction, (n,) int64 columns: ``first_hit`` (rank, from 1, of the first same-class item
-            within the largest K; 0 if none), ``hits@K`` (same-class items among the top K) and ``hp@K`` (items
-            among the top K in the correct set).
-        unreachable_queries: number of queries that are the only item of their class; in-modal rankings hold
-            nothing they could hit.
+            within the largest K; 0 if none), ``hits@K`` (same-class items among the top K), ``hp@K`` (items
+            among the top K in the correct set) and, where the taxonomy is a tree, ``similarity@K`` and ``ideal@K``
+            (sum of the similarities of the top K in steps of one over the tree's height, and the greatest sum that
+            the query's gallery allows).
+        unreachable_queries: number of queries whose in-modal galleries hold no item of their class; they count as
+            misses.
     """
 
     scores: Mapping[str, Mapping[str, float]]
@@ -50,48 +56,75 @@ def evaluate_retrieval(
     labels: ArrayLike | Tensor,
     taxonomy: Taxonomy,
     *,
+    groups: ArrayLike | None = None,
+    protocol: Version = "v2",
     recall_ks: Sequence[int] = (1, 5, 10),
     hp_ks: Sequence[int] = (2, 5, 10),
 ) -> Retrieval:
-    """R@K, P@K and HP@K of the test embeddings in all four directions (HUSE section 4.3, tables 1 and 2).
+    """R@K, P@K, HP@K and BHP@K of the test embeddings in all four directions (HUSE section 4.3, tables 1 and 2).
 
     Every item is a query and all items are the gallery. In-modal, the query itself is left out by its index;
-    cross-modal, its pair stays in.
+    cross-modal, its pair stays in. With protocol ``"v2"`` the other items of the query's group are left out of both.
 
     Args:
         image: (n, D) float32 or float64 unit rows.
         text: (n, D), same dtype and device; row ``i`` belongs to the same item as ``image[i]``.
         labels: (n,) integer class indices.
         taxonomy: what HP@K is measured against; its class indices are those of the labels.
+        groups: (n,) integers, equal for items of one group; None where each item is a group of its own.
+        protocol: ``"v2"``, or ``"v1"``, which does not heed groups.
         recall_ks: the K of R@K.
-        hp_ks: the K of HP@K. R@K and P@K are given for these as well.
+        hp_ks: the K of HP@K and BHP@K. R@K and P@K are given for these as well.
 
     Returns:
-        Scores and per-query counts.
+        Scores and per-query counts; no BHP@K where the taxonomy is no tree.
 
     Raises:
-        DataError: if a K exceeds the other items, rows are not of unit length, or shapes or labels do not fit.
+        DataError: if a K exceeds the items that a query may find, rows are not of unit length, or shapes, labels or
+            groups do not fit.
     """
     ks = sorted({*recall_ks, *hp_ks})
     check_ks(ks)
     classes = as_labels("labels", labels, 1, len(taxonomy.classes))
     _check_rows(image, text, len(classes))
-    if max(ks) > len(classes) - 1:
-        raise DataError(
-            f"K={max(ks)} needs at least {max(ks) + 1} test items, but there are {len(classes)}: "
-            "use smaller K (recall_ks, hp_ks) or a larger test split"
-        )
+    numbers = groups_of(groups, len(classes), protocol)
+    galleries = Galleries(classes, numbers, len(taxonomy.classes))
+    _check_galleries(galleries, max(ks), len(classes))
     sets = {k: taxonomy.correct_sets(k) for k in hp_ks}
-    rankings = top_k_directions(image, text, max(ks))
+    rankings = top_k_directions(image, text, max(ks), None if numbers is None else torch.from_numpy(numbers))
+    # A record's protocol says why there is no BHP@K where this is None.
+    tree = tree_steps(taxonomy)
+    # Both in-modal directions have the same galleries, and so have the cross-modal ones.
+    ideals = {} if tree is None else {d: galleries.ideals(*tree, sorted(sets), d) for d in ("i2i", "i2t")}
     per_query = {}
     for direction in DIRECTIONS:
         retrieved = classes[rankings[direction][1].cpu().numpy()]
         columns = {"first_hit": first_hits(classes, retrieved)}
         columns |= {f"hits@{k}": counts for k, counts in hit_counts(classes, retrieved, ks).items()}
         columns |= {f"hp@{k}": counts for k, counts in correct_counts(classes, retrieved, sets).items()}
+        if tree is not None:
+            sums = similarity_sums(classes, retrieved, tree[0], sorted(sets))
+            columns |= {f"similarity@{k}": counts for k, counts in sums.items()}
+            of_direction = ideals["i2i" if direction[0] == direction[-1] else "i2t"]
+            columns |= {f"ideal@{k}": counts for k, counts in of_direction.items()}
         per_query[direction] = columns
-    alone = np.bincount(classes)[classes] == 1
-    return Retrieval(scores_from_per_query(per_query), per_query, int(alone.sum()))
+    unreachable = galleries.count(np.eye(len(taxonomy.classes), dtype=bool), "i2i") == 0
+    return Retrieval(scores_from_per_query(per_query), per_query, int(unreachable.sum()))
+
+
+def _check_galleries(galleries: Galleries, k: int, items: int) -> None:
+    smallest = int(galleries.sizes("i2i").min())
+    if k <= smallest:
+        return
+    if smallest == items - 1:
+        raise DataError(
+            f"K={k} needs at least {k + 1} test items, but there are {items}: "
+            "use smaller K (recall_ks, hp_ks) or a larger test split"
+        )
+    raise DataError(
+        f"K={k} needs at least {k} test items outside a query's own group, but a group of {items - smallest} of the "
+        f"{items} leaves {smallest}: use smaller K (recall_ks, hp_ks), smaller groups, or protocol='v1'"
+    )
 
 
 def _check_rows(image: Tensor, text: Tensor, items: int) -> None:

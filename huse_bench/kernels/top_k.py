@@ -51,42 +51,63 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, exclude_self: bool = False) 
     return values.to(queries.device), indices.to(queries.device)
 
 
-def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
+def top_k_directions(image: Tensor, text: Tensor, k: int, groups: Tensor | None = None) -> dict[str, Ranking]:
     """The rankings of n image-text pairs in all four directions.
 
     The in-modal directions (i2i, t2t) leave the query itself out, by index; the cross-modal ones (i2t, t2i)
-    keep the query's pair. One product serves both cross-modal directions, half a product each in-modal one.
+    keep the query's pair. With groups, the other items of the query's own group are left out in all directions. One
+    product serves both cross-modal directions, half a product each in-modal one.
 
     Args:
         image: (n, D) float32 or float64 unit rows.
         text: (n, D), same dtype and device; row ``i`` belongs to the same item as ``image[i]``.
-        k: how many to return per query, at least 1 and below n.
+        k: how many to return per query, at least 1 and at most n less the largest group.
+        groups: (n,) int64 numbers, equal for items of one group; None where each item is a group of its own.
 
     Returns:
         (values, indices) as :func:`top_k` gives them, by direction: i2i, i2t, t2i, t2t.
 
     Raises:
-        DataError: if k exceeds n - 1, shapes, dtypes or values do not fit, or rows are so long that their products
-            overflow.
+        DataError: if k exceeds what is left of the gallery, shapes, dtypes or values do not fit, or rows are so long
+            that their products overflow.
     """
     if len(image) != len(text):
         raise DataError(f"row i of image and text must be one pair, got {len(image)} and {len(text)} rows")
     _check(image, text, k, exclude_self=True)
+    groups = _checked_groups(groups, len(image), k)
     if image.is_cuda:
         _check_lengths(image, text)
         image, text = image.detach(), text.detach()
+        groups = None if groups is None else groups.to(image.device)
         if backend_for(image, None, work="a ranking") == "reference":
             return {
-                "i2i": _sorted_top_k(image, image, k, exclude_self=True),
-                "i2t": _sorted_top_k(image, text, k, exclude_self=False),
-                "t2i": _sorted_top_k(text, image, k, exclude_self=False),
-                "t2t": _sorted_top_k(text, text, k, exclude_self=True),
+                "i2i": _sorted_top_k(image, image, k, exclude_self=True, groups=groups),
+                "i2t": _sorted_top_k(image, text, k, exclude_self=False, groups=groups),
+                "t2i": _sorted_top_k(text, image, k, exclude_self=False, groups=groups),
+                "t2t": _sorted_top_k(text, text, k, exclude_self=True, groups=groups),
             }
         from huse_bench.kernels import cuda  # noqa: PLC0415 - only who has a CUDA tensor pays for triton
 
-        return cuda.top_k_directions(image, text, k)
-    found = cpu.top_k_directions(image, text, k)
+        return cuda.top_k_directions(image, text, k, groups)
+    found = cpu.top_k_directions(image, text, k, groups)
     return {name: (values.to(image.device), indices.to(image.device)) for name, (values, indices) in found.items()}
+
+
+def _checked_groups(groups: Tensor | None, items: int, k: int) -> Tensor | None:
+    """The groups, or None where no two items share one."""
+    if groups is None:
+        return None
+    if groups.shape != (items,) or groups.dtype != torch.int64:
+        raise DataError(f"groups must be ({items},) int64 numbers, got {tuple(groups.shape)} {groups.dtype}")
+    largest = int(torch.unique_consecutive(groups.sort().values, return_counts=True)[1].max())
+    if largest == 1:
+        return None
+    if k > items - largest:
+        raise DataError(
+            f"k={k} is more than the {items - largest} gallery rows that the largest group, of {largest} of the "
+            f"{items} items, leaves its queries: use a smaller k or smaller groups"
+        )
+    return groups
 
 
 def _check(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> None:
@@ -131,12 +152,18 @@ def _check_lengths(queries: Tensor, gallery: Tensor) -> None:
         )
 
 
-def _sorted_top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:
+def _sorted_top_k(
+    queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool, groups: Tensor | None = None
+) -> Ranking:
     values, indices = [], []
     columns = gallery.double()
     for first in range(0, len(queries), _ROWS):
         scores = (queries[first : first + _ROWS].double() @ columns.T).to(queries.dtype)
-        if exclude_self:
+        if groups is not None:
+            own = groups[first : first + _ROWS, None] == groups
+            own.diagonal(first).fill_(exclude_self)
+            scores.masked_fill_(own, -torch.inf)
+        elif exclude_self:
             scores.diagonal(first).fill_(-torch.inf)
         # torch.topk leaves the order of ties open; a stable sort does not.
         some_values, some_indices = scores.sort(dim=1, descending=True, stable=True)

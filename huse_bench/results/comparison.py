@@ -11,10 +11,11 @@ import numpy as np
 
 from huse_bench.errors import ResultsError
 from huse_bench.results.intervals import has_samples, shared_seeds
+from huse_bench.results.notes import TELLS_NOTHING
 from huse_bench.results.samples import Samples
 from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
 from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm, paired_tests
-from huse_bench.results.tables import Results, Row
+from huse_bench.results.tables import Results, Row, cannot_miss
 
 __all__ = ["Comparison", "Difference", "compare"]
 
@@ -104,6 +105,8 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
     seeds = _seeds(results, rows)
     samples = Samples(results)
     asked = _metrics(metrics, samples.metrics(rows[0].finished[0]))
+    untold = [metric for metric in asked if cannot_miss(rows[0].finished[0], metric) == 1]
+    asked = [metric for metric in asked if metric not in untold]
     # Controls may lack directions.
     tasks = [task for task in DIRECTIONS if all(task in (row.finished[0].retrieval or {}) for row in rows)]
     differences = [
@@ -111,11 +114,11 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
         for task in tasks
         for difference in _differences(samples, rows, seeds, task, [metric for metric in asked if metric != _ACCURACY])
     ]
-    skipped = ""
+    skipped = f"No {', '.join(untold)}: {TELLS_NOTHING}. " if untold else ""
     if _ACCURACY in asked:
         without = [row.label for row in rows if row.finished[0].classification is None]
         if without:
-            skipped = f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
+            skipped += f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
         else:
             differences += [d for task in _CLASSIFIED for d in _differences(samples, rows, seeds, task, [_ACCURACY])]
     if not differences:
@@ -124,7 +127,7 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
         )
     adjusted = holm(np.array([difference.p_value for difference in differences]))
     corrected = tuple(replace(d, adjusted=float(p)) for d, p in zip(differences, adjusted, strict=True))
-    return Comparison(rows[0], rows[1], tuple(seeds), corrected, skipped)
+    return Comparison(rows[0], rows[1], tuple(seeds), corrected, skipped.rstrip())
 
 
 def _differences(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from huse_bench.results.chance import CHANCE_MARK, below_chance, chance_notes
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
-from huse_bench.results.notes import BUDGET_MARK, budget_marked, seeds_text
+from huse_bench.results.notes import BUDGET_MARK, budget_marked, hp_notes, seeds_text
 from huse_bench.results.published import Published, PublishedTable
 from huse_bench.results.tables import LAYOUT, Results, Row
 
@@ -125,13 +125,18 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
     footnotes = [f"{BUDGET_MARK} saw more training pairs than other rows."] if budget_marked(results.rows) else []
     if any(_uses_taxonomy(row) for row in results.rows):
         footnotes.append(f"{_TAXONOMY_MARK} is trained with the taxonomy that HP@K is measured against.")
-    footnotes += chance_notes(results.rows, LAYOUT[name])
-    if printed is not None and name in printed.tables:
+    if name == "table2":
+        footnotes += hp_notes(results)
+    footnotes += chance_notes(results.rows, results.layout[name])
+    caption = _CAPTIONS[name].format(dataset=dataset.title)
+    if results.layout[name] != LAYOUT[name]:
+        caption = caption.replace("precision", "precision by Barz and Denzler (BHP@K)")
+    elif printed is not None and name in printed.tables:
         sections += _printed(name, table, printed, dataset.name)
         footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(printed.flagged(name).values())]
     return Grid(
         name=name,
-        caption=f"Table {name.removeprefix('table')}: {_CAPTIONS[name].format(dataset=dataset.title)}",
+        caption=f"Table {name.removeprefix('table')}: {caption}",
         details=details,
         mark=known.mark,
         headings=headings,
@@ -144,7 +149,7 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
 def _measured(name: str, table: pd.DataFrame, results: Results, known: Uncertainty) -> list[Section]:
     rows = {row.label: row for row in results.rows}
     more = budget_marked(results.rows)
-    low = below_chance(results.rows, LAYOUT[name])
+    low = below_chance(results.rows, results.layout[name])
     # A ceiling would be the best of every column.
     controls = [label in rows and rows[label].is_control for label in table.index]
     cells = _with_uncertainty(name, table, results, known, [not control for control in controls])

@@ -19,9 +19,12 @@ from huse_bench.results.statistics import (
     paired_tests,
     rank_intervals,
 )
-from huse_bench.results.tables import LAYOUT, Column, Results, Row
+from huse_bench.results.tables import Column, Results, Row
 
 __all__ = ["CellUncertainty", "Uncertainty", "has_samples", "shared_seeds", "uncertainty"]
+
+
+Layout = Mapping[str, Sequence[Column]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def uncertainty(results: Results) -> Uncertainty:
     if not known:
         return Uncertainty(about="No intervals: there are no per-query scores beside the records.")
     samples = Samples(results)
-    cells = _intervals(known, samples)
+    cells = _intervals(known, samples, results.layout)
     about = "±: 95 % interval over seeds and queries"
     methods = [row for row in finished if not row.is_control]
     if any(row not in known for row in methods):
@@ -96,7 +99,7 @@ def uncertainty(results: Results) -> Uncertainty:
     seeds = shared_seeds(methods) if len(methods) > 1 else []
     if len(seeds) < 2:
         return Uncertainty(cells, about=f"{about}.")
-    for key, (tied, ranks) in _tests(methods, seeds, samples).items():
+    for key, (tied, ranks) in _tests(methods, seeds, samples, results.layout).items():
         cells[key] = replace(cells[key], tied=tied, ranks=ranks)
     mark = f"may be the best of its column: no other is significantly better (paired permutation tests, {LEVEL:.0%})"
     return Uncertainty(cells, tested=True, about=f"{about}.", mark=mark)
@@ -115,10 +118,10 @@ def shared_seeds(rows: Sequence[Row]) -> list[int]:
     return sorted(set.intersection(*({record.seed for record in row.finished} for row in rows)))
 
 
-def _intervals(rows: Sequence[Row], samples: Samples) -> dict[tuple[str, object], CellUncertainty]:
+def _intervals(rows: Sequence[Row], samples: Samples, layout: Layout) -> dict[tuple[str, object], CellUncertainty]:
     cells: dict[tuple[str, object], CellUncertainty] = {}
     for row in rows:
-        for column in _columns(row):
+        for column in _columns(row, layout):
             low, high = mean_interval(samples.values(row.finished, column.task, column.metric))
             # No share is outside 0 to 1, wherever a symmetric interval may end.
             half = float(high - low) / 2
@@ -127,15 +130,17 @@ def _intervals(rows: Sequence[Row], samples: Samples) -> dict[tuple[str, object]
 
 
 def _tests(
-    rows: Sequence[Row], seeds: Sequence[int], samples: Samples
+    rows: Sequence[Row], seeds: Sequence[int], samples: Samples, layout: Layout
 ) -> dict[tuple[str, object], tuple[bool, tuple[int, int]]]:
     """Whether each number may be the best of its column, and its ranks."""
     cells: dict[tuple[str, object], tuple[bool, tuple[int, int]]] = {}
-    columns = sorted((column for layout in LAYOUT.values() for column in layout), key=lambda column: column.task)
+    columns = sorted((column for table in layout.values() for column in table), key=lambda column: column.task)
     for _, group in groupby(columns, key=lambda column: column.task):
         # Columns of one task have the same rows, so that one set of flips serves them all.
         task_columns = list(group)
-        entries = [row for row in rows if task_columns[0] in _columns(row)]
+        entries = [row for row in rows if task_columns[0] in _columns(row, layout)]
+        # HP@K that no ranking can miss is in no row.
+        task_columns = [column for column in task_columns if all(column in _columns(row, layout) for row in entries)]
         if len(entries) < 2:
             continue
         values = np.stack(
@@ -169,6 +174,6 @@ def _adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _columns(row: Row) -> list[Column]:
+def _columns(row: Row, layout: Layout) -> list[Column]:
     """Columns of all tables in which the row has numbers."""
-    return [column for layout in LAYOUT.values() for column in layout if not np.isnan(row.mean(column))]
+    return [column for table in layout.values() for column in table if not np.isnan(row.mean(column))]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from huse_bench.results.schema import Json, RunRecord
-from huse_bench.results.tables import Results, Row
+from huse_bench.results.tables import Results, Row, cannot_miss
 from huse_bench.results.tuning_budget import tuned_more, tuning_notes
 
-__all__ = ["BUDGET_MARK", "budget_marked", "notes", "seeds_text"]
+__all__ = ["BUDGET_MARK", "TELLS_NOTHING", "budget_marked", "hp_notes", "notes", "seeds_text"]
 
 #: Behind the label of a row whose training or tuning saw more than another row's.
 BUDGET_MARK = "‡"
+
+
+#: Why HP@K that no ranking can miss is not shown.
+TELLS_NOTHING = "every class is correct for every query, so that it tells nothing apart"
 
 
 def budget_marked(rows: Sequence[Row]) -> set[str]:
@@ -43,6 +47,29 @@ def seeds_text(results: Results) -> str:
         return f"means over {few} to {many} seeds" if few < many else f"means over {few} seeds"
     seeds = next(iter(by_seeds))
     return f"mean of seeds {seeds}" if "," in seeds else f"seed {seeds}"
+
+
+def hp_notes(results: Results) -> list[str]:
+    """How many queries cannot miss by the HP@K of Table 2, and which HP@K is left out because none can.
+
+    Args:
+        results: the runs of the tables.
+
+    Returns:
+        Sentences for below Table 2; empty where the records do not say, and for another hierarchical precision.
+    """
+    record = results.records[0]
+    metrics = dict.fromkeys(column.metric for column in results.layout["table2"])
+    shares = {metric: share for metric in metrics if (share := cannot_miss(record, metric)) is not None}
+    some = [f"{metric} for {share:.1%}" for metric, share in shares.items() if share < 1]
+    lines = [f"Cannot miss, whatever is found, since every class is correct: {_list(some)} of queries."] if some else []
+    none = [metric for metric, share in shares.items() if share == 1]
+    if none:
+        lines.append(
+            f"{_list(none)}: - where {TELLS_NOTHING}. A taxonomy with more levels does, and so does BHP@K: "
+            "huse-bench tables --hp barz."
+        )
+    return lines
 
 
 def notes(results: Results) -> list[str]:

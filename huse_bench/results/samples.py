@@ -34,7 +34,7 @@ class Samples:
         Args:
             records: finished runs that have per-query scores; for accuracies also predictions.
             task: direction of a retrieval, or ``"image"``, ``"text"`` or ``"fusion"``.
-            metric: ``"R@K"``, ``"P@K"``, ``"HP@K"``, or ``"accuracy"``.
+            metric: ``"R@K"``, ``"P@K"``, ``"HP@K"``, ``"BHP@K"``, or ``"accuracy"``.
 
         Returns:
             (records, queries) shares from 0 to 1.
@@ -66,19 +66,19 @@ class Samples:
             record: a finished run that has per-query scores.
 
         Returns:
-            Their names: R@K, P@K and HP@K, by ascending K.
+            Their names: R@K, P@K, HP@K and BHP@K, by ascending K.
 
         Raises:
             RecordError: if the file cannot be read.
         """
         columns = next(iter(self._read(record).values()))
-        names = {"hits": ("R", "P"), "hp": ("HP",)}
+        names = {"hits": ("R", "P"), "hp": ("HP",), "similarity": ("BHP",)}
         found = [
             (letters, int(k))
             for kind, _, k in (column.partition("@") for column in columns)
             for letters in names.get(kind, ())
         ]
-        order = ("R", "P", "HP")
+        order = ("R", "P", "HP", "BHP")
         return [f"{name}@{k}" for name, k in sorted(found, key=lambda pair: (order.index(pair[0]), pair[1]))]
 
     def _values(self, record: RunRecord, task: str, metric: str) -> NDArray[np.float64]:
@@ -90,6 +90,9 @@ class Samples:
                 values = np.asarray(items[f"{task}_prediction"] == items["label"], dtype=float)
             elif kind == "HP":
                 values = counts[task][f"hp@{k}"] / float(k)
+            elif kind == "BHP":
+                # An ideal of 0 has nothing similar in the gallery, which counts as 0.
+                values = counts[task][f"similarity@{k}"] / np.maximum(counts[task][f"ideal@{k}"], 1)
             else:
                 hits = counts[task][f"hits@{k}"]
                 values = hits / float(k) if kind == "P" else np.asarray(hits > 0, dtype=float)

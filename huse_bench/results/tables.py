@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,10 @@ from huse_bench.errors import ResultsError
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.store import Store
 
-__all__ = ["LAYOUT", "Column", "Results", "Row", "load_results"]
+__all__ = ["LAYOUT", "Column", "HierarchicalPrecision", "Results", "Row", "cannot_miss", "load_results"]
+
+#: Whose hierarchical precision Table 2 shows: that of DeViSE, as in the paper, or that of Barz and Denzler.
+HierarchicalPrecision = Literal["devise", "barz"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ LAYOUT: dict[str, tuple[Column, ...]] = {
     "table2": _retrieval_columns(("HP@2", "HP@5", "HP@10")),
     "table3": tuple(Column(task, "accuracy", task.capitalize()) for task in ("image", "text", "fusion")),
 }
+
+
+# Table 2 by Barz and Denzler.
+_BARZ = _retrieval_columns(("BHP@2", "BHP@5", "BHP@10"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Row:
         return tuple(record for record in self.finished if record.seed in seeds)
 
     def mean(self, column: Column) -> float:
-        """Mean over the finished seeds, as a share from 0 to 1; NaN where there is nothing to average."""
+        """Mean over the finished seeds, as a share from 0 to 1; NaN where there is nothing to average, or to miss."""
         values = [value for record in self.finished if (value := _value(record, column)) is not None]
         return statistics.fmean(values) if values else float("nan")
 
@@ -111,6 +120,7 @@ class Results:
         records: runs on one dataset under one protocol.
         problems: one line per record that could not be read.
         folder: results folder that the records come from, for their per-query scores.
+        hp: whose hierarchical precision Table 2 shows.
 
     Attributes:
         records: the records.
@@ -118,13 +128,19 @@ class Results:
         rows: the records by method and configuration, in the order of the tables: the paper's own methods first,
             and in each section those without semantic information first.
         folder: the results folder; None where the records come from elsewhere.
+        layout: the columns of each table.
 
     Raises:
-        ResultsError: if there are no records, or they are on different data or protocols.
+        ResultsError: if there are no records, they are on different data or protocols, or none has the hierarchical
+            precision that is asked for.
     """
 
     def __init__(
-        self, records: Sequence[RunRecord], problems: Sequence[str] = (), folder: Path | str | None = None
+        self,
+        records: Sequence[RunRecord],
+        problems: Sequence[str] = (),
+        folder: Path | str | None = None,
+        hp: HierarchicalPrecision = "devise",
     ) -> None:
         if not records:
             raise ResultsError("there are no run records to tabulate. Make some with: huse-bench run")
@@ -133,19 +149,23 @@ class Results:
         self.problems = tuple(problems)
         self.rows = _rows(self.records)
         self.folder = Path(folder) if folder is not None else None
+        self.layout = LAYOUT if hp == "devise" else {**LAYOUT, "table2": _BARZ}
+        if hp == "barz":
+            _refuse_without_barz(self.rows)
         self._store = Store(folder) if folder is not None else None
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The paper's three tables.
 
         Returns:
-            ``"table1"`` (R@K) and ``"table2"`` (HP@K), with columns (direction, metric), and ``"table3"``
+            ``"table1"`` (R@K) and ``"table2"`` (HP@K or BHP@K), with columns (direction, metric), and ``"table3"``
             (accuracies), with columns Image, Text and Fusion. One row per method, indexed by its title;
-            values are means over seeds as shares from 0 to 1, NaN where a method has none.
+            values are means over seeds as shares from 0 to 1, NaN where a method has none, and where no ranking
+            can miss.
         """
         index = pd.Index([row.label for row in self.rows], name="Method")
         tables = {}
-        for name, columns in LAYOUT.items():
+        for name, columns in self.layout.items():
             values = [[row.mean(column) for column in columns] for row in self.rows]
             headings = [column.heading for column in columns]
             pairs = [heading for heading in headings if isinstance(heading, tuple)]
@@ -191,17 +211,41 @@ class Results:
         return self._store
 
 
-def load_results(path: Path | str) -> Results:
+def cannot_miss(record: RunRecord, metric: str) -> float | None:
+    """Share of the test queries for which a metric is 1 whatever is found, since all classes are correct.
+
+    Args:
+        record: a run.
+        metric: such as ``"HP@5"``.
+
+    Returns:
+        From 0 to 1; None for another metric than HP@K, and where the record does not say.
+    """
+    kind, _, k = metric.partition("@")
+    if kind != "HP":
+        return None
+    shares, sizes = (record.protocol.get(name) for name in ("cannot_miss", "mean_set_size"))
+    share = shares.get(k) if isinstance(shares, dict) else None
+    if isinstance(share, int | float):
+        return float(share)
+    # Older records say the mean alone, which is all classes only where every set is.
+    return 1.0 if isinstance(sizes, dict) and sizes.get(k) == record.dataset.classes else None
+
+
+def load_results(path: Path | str, hp: HierarchicalPrecision = "devise") -> Results:
     """Read the results folder of ``huse-bench run``.
 
     Args:
         path: the folder.
+        hp: whose hierarchical precision Table 2 shows: ``"devise"`` (HP@K, as in the paper) or ``"barz"`` (BHP@K, that
+            of Barz and Denzler).
 
     Returns:
         Its results; records that cannot be read are named in ``problems``.
 
     Raises:
-        ResultsError: if the folder is no results folder, has no usable record, or mixes data or protocols.
+        ResultsError: if the folder is no results folder, has no usable record, mixes data or protocols, or has no
+            run with the hierarchical precision that is asked for.
     """
     store = Store(path)
     records, problems = store.read()
@@ -211,15 +255,29 @@ def load_results(path: Path | str) -> Results:
             f"the results folder {path} has no usable run records. "
             f"Make some with: huse-bench run --dataset {store.dataset} --results {path}{unread}"
         )
-    return Results(records, problems, path)
+    return Results(records, problems, path, hp)
 
 
 def _value(record: RunRecord, column: Column) -> float | None:
+    if cannot_miss(record, column.metric) == 1:
+        return None
     if column.metric != "accuracy":
-        return next(
-            (scores[column.metric] for task, scores in (record.retrieval or {}).items() if task == column.task), None
-        )
+        scores = {str(task): scores for task, scores in (record.retrieval or {}).items()}
+        return scores.get(column.task, {}).get(column.metric)
     return getattr(record.classification, column.task, None)
+
+
+def _refuse_without_barz(rows: Sequence[Row]) -> None:
+    """Raise ResultsError where no run has BHP@K, with the reason."""
+    if any(not math.isnan(row.mean(column)) for row in rows for column in _BARZ):
+        return
+    reason = str(rows[0].records[0].protocol.get("bhp", ""))
+    cure = (
+        f"it needs a taxonomy that is a tree ({reason.removeprefix('none: ')})"
+        if reason.startswith("none: ")
+        else "they did not finish or are older; run them again with --overwrite always"
+    )
+    raise ResultsError(f"the runs have no BHP@K, the hierarchical precision of Barz and Denzler: {cure}")
 
 
 def _refuse_mixtures(records: Sequence[RunRecord]) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from huse_bench.results.agreement_text import agreement_document
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
-from huse_bench.results.notes import notes
+from huse_bench.results.notes import TELLS_NOTHING, hp_notes, notes
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, Results
+from huse_bench.results.tables import LAYOUT, Results, cannot_miss
 
 __all__ = ["as_csv", "as_json"]
 
@@ -56,7 +56,7 @@ def as_json(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncerta
         "dataset": first.dataset.model_dump(mode="json"),
         "protocol": first.protocol,
         "numbers": list(_numbers(results, tables, known, printed)),
-        "notes": notes(results),
+        "notes": [*hp_notes(results), *notes(results)],
         "problems": list(results.problems),
     }
     if printed is not None:
@@ -70,7 +70,7 @@ def _numbers(
     rows = {row.label: row for row in results.rows}
     own = results.tables()
     for name, table in tables.items():
-        places = {column.heading: (column.task, column.metric) for column in LAYOUT[name]}
+        places = {column.heading: (column.task, column.metric) for column in results.layout[name]}
         for label, values in zip(table.index, table.to_numpy().tolist(), strict=True):
             row = rows.get(label)
             for heading, value in zip(table.columns, values, strict=True):
@@ -90,9 +90,9 @@ def _numbers(
                     "metric": metric,
                     "value": None if isinstance(value, float) and math.isnan(value) else value,
                     **_about(known.cell(label, heading) if unchanged else CellUncertainty()),
-                    "note": None,
+                    "note": TELLS_NOTHING if cannot_miss(results.records[0], metric) == 1 else None,
                 }
-        if printed is not None and name in printed.tables:
+        if printed is not None and name in printed.tables and results.layout[name] == LAYOUT[name]:
             yield from _printed_numbers(name, printed)
 
 

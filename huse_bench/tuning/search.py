@@ -222,7 +222,7 @@ def _trial(
     value, error, metrics = None, None, {}
     try:
         with reporter.run(f"{method.title} trial {number} of {trials}", config.training.steps) as step:
-            metrics = run_trial(method, data, config.dataset, config.training, config.seeds[0], step)
+            metrics = run_trial(method, data, config.dataset, config.training, config.seeds[0], step, config.protocol)
         value = objective.value(metrics)
     # A failing trial is a line that says so; the search goes on.
     except Exception as problem:  # noqa: BLE001

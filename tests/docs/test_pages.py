@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from huse_bench.components import Loss
-from huse_bench.evaluation import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
+from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -43,5 +43,8 @@ def test_every_declaration_of_a_loss_is_explained():
 
 
 def test_the_protocol_page_has_the_ids():
-    headings = re.findall(r"^## .*?`(.+)`$", (DOCS / "protocol.md").read_text(), flags=re.MULTILINE)
-    assert headings == [RECALL_PROTOCOL, HP_PROTOCOL, CLASSIFICATION_PROTOCOL]
+    page = (DOCS / "protocol.md").read_text()
+    headings = re.findall(r"^## .*?`(.+)`$", page, flags=re.MULTILINE)
+    assert headings == [RECALL_PROTOCOL["v2"], HP_PROTOCOL["v2"], BHP_PROTOCOL, CLASSIFICATION_PROTOCOL]
+    assert f"`{RECALL_PROTOCOL['v1']}`" in page
+    assert f"`{HP_PROTOCOL['v1']}`" in page

@@ -7,6 +7,7 @@ import torch
 
 from huse_bench.errors import DataError
 from huse_bench.evaluation import (
+    BHP_PROTOCOL,
     CLASSIFICATION_PROTOCOL,
     DIRECTIONS,
     HP_PROTOCOL,
@@ -53,7 +54,10 @@ def test_every_score_can_be_recomputed_from_the_per_query_counts(embeddings, lab
     result = evaluate_retrieval(**embeddings, labels=labels, taxonomy=flat, recall_ks=(1, 5), hp_ks=(2, 5))
     assert scores_from_per_query(result.per_query) == result.scores
     for direction, columns in result.per_query.items():
-        assert set(columns) == {"first_hit", "hits@1", "hits@2", "hits@5", "hp@2", "hp@5"}
+        assert set(columns) == {
+            "first_hit", "hits@1", "hits@2", "hits@5", "hp@2", "hp@5",
+            "similarity@2", "similarity@5", "ideal@2", "ideal@5",
+        }  # fmt: skip
         for k in (1, 2, 5):
             within = (columns["first_hit"] > 0) & (columns["first_hit"] <= k)
             assert within.mean() == result.scores[direction][f"R@{k}"]
@@ -79,9 +83,12 @@ def test_queries_that_are_alone_in_their_class_are_counted(flat):
 
 
 def test_protocol_says_what_the_numbers_depend_on(taxonomy):
-    record = protocol(taxonomy, hp_ks=(2, 5), recall_ks=(1, 2), class_counts=[2, 1, 1, 0, 0, 0, 0, 0, 0])
-    assert record["recall"] == RECALL_PROTOCOL
-    assert record["hp"] == HP_PROTOCOL
+    record = protocol(taxonomy, hp_ks=(2, 5), recall_ks=(1, 2), labels=[0, 0, 1, 2])
+    assert record["recall"] == RECALL_PROTOCOL["v2"]
+    assert record["hp"] == HP_PROTOCOL["v2"]
+    assert protocol(taxonomy, version="v1")["recall"] == RECALL_PROTOCOL["v1"]
+    assert protocol(taxonomy, version="v1")["hp"] == HP_PROTOCOL["v1"]
+    assert record["bhp"] == BHP_PROTOCOL
     assert record["classification"] == CLASSIFICATION_PROTOCOL
     assert record["taxonomy"] == taxonomy.hash
     assert record["classes"] == 9
@@ -91,12 +98,13 @@ def test_protocol_says_what_the_numbers_depend_on(taxonomy):
         {"HP@2": taxonomy.chance(2), "HP@5": taxonomy.chance(5), "R@1": 3 / 8, "R@2": 5 / 12 + 1 / 4}
     )
     assert "R@1" not in protocol(taxonomy)["chance"]
+    assert "cannot_miss" not in protocol(taxonomy)
 
 
 def test_chance_of_balanced_classes_is_that_of_the_paper():
     leaves = list(range(101))
     taxonomy = Taxonomy.from_edges([("root", leaf) for leaf in leaves], leaves)
-    chance = protocol(taxonomy, class_counts=[225] * 101)["chance"]
+    chance = protocol(taxonomy, labels=np.repeat(leaves, 225))["chance"]
     assert [round(chance[f"R@{k}"], 4) for k in (1, 5, 10)] == [0.0099, 0.0485, 0.0947]
 
 
@@ -106,6 +114,13 @@ def test_chance_of_balanced_classes_is_that_of_the_paper():
         ({"recall_ks": (8,)}, "K=8 needs at least 9 test items, but there are 8: use smaller K"),
         ({"recall_ks": (), "hp_ks": ()}, "at least one K"),
         ({"hp_ks": (0,)}, "each 1 or more"),
+        ({"groups": [0, 1]}, r"groups must be \(8,\) integers like the labels, got \(2,\) int64"),
+        ({"groups": ["a"] * 8}, r"groups must be \(8,\) integers like the labels, got \(8,\) <U1"),
+        ({"protocol": "v0"}, "unknown protocol 'v0': there are v1 and v2"),
+        (
+            {"groups": [0] * 7 + [1]},
+            r"K=2 needs at least 2 test items outside a query's own group, but a group of 7 of the 8 leaves 1: .*v1'",
+        ),
         ({"labels": [0, 1]}, r"image embeddings must be \(2, D\) like the labels, got \(8, 4\)"),
         ({"labels": [3] * 8}, "labels holds the class index 3, but there are 3 classes"),
         ({"image": torch.ones(8, 4)}, "row 0 of the image embeddings has length 2, not 1: divide"),
@@ -121,8 +136,11 @@ def test_errors_name_the_fix(embeddings, labels, flat, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"class_counts": [1, 2]}, "class_counts has 2 entries for 9 classes"),
-        ({"class_counts": [1] + [0] * 8}, "K=5 is more than the 1 test items"),
+        ({"labels": [9] * 20}, "labels holds the class index 9, but there are 9 classes"),
+        ({"labels": [0]}, "K=10 is more than the 1 test items that a query may find"),
+        ({"labels": [0] * 20, "groups": [0, 0] * 10}, "K=10 is more than the 1 test items that a query may find"),
+        ({"labels": [0] * 20, "groups": [0, 0]}, r"groups must be \(20,\) integers like the labels, got \(2,\) int64"),
+        ({"version": "v3"}, "unknown protocol 'v3': there are v1 and v2"),
         ({"hp_ks": (0,)}, "each 1 or more"),
     ],
 )

@@ -37,7 +37,7 @@ while True:
     name, rows, arguments, options, upstream = pickle.load(sys.stdin.buffer)
     try:
         leaves = [row.to(there).requires_grad_() for row in rows]
-        arguments = tree_map_only(torch.Tensor, lambda tensor: tensor.to(there), arguments)
+        arguments, options = tree_map_only(torch.Tensor, lambda tensor: tensor.to(there), (arguments, options))
         answer = getattr(cuda, name)(*leaves, *arguments, **options)
         if upstream is not None:
             value = torch.stack(answer) if isinstance(answer, tuple) else answer
@@ -328,9 +328,11 @@ def test_the_same_bits_each_time(interpreted, name):
     assert all(map(torch.equal, gradients, gradients_again))
 
 
-def brute_force(queries, gallery, k, exclude_self):
+def brute_force(queries, gallery, k, exclude_self, groups=None):
     """Every dot product in float64, rounded to float32, sorted by value and then by index."""
     scores = (queries.double().numpy() @ gallery.double().numpy().T).astype("float32")
+    if groups is not None:
+        scores[(groups[:, None] == groups[None, :]).numpy() & ~np.eye(len(groups), dtype=bool)] = -np.inf
     if exclude_self:
         np.fill_diagonal(scores, -np.inf)
     indices = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -365,6 +367,18 @@ def test_the_four_directions_are_those_of_brute_force(ranked, count, dim, k):
     assert_ranked(found["i2t"], brute_force(image, text, k, exclude_self=False))
     assert_ranked(found["t2i"], brute_force(text, image, k, exclude_self=False))
     assert_ranked(found["t2t"], brute_force(text, text, k, exclude_self=True))
+
+
+@pytest.mark.parametrize(("count", "groups"), [(131, 40), (131, 2), (70, 3)])
+def test_a_querys_group_is_left_out_but_for_its_pair(ranked, count, groups):
+    image, text = (grid_rows(seed, count, 3) for seed in (3, 4))
+    numbers = some_labels(5, count, groups)
+    k = count - int(numbers.bincount().max())
+    found = ranked("top_k_directions", image, text, k=k, groups=numbers)
+    assert_ranked(found["i2i"], brute_force(image, image, k, True, numbers))
+    assert_ranked(found["i2t"], brute_force(image, text, k, False, numbers))
+    assert_ranked(found["t2i"], brute_force(text, image, k, False, numbers))
+    assert_ranked(found["t2t"], brute_force(text, text, k, True, numbers))
 
 
 def test_a_query_is_left_out_by_its_index_and_its_copies_are_not(ranked):

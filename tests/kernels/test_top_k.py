@@ -69,6 +69,77 @@ def test_directions_equal_brute_force_with_many_ties(rows, data, tile):
     _assert_ranked(found["t2t"], _brute_force(text, text, k, exclude_self=True))
 
 
+def _brute_force_with_groups(queries, gallery, k, groups, *, keep_pairs):
+    scores = (queries.double().numpy() @ gallery.double().numpy().T).astype(queries.numpy().dtype)
+    own = np.equal.outer(groups, groups)
+    if keep_pairs:
+        np.fill_diagonal(own, False)
+    scores[own] = -np.inf
+    indices = torch.from_numpy(np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    return torch.from_numpy(scores).gather(1, indices), indices
+
+
+@settings(max_examples=60, deadline=None)
+@given(_rows(), st.data(), st.sampled_from([3, 8, 30]))
+def test_directions_with_groups_equal_brute_force_with_many_ties(rows, data, tile):
+    image = rows[1]
+    text = image.flip(0).roll(1, dims=1)
+    names = st.integers(-3, 5)
+    groups = np.array(data.draw(st.lists(names, min_size=len(image), max_size=len(image))))
+    left = len(image) - np.unique(groups, return_counts=True)[1].max()
+    if not left:
+        groups[0] = 9
+        left = 1
+    k = data.draw(st.integers(1, left))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_module, "_TILE", tile)
+        found = top_k_directions(image, text, k, torch.from_numpy(groups))
+    for name, queries, gallery in (
+        ("i2i", image, image),
+        ("i2t", image, text),
+        ("t2i", text, image),
+        ("t2t", text, text),
+    ):
+        keep_pairs = name in ("i2t", "t2i")
+        expected = _brute_force_with_groups(queries, gallery, k, groups, keep_pairs=keep_pairs)
+        _assert_ranked(found[name], expected)
+        by_sorting = _public._sorted_top_k(
+            queries, gallery, k, exclude_self=not keep_pairs, groups=torch.from_numpy(groups)
+        )
+        _assert_ranked(by_sorting, expected)
+
+
+@pytest.mark.parametrize("groups", ["half in one", "pairs", "one in two"])
+def test_groups_of_any_size_in_many_tiles(groups):
+    image, text = _clusters(2300, 0.5), _clusters(2300, 0.5).roll(7, 0).contiguous()
+    items = np.arange(2300)
+    numbers = {"half in one": np.maximum(items - 1150, 0), "pairs": items // 2, "one in two": items % 2}[groups]
+    found = top_k_directions(image, text, 10, torch.from_numpy(numbers))
+    _assert_ranked(found["i2t"], _brute_force_with_groups(image, text, 10, numbers, keep_pairs=True))
+    _assert_ranked(found["t2i"], _brute_force_with_groups(text, image, 10, numbers, keep_pairs=True))
+    _assert_ranked(found["t2t"], _brute_force_with_groups(text, text, 10, numbers, keep_pairs=False))
+
+
+def test_groups_of_one_change_nothing():
+    image, text = _clusters(300, 0.5), _clusters(300, 0.5).flip(0).contiguous()
+    alone, grouped = top_k_directions(image, text, 7), top_k_directions(image, text, 7, torch.randperm(300))
+    for name, ranking in alone.items():
+        _assert_ranked(grouped[name], ranking)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([0, 1], r"groups must be \(4,\) int64 numbers, got \(2,\) torch.int64"),
+        ([0.0, 1.0, 2.0, 3.0], r"groups must be \(4,\) int64 numbers, got \(4,\) torch.float32"),
+        ([0, 0, 0, 1], "k=2 is more than the 1 gallery rows that the largest group, of 3 of the 4 items, leaves"),
+    ],
+)
+def test_groups_that_do_not_fit(groups, message):
+    with pytest.raises(DataError, match=message):
+        top_k_directions(torch.eye(4), torch.eye(4), 2, torch.tensor(groups))
+
+
 def _clusters(n, noise, dtype=torch.float32, width=64, classes=11):
     generator = torch.Generator().manual_seed(3)
     centres = torch.randn(classes, width, generator=generator)

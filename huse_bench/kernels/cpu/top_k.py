@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from huse_bench.errors import DataError
+from huse_bench.kernels.cpu._groups import Groups, leave_out_groups
 from huse_bench.kernels.cpu._shortlist import Shortlists, raise_floors, scan_columns, scan_rows, settle
 
 if TYPE_CHECKING:
@@ -36,28 +37,37 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ra
         return _settle(workers, lists)
 
 
-def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
+def top_k_directions(image: Tensor, text: Tensor, k: int, numbers: Tensor | None) -> dict[str, Ranking]:
     """See :func:`huse_bench.kernels.top_k_directions`."""
     image, text = _host(image), _host(text)
+    groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
     with _Workers() as workers:
-        i2t, t2i = _cross_modal(workers, image, text, k)
-        return {"i2i": _in_modal(workers, image, k), "i2t": i2t, "t2i": t2i, "t2t": _in_modal(workers, text, k)}
+        i2t, t2i = _cross_modal(workers, image, text, k, groups)
+        i2i, t2t = (_in_modal(workers, rows, k, groups) for rows in (image, text))
+        return {"i2i": i2i, "i2t": i2t, "t2i": t2i, "t2t": t2t}
 
 
-def _cross_modal(workers: _Workers, image: Tensor, text: Tensor, k: int) -> tuple[Ranking, Ranking]:
+def _cross_modal(
+    workers: _Workers, image: Tensor, text: Tensor, k: int, groups: Groups | None
+) -> tuple[Ranking, Ranking]:
     margin = _margin(image, text)
     i2t = Shortlists.empty(image.numpy(), text.numpy(), k, margin)
     t2i = Shortlists.empty(text.numpy(), image.numpy(), k, margin)
     for tile, row, column in _tiles(image, text):
+        if groups is not None:
+            leave_out_groups(tile.numpy(), row.start, column.start, groups, True)
         _scan_both(workers, i2t, t2i, tile, row, column)
     return _settle(workers, i2t), _settle(workers, t2i)
 
 
-def _in_modal(workers: _Workers, rows: Tensor, k: int) -> Ranking:
+def _in_modal(workers: _Workers, rows: Tensor, k: int, groups: Groups | None) -> Ranking:
     lists = Shortlists.empty(rows.numpy(), rows.numpy(), k, _margin(rows, rows))
     for tile, row, column in _tiles(rows, rows, upper=True):
-        if row == column:
+        if groups is not None:
+            leave_out_groups(tile.numpy(), row.start, column.start, groups, False)
+        elif row == column:
             _leave_out_self(tile, row, column)
+        if row == column:
             workers.run(_row_jobs(lists, tile, row, column, workers.count))
         else:
             # Off the diagonal, a tile's rows and columns are different queries, whose lists do not meet.

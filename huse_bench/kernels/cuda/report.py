@@ -39,7 +39,7 @@ _TYPES = {
     **dict.fromkeys(("costs", "excess", "gradient", "instance_costs", "out", "own", "semantic_costs"), "*fp32"),
     **dict.fromkeys(("similarity", "slopes", "squares", "targets", "to_image", "to_positives", "to_text"), "*fp32"),
     **dict.fromkeys(("gallery", "queries", "weights", "x", "y"), "*fp32"),
-    **dict.fromkeys(("of_columns", "of_rows"), "*i64"),
+    **dict.fromkeys(("groups", "of_columns", "of_rows"), "*i64"),
     "margin": "fp32",
 }
 # Whole numbers that are multiples of 16 at run time, where they are not 1.
@@ -115,7 +115,7 @@ CONFIGURATIONS = {
         _triplet_tiles.slopes_kernel, {**_triplet_tiles.SLOPES, "positive_count": 1}
     ),
     "double triplet slopes, all pairs": Configuration(_triplet_tiles.slopes_kernel, _triplet_tiles.SLOPES),
-    "ranking, 512": _tiled(keys_kernel, Tiling.for_products(512), EXCLUDE_SELF=False, BOTH=True),
+    "ranking, 512": _tiled(keys_kernel, Tiling.for_products(512), EXCLUDE_SELF=False, EXCLUDE_GROUP=False, BOTH=True),
 }
 
 

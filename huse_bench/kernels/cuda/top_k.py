@@ -39,9 +39,9 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ra
     return best.ranking()
 
 
-def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
+def top_k_directions(image: Tensor, text: Tensor, k: int, groups: Tensor | None = None) -> dict[str, Ranking]:
     """See :func:`huse_bench.kernels.top_k_directions`; of float32 rows."""
-    product = _Product(image, text)
+    product = _Product(image, text, groups)
     i2t, t2i = _Best(len(image), k), _Best(len(text), k)
     for row in _spans(len(image)):
         for column in _spans(len(text)):
@@ -49,15 +49,15 @@ def top_k_directions(image: Tensor, text: Tensor, k: int) -> dict[str, Ranking]:
             i2t.add(row, of_image)
             t2i.add(column, of_text)
     return {
-        "i2i": _in_modal(image, k),
+        "i2i": _in_modal(image, k, groups),
         "i2t": i2t.ranking(),
         "t2i": t2i.ranking(),
-        "t2t": _in_modal(text, k),
+        "t2t": _in_modal(text, k, groups),
     }
 
 
-def _in_modal(rows: Tensor, k: int) -> Ranking:
-    product = _Product(rows, rows)
+def _in_modal(rows: Tensor, k: int, groups: Tensor | None) -> Ranking:
+    product = _Product(rows, rows, groups)
     best = _Best(len(rows), k)
     for row in _spans(len(rows)):
         for column in _spans(len(rows)):
@@ -102,7 +102,8 @@ class _Best:
 class _Product:
     """Scores of queries and gallery rows, as keys."""
 
-    def __init__(self, queries: Tensor, gallery: Tensor) -> None:
+    def __init__(self, queries: Tensor, gallery: Tensor, groups: Tensor | None = None) -> None:
+        self._groups = groups
         self._tiling = Tiling.for_products(queries.shape[1])
         self._queries = padded(queries, self._tiling, "fp32")
         self._gallery = self._queries if gallery is queries else padded(gallery, self._tiling, "fp32")
@@ -115,17 +116,21 @@ class _Product:
         rows, columns = row.stop - row.start, column.stop - column.start
         of_rows = self._queries.new_empty((rows, columns), dtype=torch.int64)
         of_columns = of_rows.new_empty((columns, rows) if both else (0, 0))
+        # Never read where there are no groups, but a kernel takes no None.
+        groups = of_rows if self._groups is None else self._groups
         with torch.cuda.device_of(of_rows):  # type: ignore[no-untyped-call]  # torch leaves it untyped
             keys_kernel[triton.cdiv(rows, tiling.rows), triton.cdiv(columns, tiling.columns)](
                 self._queries[row.start :],
                 self._gallery[column.start :],
                 of_rows,
                 of_columns,
+                groups,
                 row.start,
                 column.start,
                 rows,
                 columns,
                 EXCLUDE_SELF=exclude_self,
+                EXCLUDE_GROUP=self._groups is not None,
                 BOTH=both,
                 DIM=tiling.dim,
                 WIDTH=tiling.width,
@@ -143,11 +148,13 @@ def keys_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
     gallery,
     of_rows,
     of_columns,
+    groups,
     first_row,
     first_column,
     row_count,
     column_count,
     EXCLUDE_SELF: tl.constexpr,
+    EXCLUDE_GROUP: tl.constexpr,
     BOTH: tl.constexpr,
     DIM: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -171,9 +178,20 @@ def keys_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
     high = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(tl.int64) << 32
     here = (rows[:, None] < row_count) & (columns[None, :] < column_count)
     keys = high + (0xFFFFFFFF - (first_column + columns).to(tl.int64))[None, :]
-    if EXCLUDE_SELF:
-        keys = tl.where(first_row + rows[:, None] == first_column + columns[None, :], -0x8000000000000000, keys)
+    same = first_row + rows[:, None] == first_column + columns[None, :]
+    if EXCLUDE_GROUP:
+        row_groups = tl.load(groups + first_row + rows, mask=rows < row_count, other=0)
+        column_groups = tl.load(groups + first_column + columns, mask=columns < column_count, other=0)
+        own = row_groups[:, None] == column_groups[None, :]
+        if not EXCLUDE_SELF:
+            own = own & (same == 0)
+    else:
+        own = same
+    if EXCLUDE_SELF or EXCLUDE_GROUP:
+        keys = tl.where(own, -0x8000000000000000, keys)
     tl.store(of_rows + rows.to(tl.int64)[:, None] * column_count + columns[None, :], keys, mask=here)
     if BOTH:
         keys = high + (0xFFFFFFFF - (first_row + rows).to(tl.int64))[:, None]
+        if EXCLUDE_SELF or EXCLUDE_GROUP:
+            keys = tl.where(own, -0x8000000000000000, keys)
         tl.store(of_columns + columns.to(tl.int64)[None, :] * row_count + rows[:, None], keys, mask=here)
