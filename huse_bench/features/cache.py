@@ -32,6 +32,8 @@ _TENSOR = "features"
 _CHUNK = 1 << 20
 # The format's own limit.
 _LARGEST_HEADER = 100_000_000
+# A backbone's name may hold the path of a model, and file systems take 255 bytes.
+_LONGEST_SLUG = 120
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Cache:
 
     def stem(self, kind: str, backbone: str, key: str) -> Path:
         """Path of an entry's files, without their endings."""
-        slug = re.sub(r"[^a-z0-9]+", "-", backbone.lower()).strip("-")
+        slug = re.sub(r"[^a-z0-9]+", "-", backbone.lower()).strip("-")[:_LONGEST_SLUG]
         return self.folder / f"{kind}-{slug}-{key[:16]}"
 
     def find(self, stem: Path, key: str) -> Entry | None:
@@ -209,7 +211,7 @@ class Cache:
         """All entries by name, and what is wrong with which file that is none."""
         entries: list[Entry] = []
         problems: dict[Path, str] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(self.folder.glob("[!.]*.safetensors")):
             try:
                 entries.append(_read(path))
             except FileNotFoundError:
@@ -221,7 +223,7 @@ class Cache:
     def unfinished(self) -> list[Unfinished]:
         """All that was begun and not finished, also by processes that run now."""
         found = []
-        for path in sorted(self.folder.glob("*.partial")):
+        for path in sorted(self.folder.glob("[!.]*.partial")):
             # It may be finished meanwhile.
             with suppress(FileNotFoundError):
                 found.append(Unfinished(path, *progress_of(path), path.stat().st_mtime))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from huse_bench.results.files import safe_name
 
 __all__ = [
     "CONTROL_PREFIX",
@@ -266,8 +267,7 @@ class RunRecord(_Part):
     @property
     def stem(self) -> str:
         """Name of the run's files, without their endings."""
-        method = re.sub(r"[^A-Za-z0-9._-]+", "-", self.method.name)
-        return f"{method}-s{self.seed}-{self.fingerprint[:12]}"
+        return f"{safe_name(self.method.name)}-s{self.seed}-{self.fingerprint[:12]}"
 
     @model_validator(mode="after")
     def _whole(self) -> RunRecord:

@@ -23,7 +23,7 @@ from huse_bench.results.arrays import (
     per_query_table,
     predictions_table,
 )
-from huse_bench.results.files import TEMPORARY_PREFIX, is_temporary, remove_stale_temporaries, write_atomically
+from huse_bench.results.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
 
 __all__ = ["Store"]
@@ -124,7 +124,7 @@ class Store:
         """
         records, problems = [], []
         for path in sorted((self.folder / "runs").glob("*.json")):
-            if is_temporary(path):
+            if is_incidental(path):
                 continue
             try:
                 records.append(_read_record(path))
@@ -246,7 +246,7 @@ def _prepare(folder: Path, dataset: str) -> None:
 def _mark(folder: Path, dataset: str) -> None:
     """Make an empty folder a results folder; raises ResultsError where it holds other files."""
     # List before looking for the marker: another process may be creating the same folder.
-    entries = [path for path in folder.iterdir() if path.name != _LOCK and not is_temporary(path)]
+    entries = [path for path in folder.iterdir() if not is_incidental(path)]
     marker = folder / _MARKER
     if marker.is_file():
         return

@@ -125,6 +125,52 @@ def test_a_rerun_replaces_record_and_arrays(store, make_record, per_query, predi
     assert store.read() == ([failed], [])
 
 
+# Names of files.
+
+
+def test_a_name_of_any_length_is_written_and_found(store, make_record, per_query, predictions):
+    """The longest names there are: 255 bytes with the temporary's prefix, in front of any seed and ending."""
+    written = store.write(make_record("p" * 500, 2**63 - 1), per_query, predictions)
+    assert max(len(f".tmp-{32 * 'f'}-{name}") for name in files(store)) <= 255
+    assert Store(store.folder).read() == ([written], [])
+    assert store.find(written.fingerprint) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("huse", "huse"),
+        ("huse-0.5_b", "huse-0.5_b"),
+        ("control:shuffled-huse", "control-shuffled-huse"),
+        ("team/cme v2", "team-cme-v2"),
+        ("../../up", "_..-..-up"),
+        ("team\\cme:v2", "team-cme-v2"),
+        ("größer", "gr-er"),
+        ("CON", "CON"),
+        ("con.5", "_con.5"),
+        ("Lpt1.json", "_Lpt1.json"),
+        ("console.5", "console.5"),
+        (".tmp-x", "_.tmp-x"),
+        ("ends. ", "ends.-"),
+    ],
+)
+def test_a_name_becomes_one_that_any_file_system_takes(store, make_record, name, expected):
+    """What a system reserves it reserves up to the first dot; behind the name stand a seed and a hash."""
+    record = make_record(name)
+    assert record.stem == f"{expected}-s0-{record.fingerprint[:12]}"
+    assert record.stem.partition(".")[0].upper() not in {"", "CON", "LPT1"}
+    written = store.write(record)
+    assert store.read() == ([written], [])
+
+
+def test_names_that_differ_in_case_or_signs_alone_are_runs_of_their_own(store, make_record):
+    """As on a file system that keeps no case."""
+    names = ("cme a", "CME a", "cme/a", "Cme-A", "p" * 300, "p" * 301)
+    written = [store.write(make_record(name)) for name in names]
+    assert len({record.stem.casefold() for record in written}) == len(names)
+    assert sorted(record.method.name for record in store.read()[0]) == sorted(names)
+
+
 # What a killed process can leave behind.
 
 
@@ -218,6 +264,23 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 def test_an_empty_folder_becomes_a_results_folder(tmp_path):
     assert Store(tmp_path, dataset="emoji").dataset == "emoji"
     assert json.loads((tmp_path / "huse-bench.json").read_text()) == {"format": 1, "dataset": "emoji"}
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._runs", "desktop.ini", "Thumbs.db", ".gitkeep"])
+def test_files_of_the_system_make_no_folder_foreign(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert Store(tmp_path, dataset="emoji").dataset == "emoji"
+    assert (tmp_path / name).exists()
+
+
+def test_files_of_the_system_are_no_records(store, make_record):
+    written = store.write(make_record())
+    # What a Mac writes beside each file on a disk that is not its own: a header and no JSON.
+    (store.folder / "runs" / f"._{written.stem}.json").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    assert Store(store.folder).read() == ([written], [])
+    assert store.find(written.fingerprint) == written
+    (store.folder / "runs" / f"{written.stem}.json").unlink()
+    assert store.find(written.fingerprint) is None
 
 
 def test_a_missing_folder_is_not_made_for_reading(tmp_path):
