@@ -238,6 +238,8 @@ class RunRecord(_Part):
         audit: what an audit of the data found; None where none was made.
         per_query: name of the file of per-query scores beside the record; the store fills it in.
         predictions: name of the file of per-item predictions beside the record; the store fills it in.
+        per_query_sha256: hash of the first file's contents; the store fills it in. Records of old have none.
+        predictions_sha256: likewise of the second's.
         created: when the run ended, with its time zone.
     """
 
@@ -262,6 +264,8 @@ class RunRecord(_Part):
     audit: dict[str, Json] | None = None
     per_query: _ParquetName | None = None
     predictions: _ParquetName | None = None
+    per_query_sha256: _Sha256 | None = None
+    predictions_sha256: _Sha256 | None = None
     created: AwareDatetime
 
     @property

@@ -1,5 +1,7 @@
+import hashlib
 import json
 import os
+import re
 import threading
 import time
 
@@ -246,8 +248,63 @@ def test_json_that_is_no_record_is_a_problem(store, text):
 def test_damaged_arrays_are_named_when_they_are_read(store, make_record, per_query):
     written = store.write(make_record(), per_query)
     (store.folder / "runs" / written.per_query).write_bytes(b"PAR1 no more")
-    with pytest.raises(RecordError, match=r"\.parquet cannot be read .*; delete the run's \.json file beside it"):
+    with pytest.raises(RecordError, match=r"\.parquet is not the file that was written with its record; restore it"):
         store.per_query(written)
+    with pytest.raises(RecordError, match=r"\.parquet cannot be read .*; delete the run's \.json file beside it"):
+        store.per_query(without_hashes(written))
+
+
+# The files beside a record are its own.
+
+
+def without_hashes(record):
+    """As records were before they said what is in their files."""
+    return record.model_copy(update={"per_query_sha256": None, "predictions_sha256": None})
+
+
+def swap(store, first, second, field):
+    one, other = (store.folder / "runs" / getattr(record, field) for record in (first, second))
+    contents = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(contents)
+
+
+@pytest.mark.parametrize("field", ["per_query", "predictions"])
+def test_a_swapped_file_is_no_part_of_the_record(tmp_path, write_run, field):
+    first, second, third = (write_run(name, 0, chance) for name, chance in (("cme", 0.2), ("huse", 0.6), ("hie", 0.4)))
+    assert first.per_query_sha256 == hashlib.sha256((tmp_path / "runs" / first.per_query).read_bytes()).hexdigest()
+    store = Store(tmp_path)
+    swap(store, first, second, field)
+    records, problems = store.read()
+    assert records == [third]
+    assert [problem.split(" is not the file ")[0] for problem in problems] == [
+        str(tmp_path / "runs" / getattr(record, field)) for record in (first, second)
+    ]
+    for problem in problems:
+        assert problem.endswith(
+            "was written with its record; restore it, or delete the run's .json file beside it and run it again"
+        )
+    assert store.should_run(first.fingerprint) is True
+    swap(store, first, second, field)
+    assert store.read() == ([first, third, second], [])
+
+
+@pytest.mark.parametrize(
+    ("field", "number"), [("per_query", r"i2i R@1 is 0\.\d+, its mean 0\.\d+"), ("predictions", "image accuracy is 0")]
+)
+def test_records_without_hashes_are_held_against_their_numbers(tmp_path, write_run, field, number):
+    first, second = write_run("cme", 0, 0.2), write_run("huse", 0, 0.6)
+    store = Store(tmp_path)
+    old = [without_hashes(record) for record in (first, second)]
+    for record in old:
+        (tmp_path / "runs" / f"{record.stem}.json").write_text(record.model_dump_json(exclude_none=True))
+    assert store.read() == (old, [])
+    swap(store, first, second, field)
+    records, problems = store.read()
+    assert records == []
+    assert len(problems) == 2
+    for problem in problems:
+        assert re.search(rf"\.json: the files beside it are of another run: {number}.*; restore them, or", problem)
 
 
 # Folders.
