@@ -65,6 +65,8 @@ class MethodInfo(_Part):
     Attributes:
         name: name the method was asked for by.
         title: name of its row in the tables.
+        base: name of the loss that a config file made it of; None for the loss itself.
+        changes: hyper-parameters in which such a variant differs from the loss's defaults.
         section: part of the tables that its row stands in; empty for the paper's own methods.
         order: position of the method in the registry's list; it orders the rows of a section.
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
@@ -80,6 +82,8 @@ class MethodInfo(_Part):
 
     name: _Name
     title: _Name
+    base: _Name | None = None
+    changes: tuple[str, ...] = ()
     section: str = ""
     order: _Count
     semantic: bool
