@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from huse_bench.components import Loss
 from huse_bench.config import RunConfig, did_you_mean
 from huse_bench.discovery import Component, components, find, load, source_hash
 from huse_bench.errors import ConfigError, UnknownComponentError
-from huse_bench.results.schema import CONTROL_PREFIX
+from huse_bench.results.schema import CONTROL_PREFIX, one_line
 
 __all__ = ["Method", "resolve_methods"]
 
@@ -95,7 +94,7 @@ def _variant(name: str, given: dict[str, Any], config: RunConfig) -> Method:
     where = f"methods.{name} ({config.origin('parameters')})"
     base, title = given.pop("base"), given.pop("title", None)
     for key, value in (("base", base), ("title", title), ("its name", name)):
-        if value is not None and not (isinstance(value, str) and value.strip() and _is_line(value)):
+        if value is not None and not (isinstance(value, str) and value.strip() and one_line(value) == value):
             raise ConfigError(f"{where}: {key} must be a string of one line, got {value!r}")
     if name.startswith(CONTROL_PREFIX):
         raise ConfigError(f"{where}: names that begin with {CONTROL_PREFIX!r} are those of controls: call it otherwise")
@@ -110,11 +109,6 @@ def _variant(name: str, given: dict[str, Any], config: RunConfig) -> Method:
     defaults = inspect.signature(method.loss_class).parameters
     changes = tuple(key for key, value in method.parameters.items() if value != defaults[key].default)
     return replace(method, title=title or name, base=method.component.name, changes=changes)
-
-
-def _is_line(text: str) -> bool:
-    """Whether a text is shown as it is: a line break or an escape of a terminal would spoil every table."""
-    return not any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in text)
 
 
 def _method(name: str, loss: str, given: Mapping[str, Any], config: RunConfig) -> Method:

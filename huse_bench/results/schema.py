@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from huse_bench.results.files import safe_name
 
@@ -24,6 +25,7 @@ __all__ = [
     "SplitSizes",
     "Training",
     "Tuning",
+    "one_line",
 ]
 
 #: Version of the record's schema, written into each record.
@@ -47,8 +49,16 @@ CONTROL_SECTION = "Controls"
 #: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
 Json = JsonValue
 
+
+def one_line(text: str) -> str:
+    """A text with a space for each line break and each sign that steers a terminal."""
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
+
+
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Name = Annotated[str, Field(min_length=1)]
+# A line break, or an escape of a terminal, would spoil every table.
+_Title = Annotated[_Name, AfterValidator(one_line)]
 _Count = Annotated[int, Field(ge=0)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 # A bare name: a record that came from elsewhere must not point outside its folder.
@@ -81,7 +91,7 @@ class MethodInfo(_Part):
     """
 
     name: _Name
-    title: _Name
+    title: _Title
     base: _Name | None = None
     changes: tuple[str, ...] = ()
     section: str = ""
@@ -126,7 +136,7 @@ class DatasetInfo(_Part):
     """
 
     name: _Name
-    title: _Name
+    title: _Title
     content_hash: _Name
     items: SplitSizes
     classes: _Count
