@@ -205,6 +205,9 @@ def _announce(
     for name, origin in sorted(changed.items()):
         if name.startswith("training."):
             reporter.say(f"  {name} = {getattr(training, name.removeprefix('training.'))} ({origin})")
+    if "seeds" in changed:
+        # A number and a list of one look alike where they are given.
+        reporter.say(f"  seeds {', '.join(map(str, config.seeds))} ({changed['seeds']})")
     if waiting and not is_kept():
         reporter.say(
             "  compiled code is not kept, for this user can write to no place for it, and is compiled in each process; "

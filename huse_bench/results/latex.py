@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line
@@ -123,4 +124,4 @@ def _row(label: str, cells: Sequence[str]) -> str:
 def _escaped(text: str) -> str:
     escaped = "".join(_ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))
     # Two hyphens would become a dash.
-    return escaped.replace("--", "-{}-")
+    return re.sub("-(?=-)", "-{}", escaped)

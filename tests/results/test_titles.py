@@ -81,7 +81,7 @@ def test_line_breaks_and_escapes_of_a_terminal_are_spaces(make_record):
 def test_latex_shows_what_it_would_read_otherwise(make_record):
     results = Results([make_record(method__title="a|b `c` --d --- \\", warnings=["two\nlines"])])
     text = render(results, "latex", tables=table_only(results))
-    assert r"a\textbar{}b \textasciigrave{}c\textasciigrave{} -{}-d -{}-- \textbackslash{} & 70.0" in text
+    assert r"a\textbar{}b \textasciigrave{}c\textasciigrave{} -{}-d -{}-{}- \textbackslash{} & 70.0" in text
     assert "\n% Note: two lines." in text
     assert "lualatex" not in text
 
