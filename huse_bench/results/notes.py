@@ -108,9 +108,10 @@ def _variants(rows: Sequence[Row]) -> list[str]:
             changes = [name for name, value in method.parameters.items() if theirs.get(name) != value]
             base, rest = own[0].label, ""
         else:
-            changes, base, rest = list(method.changes), method.base, ", else with its defaults"
-        values = ", ".join(f"{name}={_plain(method.parameters[name])}" for name in changes) or "nothing changed"
-        lines.append(f"{row.label} is {base} with {values}{rest}")
+            changes, base, rest = list(method.changes), method.base, "its defaults"
+        values = ", ".join(f"{name}={_plain(method.parameters[name])}" for name in changes)
+        told = " and else ".join(part for part in (values, rest) if part) or "nothing changed"
+        lines.append(f"{row.label} is {base} with {told}")
     return [f"Variants: {'; '.join(lines)}."] if lines else []
 
 
