@@ -139,6 +139,8 @@ class RunConfig(BaseModel):
             raise ValueError("at least one seed is needed")
         if any(seed < 0 for seed in seeds):
             raise ValueError("seeds must be at least 0")
+        if any(seed >= 2**63 for seed in seeds):
+            raise ValueError("seeds must be below 2**63")
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed is given twice")
         return seeds

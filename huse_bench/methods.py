@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from huse_bench.components import Loss
 from huse_bench.config import RunConfig, did_you_mean
 from huse_bench.discovery import Component, components, find, load, source_hash
 from huse_bench.errors import ConfigError, UnknownComponentError
-from huse_bench.results.schema import CONTROL_PREFIX
+from huse_bench.results.schema import CONTROL_PREFIX, one_line
 
 __all__ = ["Method", "resolve_methods"]
 
@@ -27,6 +28,8 @@ class Method:
         loss_class: the loss.
         parameters: every constructor argument with its value, defaults included.
         source_hash: sha256 of the source file of the class.
+        base: name of the loss that this is a variant of; None for the loss itself.
+        changes: hyper-parameters of a variant that differ from the loss's defaults.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Method:
     loss_class: type[Loss]
     parameters: Mapping[str, Any]
     source_hash: str
+    base: str | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def is_control(self) -> bool:
@@ -88,9 +93,11 @@ def _variant(name: str, given: dict[str, Any], config: RunConfig) -> Method:
     """A method that a config file makes of a loss: ``[methods.huse-or] base = "huse", relaxation = "or"``."""
     where = f"methods.{name} ({config.origin('parameters')})"
     base, title = given.pop("base"), given.pop("title", None)
-    for key, value in (("base", base), ("title", title)):
-        if value is not None and not (isinstance(value, str) and value):
-            raise ConfigError(f"{where}: {key} must be a string, got {value!r}")
+    for key, value in (("base", base), ("title", title), ("its name", name)):
+        if value is not None and not (isinstance(value, str) and value.strip() and one_line(value) == value):
+            raise ConfigError(f"{where}: {key} must be a string of one line, got {value!r}")
+    if name.startswith(CONTROL_PREFIX):
+        raise ConfigError(f"{where}: names that begin with {CONTROL_PREFIX!r} are those of controls: call it otherwise")
     taken = [component.name for component in components("loss")]
     if name in taken:
         raise ConfigError(f"{where} has a base, but {name!r} is a loss itself: call the variant otherwise")
@@ -99,8 +106,9 @@ def _variant(name: str, given: dict[str, Any], config: RunConfig) -> Method:
     except UnknownComponentError as error:
         raise ConfigError(f"{where}: base = {base!r}: {error}") from error
     method = _method(name, base, given, config)
-    changed = ", ".join(f"{key}={value}" for key, value in given.items())
-    return replace(method, title=title or f"{method.title} ({changed or name})")
+    defaults = inspect.signature(method.loss_class).parameters
+    changes = tuple(key for key, value in method.parameters.items() if value != defaults[key].default)
+    return replace(method, title=title or name, base=method.component.name, changes=changes)
 
 
 def _method(name: str, loss: str, given: Mapping[str, Any], config: RunConfig) -> Method:

@@ -227,6 +227,8 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
         method={
             "name": method.name,
             "title": method.title,
+            "base": method.base,
+            "changes": method.changes,
             "section": CONTROL_SECTION if method.is_control else method.loss_class.section,
             # Behind the controls that need no training.
             "order": method.loss_class.position + (len(CONTROLS) if method.is_control else 0),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from huse_bench import export
+from huse_bench.compiling import is_kept
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.controls import CONTROLS, shuffled_data, shuffled_method
 from huse_bench.discovery import notify
@@ -211,6 +212,14 @@ def _announce(
     for name, origin in sorted(changed.items()):
         if name.startswith("training."):
             reporter.say(f"  {name} = {getattr(training, name.removeprefix('training.'))} ({origin})")
+    if "seeds" in changed:
+        # A number and a list of one look alike where they are given.
+        reporter.say(f"  seeds {', '.join(map(str, config.seeds))} ({changed['seeds']})")
+    if waiting and not is_kept():
+        reporter.say(
+            "  compiled code is not kept, for this user can write to no place for it, and is compiled in each process; "
+            "to keep it, name a folder in the environment variable NUMBA_CACHE_DIR"
+        )
     done = len(specs) - len(waiting)
     if done:
         reporter.say(f"{done} of {len(specs)} runs are finished in {config.results_folder} and are not run again")

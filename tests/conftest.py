@@ -1,5 +1,6 @@
 """A small world for whole runs: a distribution with a dataset that trains in a second and losses that misbehave."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def toy(tmp_path, monkeypatch) -> Path:
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     (site / "toy_plugins.py").write_text(TOY)
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -86,6 +86,15 @@ def test_wrong_files(tmp_path, text, message):
         resolve_config(write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [([], "at least one seed"), ([-1], "at least 0"), ([2**63], r"below 2\*\*63"), ([3, 3], "given twice")],
+)
+def test_wrong_seeds(seeds, message):
+    with pytest.raises(ConfigError, match=message):
+        resolve_config(None, {"seeds": seeds})
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read the configuration file .*none.toml: No such file"):
         resolve_config(tmp_path / "none.toml")

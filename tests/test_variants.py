@@ -6,6 +6,7 @@ import huse_bench as hb
 from huse_bench.config import resolve_config
 from huse_bench.errors import ConfigError, UnknownComponentError
 from huse_bench.methods import resolve_methods
+from huse_bench.results.notes import notes
 
 
 def methods(tmp_path, text, **given):
@@ -16,7 +17,9 @@ def methods(tmp_path, text, **given):
 
 def test_a_variant_is_its_base_with_other_hyper_parameters(tmp_path):
     huse, other = methods(tmp_path, '[methods.huse]\n[methods.huse-or]\nbase = "huse"\nrelaxation = "or"\ngamma = 2\n')
-    assert (other.name, other.title) == ("huse-or", "HUSE (relaxation=or, gamma=2)")
+    assert (other.name, other.title, other.base) == ("huse-or", "huse-or", "huse")
+    assert set(other.changes) == {"relaxation", "gamma"}
+    assert (huse.title, huse.base, huse.changes) == ("HUSE", None, ())
     assert other.loss_class is huse.loss_class
     assert other.parameters == {**huse.parameters, "relaxation": "or", "gamma": 2.0}
     assert other.build().relaxation == "or"
@@ -26,7 +29,16 @@ def test_a_variant_may_have_a_title_and_may_change_nothing(tmp_path):
     titled, plain = methods(
         tmp_path, '[methods.a]\nbase = "huse"\ntitle = "HUSE once more"\n[methods.again]\nbase = "huse"\n'
     )
-    assert [titled.title, plain.title] == ["HUSE once more", "HUSE (again)"]
+    assert [titled.title, plain.title] == ["HUSE once more", "again"]
+
+
+def test_what_differs_is_told_from_what_is_said(tmp_path):
+    """A file of tuned hyper-parameters gives all of them."""
+    (method,) = methods(tmp_path, '[methods.x]\nbase = "huse"\nalpha = 1\nbeta = 22.9\nrelaxation = "and"\n')
+    defaults = methods(tmp_path, "[methods.huse]\n")[0].parameters
+    assert method.changes == tuple(key for key in defaults if method.parameters[key] != defaults[key])
+    assert "beta" in method.changes
+    assert "relaxation" not in method.changes
 
 
 @pytest.mark.parametrize(
@@ -36,8 +48,13 @@ def test_a_variant_may_have_a_title_and_may_change_nothing(tmp_path):
             '[methods.x]\nbase = "hose"\n',
             r"methods.x \(file .*\): base = 'hose': no loss is named 'hose'; did you mean",
         ),
-        ("[methods.x]\nbase = 3\n", r"methods.x \(file .*\): base must be a string, got 3"),
-        ('[methods.x]\nbase = "huse"\ntitle = ""\n', "title must be a string, got ''"),
+        ("[methods.x]\nbase = 3\n", r"methods.x \(file .*\): base must be a string of one line, got 3"),
+        ('[methods.x]\nbase = "huse"\ntitle = ""\n', "title must be a string of one line, got ''"),
+        ('[methods.x]\nbase = "huse"\ntitle = "a\\nb"\n', r"title must be a string of one line, got 'a\\nb'"),
+        ('[methods.x]\nbase = "huse"\ntitle = "\\u001b[2J"\n', "title must be a string of one line"),
+        ('[methods.""]\nbase = "huse"\n', "its name must be a string of one line, got ''"),
+        ('[methods."a\\tb"]\nbase = "huse"\n', r"its name must be a string of one line, got 'a\\tb'"),
+        ('[methods."control:x"]\nbase = "huse"\n', "names that begin with 'control:' are those of controls"),
         ('[methods.cme]\nbase = "huse"\n', "has a base, but 'cme' is a loss itself: call the variant otherwise"),
         ('[methods.x]\nbase = "huse"\nrelax = "or"\n', "the method 'x' has no hyper-parameter 'relax'"),
         ('[methods.x]\nbase = "huse"\nalpha = "one"\n', r"methods.x.alpha = 'one' .*: must be a number"),
@@ -59,7 +76,10 @@ def test_variants_are_rows_of_their_own(toy, quick_training):
     table = '[methods.gap]\n[methods.gap-2]\nbase = "gap"\nweight = 2.0\n[methods.gap-3]\nbase = "gap"\ntitle = "G3"\n'
     (toy / "ablation.toml").write_text(table)
     results = hb.run(dataset="toy", config="ablation.toml", training=quick_training, quiet=True)
-    assert [row.label for row in results.rows] == ["Gap only", "Gap only (weight=2.0)", "G3"]
+    assert [row.label for row in results.rows] == ["Gap only", "gap-2", "G3"]
+    assert "Variants: gap-2 is Gap only with weight=2; G3 is Gap only with nothing changed." in notes(results)
+    alone = hb.Results([record for record in results.records if record.method.name != "gap"])
+    assert ("Variants: gap-2 is gap with weight=2 and else its defaults; G3 is gap with its defaults.") in notes(alone)
     assert len({record.fingerprint for record in results.records}) == 3
     assert [record.method.name for record in results.records if record.method.parameters["weight"] == 2.0] == ["gap-2"]
     again = hb.load_results("results/toy")

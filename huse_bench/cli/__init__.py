@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from huse_bench.cli._encodings import spare_encodings
 from huse_bench.errors import HuseBenchError, PluginConflictError
 
 __all__ = ["cli", "main"]
@@ -135,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 if all went well, 1 if a run failed, 2 for a user's mistake, 130 if interrupted.
     """
+    spare_encodings()
     try:
         code = cli.main(arguments, prog_name="huse-bench", standalone_mode=False)
     except click.ClickException as error:

@@ -29,12 +29,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
     try:
         numbers = [int(part) for part in value.split(",") if part.strip()]
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is neither a number of seeds (5) nor a list of them (3,7)") from error
-    if "," in value:
-        return numbers
-    if numbers[0] < 1:
+        raise click.BadParameter(
+            f"{value!r} is neither a number of seeds (4, for 0,1,2,3) nor a list of them (3,7, or 4, for that one)"
+        ) from error
+    if not numbers or ("," not in value and numbers[0] < 1):
         raise click.BadParameter("at least one seed is needed")
-    return list(range(numbers[0]))
+    return numbers if "," in value else list(range(numbers[0]))
 
 
 @click.command()
@@ -44,7 +44,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @data_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps; default: the preset's.")
-@click.option("--seeds", callback=_seeds, metavar="N|LIST", help="Number of seeds (5) or a list (3,7); default: 1.")
+@click.option(
+    "--seeds",
+    callback=_seeds,
+    metavar="N|LIST",
+    help="How many seeds (4: seeds 0,1,2,3), or which (3,7; with a comma also for one: 4,); default: 1.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
 @click.option("--params", type=click.Path(path_type=Path), help="Tuned hyper-parameters, a file of huse-bench tune.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")

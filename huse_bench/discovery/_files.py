@@ -65,7 +65,7 @@ def file_listings(known: Mapping[str, Kind]) -> tuple[list[FileListing], list[Co
     if not Path(folder).is_dir():
         raise UsageError(f"the plugins folder {folder!r} (--plugins-dir or {PLUGINS_DIR}) is no folder")
     listings, broken = [], []
-    for path in sorted(Path(folder).glob("[!_]*.py")):
+    for path in sorted(Path(folder).glob("[!_.]*.py")):
         version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         target = f"huse_bench.dropin.{path.stem}"
         record = Component("hooks", canonical(path.stem), target, canonical(path.name), version)

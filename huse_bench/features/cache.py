@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -32,6 +33,8 @@ _TENSOR = "features"
 _CHUNK = 1 << 20
 # The format's own limit.
 _LARGEST_HEADER = 100_000_000
+# A backbone's name may hold the path of a model, and file systems take 255 bytes.
+_LONGEST_SLUG = 120
 
 
 @dataclass(frozen=True)
@@ -106,19 +109,30 @@ class Cache:
         root: the folder; by default the environment variable ``HUSE_BENCH_CACHE`` names it, and without that it is the
             user's cache folder of this system.
 
-    Attributes:
-        folder: where features are.
-        hashes: where hashes of picture files are.
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root if root is not None else _default_root()
-        self.folder = self.root / "features"
-        self.hashes = self.root / "hashes"
+        self._root = root
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder; raises ConfigError for a user who has none and named none."""
+        # Looked for when it is needed: data with features of their own need no cache.
+        return self._root if self._root is not None else _default_root()
+
+    @property
+    def folder(self) -> Path:
+        """Where features are."""
+        return self.root / "features"
+
+    @property
+    def hashes(self) -> Path:
+        """Where hashes of picture files are."""
+        return self.root / "hashes"
 
     def stem(self, kind: str, backbone: str, key: str) -> Path:
         """Path of an entry's files, without their endings."""
-        slug = re.sub(r"[^a-z0-9]+", "-", backbone.lower()).strip("-")
+        slug = re.sub(r"[^a-z0-9]+", "-", backbone.lower()).strip("-")[:_LONGEST_SLUG]
         return self.folder / f"{kind}-{slug}-{key[:16]}"
 
     def find(self, stem: Path, key: str) -> Entry | None:
@@ -209,7 +223,7 @@ class Cache:
         """All entries by name, and what is wrong with which file that is none."""
         entries: list[Entry] = []
         problems: dict[Path, str] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(self.folder.glob("[!.]*.safetensors")):
             try:
                 entries.append(_read(path))
             except FileNotFoundError:
@@ -221,7 +235,7 @@ class Cache:
     def unfinished(self) -> list[Unfinished]:
         """All that was begun and not finished, also by processes that run now."""
         found = []
-        for path in sorted(self.folder.glob("*.partial")):
+        for path in sorted(self.folder.glob("[!.]*.partial")):
             # It may be finished meanwhile.
             with suppress(FileNotFoundError):
                 found.append(Unfinished(path, *progress_of(path), path.stat().st_mtime))
@@ -259,7 +273,16 @@ def _default_root() -> Path:
         return Path(named)
     import platformdirs  # noqa: PLC0415  only runs that make features need it
 
-    return platformdirs.user_cache_path("huse-bench", appauthor=False)
+    try:
+        folder = platformdirs.user_cache_path("huse-bench", appauthor=False)
+    except RuntimeError:
+        # Newer versions refuse to guess where there is no home.
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise ConfigError(
+            f"this user has no home folder for the feature cache; name a folder in the environment variable {VARIABLE}"
+        )
+    return folder
 
 
 def _lock(stem: Path) -> filelock.BaseFileLock:

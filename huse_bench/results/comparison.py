@@ -161,8 +161,9 @@ def _differences(
 def _row(results: Results, name: str) -> Row:
     """The row of that name, title or label, whatever the case."""
     wanted = name.casefold()
-    exact = [row for row in results.rows if row.label.casefold() == wanted]
-    found = exact or [
+    exact = [row for row in results.rows if row.label == name]
+    alike = [row for row in results.rows if row.label.casefold() == wanted]
+    found = (exact or alike) or [
         row
         for row in results.rows
         if wanted in (row.records[0].method.name.casefold(), row.records[0].method.title.casefold())

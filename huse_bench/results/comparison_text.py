@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict
 
 import tabulate
+from rich.cells import cell_len
 
 from huse_bench.results.comparison import Comparison, Difference
 from huse_bench.results.notes import notes
@@ -125,8 +126,9 @@ def _notes(comparison: Comparison) -> list[str]:
 
 
 def _columns(first: str, second: str) -> tuple[str, str]:
-    """Headings of the two methods, told apart where their labels are too long for a column."""
-    if max(len(first), len(second)) <= _LABEL_WIDTH:
+    """Headings of the two methods, told apart where their labels do not fit a column."""
+    # Tabulate counts signs, not places of a terminal, of which a Chinese sign takes two.
+    if all(len(label) <= _LABEL_WIDTH and cell_len(label) == len(label) for label in (first, second)):
         return first, second
     return "first", "second"
 

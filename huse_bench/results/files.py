@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from pathlib import Path
 
-__all__ = ["TEMPORARY_PREFIX", "is_temporary", "remove_stale_temporaries", "write_atomically"]
+__all__ = ["TEMPORARY_PREFIX", "is_incidental", "remove_stale_temporaries", "safe_name", "write_atomically"]
 
 #: How the names of unfinished files begin.
 TEMPORARY_PREFIX = ".tmp-"
 
 # No file takes this long to write, so an older temporary belongs to a process that was killed.
 _STALE_SECONDS = 3600.0
+
+# File systems take 255 bytes: this leaves room for a seed, digits of a hash, an ending and a temporary's prefix.
+_LONGEST = 120
+
+# Windows takes these for devices, whatever follows the dot, and a leading dot hides a file.
+_SPECIAL = re.compile(r"(?=\.|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\.)", re.IGNORECASE)
+
+# What Windows puts beside files; other systems' own are hidden.
+_SYSTEM_FILES = {"desktop.ini", "thumbs.db"}
+
+
+def safe_name(name: str) -> str:
+    """A name as the first part of a file's name, which any file system takes.
+
+    Args:
+        name: what somebody called a thing. Several may become the same, so that digits of a hash must follow, behind
+            a hyphen.
+
+    Returns:
+        At most 120 letters, digits, dots, hyphens and underscores of ASCII, with no dot in front.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    return ("_" + plain if _SPECIAL.match(plain) else plain)[:_LONGEST]
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
@@ -45,9 +69,11 @@ def write_atomically(path: Path, contents: bytes) -> None:
             os.close(folder)
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether a file is one that :func:`write_atomically` had not finished."""
-    return path.name.startswith(TEMPORARY_PREFIX)
+def is_incidental(path: Path) -> bool:
+    """Whether a file is nobody's work: a hidden one, such as ``.DS_Store``, ``._x`` or one that
+    :func:`write_atomically` had not finished, or Windows' own.
+    """
+    return path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES
 
 
 def remove_stale_temporaries(folder: Path) -> None:
@@ -58,7 +84,7 @@ def remove_stale_temporaries(folder: Path) -> None:
     """
     for path in folder.iterdir():
         try:
-            if is_temporary(path) and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            if path.name.startswith(TEMPORARY_PREFIX) and time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
         except FileNotFoundError:
             # Another process was faster.

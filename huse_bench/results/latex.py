@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line
@@ -12,6 +13,8 @@ _ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
+    "|": r"\textbar{}",
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
     "§": r"\S{}",
@@ -24,6 +27,10 @@ _ESCAPES = {
 }
 
 
+# What pdflatex knows of itself: Latin letters up to Extended-A, dashes and quotation marks.
+_PDFLATEX = (range(0x180), range(0x2010, 0x2027))
+
+
 def latex_document(grids: Sequence[Grid], notes: Sequence[str]) -> str:
     """The tables, to be pasted into a document that loads the packages named on top.
 
@@ -34,9 +41,15 @@ def latex_document(grids: Sequence[Grid], notes: Sequence[str]) -> str:
     Returns:
         LaTeX source.
     """
-    head = r"% needs \usepackage{booktabs} and \usepackage{arydshln}"
-    comments = [f"% {note}" for note in notes]
-    return "\n\n".join([head, *(_table(grid) for grid in grids), "\n".join(comments)])
+    tables = [_table(grid) for grid in grids]
+    head = [r"% needs \usepackage{booktabs} and \usepackage{arydshln}"]
+    signs = sorted(set("".join(tables)))
+    beyond = [sign for sign in signs if not any(ord(sign) in known for known in _PDFLATEX)]
+    if beyond:
+        head.append(f"% and lualatex or xelatex, with a font that has the signs {' '.join(beyond)}")
+    # A note of several lines must not end its comment.
+    comments = [f"% {' '.join(note.splitlines())}" for note in notes]
+    return "\n\n".join(["\n".join(head), *tables, "\n".join(comments)])
 
 
 def _table(grid: Grid) -> str:
@@ -109,4 +122,6 @@ def _row(label: str, cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))
+    escaped = "".join(_ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))
+    # Two hyphens would become a dash.
+    return re.sub("-(?=-)", "-{}", escaped)

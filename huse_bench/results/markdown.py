@@ -63,6 +63,7 @@ def markdown_escaped(text: str) -> str:
     Returns:
         Markdown.
     """
-    for sign in "\\|*_<":
+    # GitHub also reads ~ as struck out and $ as mathematics; & begins the name of a sign.
+    for sign in "\\|*_<`[]&~$":
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -88,6 +88,7 @@ def notes(results: Results) -> list[str]:
         _features(results.rows),
         f"Protocol: {_plain(dict(results.records[0].protocol))}.",
         *_seeds(methods),
+        *_variants(methods),
         *_configurations(methods),
         *_unfinished(results.rows),
         *_warnings(results.rows),
@@ -119,6 +120,26 @@ def _features(rows: Sequence[Row]) -> str:
 def _seeds(rows: Sequence[Row]) -> list[str]:
     by_seeds = _by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
     return [f"Seeds: {_each_of(by_seeds)}."] if len(by_seeds) > 1 else []
+
+
+def _variants(rows: Sequence[Row]) -> list[str]:
+    """Say what a row is whose name its author gave, against the loss's own row where there is one."""
+    lines = []
+    for row in rows:
+        method = row.records[0].method
+        if method.base is None:
+            continue
+        own = [other for other in rows if other.records[0].method.name == method.base]
+        if len(own) == 1:
+            theirs = own[0].records[0].method.parameters
+            changes = [name for name, value in method.parameters.items() if theirs.get(name) != value]
+            base, rest = own[0].label, ""
+        else:
+            changes, base, rest = list(method.changes), method.base, "its defaults"
+        values = ", ".join(f"{name}={_plain(method.parameters[name])}" for name in changes)
+        told = " and else ".join(part for part in (values, rest) if part) or "nothing changed"
+        lines.append(f"{row.label} is {base} with {told}")
+    return [f"Variants: {'; '.join(lines)}."] if lines else []
 
 
 def _configurations(rows: Sequence[Row]) -> list[str]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+from rich.cells import cell_len, set_cell_size
 
 from huse_bench.results.agreement_text import agreement_text
 from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line, build_grid
 from huse_bench.results.intervals import uncertainty
 from huse_bench.results.latex import latex_document
-from huse_bench.results.markdown import markdown_table
+from huse_bench.results.markdown import markdown_escaped, markdown_table
 from huse_bench.results.notes import notes
 from huse_bench.results.published import published_tables
 from huse_bench.results.tables import Results
@@ -63,7 +64,7 @@ def render(
         return latex_document(grids, notes(results))
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
-        return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *notes(results)])
+        return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *map(markdown_escaped, notes(results))])
     below = [line for note in notes(results) for line in _wrapped(note)]
     beside = [agreement_text(results, printed)] if printed else []
     return "\n\n".join([*(_text(grid, color) for grid in grids), *beside, "\n".join(below)])
@@ -82,11 +83,12 @@ def _text(grid: Grid, color: bool) -> str:
     gaps = ["  " if i in starts else " " for i in range(len(widths))]
     # Each number has a place for its mark behind it, so that the digits stay in line.
     body = sum(len(gap) + width + 1 for gap, width in zip(gaps, widths, strict=True))
-    label_width = min(max(len("Method"), *(len(line.label) for line in _lines(grid))), _WIDTH - body)
+    label_width = min(max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), _WIDTH - body)
     rule = "-" * (label_width + body)
 
     def row(label: str, cells: Sequence[str]) -> str:
-        return (label.ljust(label_width) + "".join(cells)).rstrip()
+        # In places of a terminal: a Chinese sign takes two, a combining accent none.
+        return (set_cell_size(label, label_width) + "".join(cells)).rstrip()
 
     out = [*_wrapped(grid.caption), *_wrapped(grid.details), *_wrapped(f"* {grid.mark}."), ""]
     if any(title for title, _ in grid.headings):
@@ -137,10 +139,10 @@ def _text_cell(cell: Cell, width: int, color: bool) -> str:
 
 def _shortened(label: str, width: int) -> str:
     """A label that fits; its end stays, where the configuration's hash and the marks are."""
-    if len(label) <= width:
+    if cell_len(label) <= width:
         return label
     tail = width // 2
-    return f"{label[: width - tail - 1]}…{label[-tail:]}"
+    return f"{set_cell_size(label, width - tail - 1)}…{set_cell_size(label[::-1], tail)[::-1]}"
 
 
 def _lines(grid: Grid) -> list[Line]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from typing import Annotated, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from huse_bench.results.files import safe_name
 
 __all__ = [
     "CONTROL_PREFIX",
@@ -23,6 +25,7 @@ __all__ = [
     "SplitSizes",
     "Training",
     "Tuning",
+    "one_line",
 ]
 
 #: Version of the record's schema, written into each record.
@@ -46,8 +49,16 @@ CONTROL_SECTION = "Controls"
 #: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
 Json = JsonValue
 
+
+def one_line(text: str) -> str:
+    """A text with a space for each line break and each sign that steers a terminal."""
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
+
+
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Name = Annotated[str, Field(min_length=1)]
+# A line break, or an escape of a terminal, would spoil every table.
+_Title = Annotated[_Name, AfterValidator(one_line)]
 _Count = Annotated[int, Field(ge=0)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 # A bare name: a record that came from elsewhere must not point outside its folder.
@@ -64,6 +75,8 @@ class MethodInfo(_Part):
     Attributes:
         name: name the method was asked for by.
         title: name of its row in the tables.
+        base: name of the loss that a config file made it of; None for the loss itself.
+        changes: hyper-parameters in which such a variant differs from the loss's defaults.
         section: part of the tables that its row stands in; empty for the paper's own methods.
         order: position of the method in the registry's list; it orders the rows of a section.
         semantic: whether the loss uses the class graph (the dashed line of the paper's Table 1).
@@ -80,7 +93,9 @@ class MethodInfo(_Part):
     """
 
     name: _Name
-    title: _Name
+    title: _Title
+    base: _Name | None = None
+    changes: tuple[str, ...] = ()
     section: str = ""
     order: _Count
     semantic: bool
@@ -125,7 +140,7 @@ class DatasetInfo(_Part):
     """
 
     name: _Name
-    title: _Name
+    title: _Title
     content_hash: _Name
     items: SplitSizes
     classes: _Count
@@ -253,6 +268,8 @@ class RunRecord(_Part):
         audit: what an audit of the data found; None where none was made.
         per_query: name of the file of per-query scores beside the record; the store fills it in.
         predictions: name of the file of per-item predictions beside the record; the store fills it in.
+        per_query_sha256: hash of the first file's contents; the store fills it in. Records of old have none.
+        predictions_sha256: likewise of the second's.
         created: when the run ended, with its time zone.
     """
 
@@ -277,13 +294,14 @@ class RunRecord(_Part):
     audit: dict[str, Json] | None = None
     per_query: _ParquetName | None = None
     predictions: _ParquetName | None = None
+    per_query_sha256: _Sha256 | None = None
+    predictions_sha256: _Sha256 | None = None
     created: AwareDatetime
 
     @property
     def stem(self) -> str:
         """Name of the run's files, without their endings."""
-        method = re.sub(r"[^A-Za-z0-9._-]+", "-", self.method.name)
-        return f"{method}-s{self.seed}-{self.fingerprint[:12]}"
+        return f"{safe_name(self.method.name)}-s{self.seed}-{self.fingerprint[:12]}"
 
     @model_validator(mode="after")
     def _whole(self) -> RunRecord:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from pathlib import Path
 
 import filelock
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
 from huse_bench.results.arrays import (
     PerQuery,
     Predictions,
-    from_per_query_table,
     parquet_bytes,
     per_query_table,
     predictions_table,
 )
-from huse_bench.results.files import TEMPORARY_PREFIX, is_temporary, remove_stale_temporaries, write_atomically
-from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+from huse_bench.results.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
+from huse_bench.results.reading import read_per_query, read_predictions, read_record
+from huse_bench.results.schema import RunRecord
 
 __all__ = ["Store"]
 
@@ -87,27 +85,28 @@ class Store:
         """
         if record.dataset.name != self.dataset:
             raise _other_dataset(self, record.dataset.name)
-        tables = {
-            ".parquet": None if per_query is None else per_query_table(per_query),
-            ".items.parquet": None if predictions is None else predictions_table(predictions),
+        parts = {
+            "per_query": (".parquet", None if per_query is None else per_query_table(per_query)),
+            "predictions": (".items.parquet", None if predictions is None else predictions_table(predictions)),
         }
-        record = record.model_copy(
-            update={
-                "per_query": f"{record.stem}.parquet" if per_query is not None else None,
-                "predictions": f"{record.stem}.items.parquet" if predictions is not None else None,
-            }
-        )
+        files: dict[str, bytes | None] = {}
+        fields: dict[str, str | None] = {}
+        for part, (ending, table) in parts.items():
+            name, contents = f"{record.stem}{ending}", None if table is None else parquet_bytes(table)
+            files[name] = contents
+            fields[part] = None if contents is None else name
+            fields[f"{part}_sha256"] = None if contents is None else hashlib.sha256(contents).hexdigest()
+        record = record.model_copy(update=fields)
         text = record.model_dump_json(indent=2) + "\n"
-        path = self._path(record.stem, ".json")
+        path = self.folder / "runs" / f"{record.stem}.json"
         try:
             # An old record must not vouch for the new arrays, should this process die between the two.
             path.unlink(missing_ok=True)
-            for ending, table in tables.items():
-                file = self._path(record.stem, ending)
-                if table is None:
-                    file.unlink(missing_ok=True)
+            for name, contents in files.items():
+                if contents is None:
+                    path.with_name(name).unlink(missing_ok=True)
                 else:
-                    write_atomically(file, parquet_bytes(table))
+                    write_atomically(path.with_name(name), contents)
             write_atomically(path, text.encode())
         except OSError as error:
             raise ResultsError(
@@ -124,10 +123,10 @@ class Store:
         """
         records, problems = [], []
         for path in sorted((self.folder / "runs").glob("*.json")):
-            if is_temporary(path):
+            if is_incidental(path):
                 continue
             try:
-                records.append(_read_record(path))
+                records.append(read_record(path))
             except RecordError as error:
                 problems.append(str(error))
         return records, problems
@@ -143,7 +142,7 @@ class Store:
         """
         for path in (self.folder / "runs").glob(f"*-{fingerprint[:12]}.json"):
             try:
-                record = _read_record(path)
+                record = read_record(path)
             except RecordError:
                 continue
             if record.fingerprint == fingerprint:
@@ -176,11 +175,9 @@ class Store:
             Integer arrays (queries,) by direction and name; None where the run has none.
 
         Raises:
-            RecordError: if the file cannot be read.
+            RecordError: if the file cannot be read, or is not the one that was written.
         """
-        if record.per_query is None:
-            return None
-        return from_per_query_table(self._read_parquet(record.per_query))
+        return read_per_query(record, self.folder / "runs")
 
     def predictions(self, record: RunRecord) -> dict[str, NDArray[np.integer]] | None:
         """The per-item predictions of a run, as they were given to :meth:`write`.
@@ -192,25 +189,9 @@ class Store:
             Arrays (items,) by name: integers, and shares where it ends in ``_confidence``; None where the run has none.
 
         Raises:
-            RecordError: if the file cannot be read.
+            RecordError: if the file cannot be read, or is not the one that was written.
         """
-        if record.predictions is None:
-            return None
-        table = self._read_parquet(record.predictions)
-        return {name: table[name].to_numpy() for name in table.column_names}
-
-    def _path(self, stem: str, ending: str) -> Path:
-        return self.folder / "runs" / f"{stem}{ending}"
-
-    def _read_parquet(self, name: str) -> pa.Table:
-        path = self.folder / "runs" / name
-        try:
-            with pq.ParquetFile(path) as file:
-                return file.read()
-        except (OSError, pa.ArrowException) as error:
-            raise RecordError(
-                f"{path} cannot be read ({error}); delete the run's .json file beside it and run it again"
-            ) from error
+        return read_predictions(record, self.folder / "runs")
 
 
 def _foreign(folder: Path) -> ResultsError:
@@ -246,7 +227,7 @@ def _prepare(folder: Path, dataset: str) -> None:
 def _mark(folder: Path, dataset: str) -> None:
     """Make an empty folder a results folder; raises ResultsError where it holds other files."""
     # List before looking for the marker: another process may be creating the same folder.
-    entries = [path for path in folder.iterdir() if path.name != _LOCK and not is_temporary(path)]
+    entries = [path for path in folder.iterdir() if not is_incidental(path)]
     marker = folder / _MARKER
     if marker.is_file():
         return
@@ -273,31 +254,3 @@ def _read_marker(path: Path) -> str:
             f"upgrade huse-bench or choose another --results"
         )
     return str(dataset)
-
-
-def _read_record(path: Path) -> RunRecord:
-    """One record; raises RecordError naming the file, the fault and the cure."""
-    cure = "delete the file and run it again"
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
-    version = fields.get("schema_version") if isinstance(fields, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RecordError(
-            f"{path}: written by a newer huse-bench (schema {version}, this one reads {SCHEMA_VERSION}); "
-            f"upgrade huse-bench"
-        )
-    try:
-        record = RunRecord.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the record"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path}: no valid run record: {place}: {first['msg']}{more}; {cure}") from error
-    if path.stem != record.stem:
-        raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
-    for name in (record.per_query, record.predictions):
-        if name is not None and not path.with_name(name).is_file():
-            raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")
-    return record

@@ -9,7 +9,6 @@ Optimization) proposes in rounds of four, which learn from all trials of the rou
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import filelock
 import numpy as np
 
 from huse_bench.errors import MissingExtraError, ResultsError
+from huse_bench.results.files import safe_name
 from huse_bench.space import Choice, Distribution, LogUniform
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Study:
             storage=journal, study_name=name, direction="maximize", load_if_exists=True
         )
         self._locks = locks
-        self._name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        self._name = f"{safe_name(method)}-{identity[:12]}"
         self._key = zlib.crc32(method.encode())
         self._seed = seed
         self._space = space

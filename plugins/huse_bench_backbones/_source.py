@@ -110,15 +110,20 @@ def locate(backbone: str, reference: str | None, example: str) -> Source:
 
 
 def _local(backbone: str, reference: str, folder: Path) -> Source:
-    weights = next((found for pattern in _WEIGHTS if (found := list(folder.glob(pattern)))), [])
+    weights = next((found for pattern in _WEIGHTS if (found := _visible(folder, pattern))), [])
     if not weights or not (folder / "config.json").is_file():
         missing = "config.json" if weights else "model.safetensors (nor pytorch_model.bin)"
         raise errors.DataError(
             f"{backbone}: the folder {folder} has no {missing}; give a folder as save_pretrained writes it, or as "
             "'hf download' fetches it"
         )
-    files = [*weights, *(path for pattern in _SMALL for path in folder.glob(pattern))]
+    files = [*weights, *(path for pattern in _SMALL for path in _visible(folder, pattern))]
     return Source(backbone, reference, folder, revision=content_hash(folder, files), commit=None)
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    # A Mac writes ._model.safetensors beside model.safetensors on disks that are not its own.
+    return [path for path in folder.glob(pattern) if not path.name.startswith(".")]
 
 
 def content_hash(folder: Path, files: Sequence[Path]) -> str:

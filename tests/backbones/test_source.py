@@ -115,6 +115,13 @@ def test_a_changed_file_is_another_revision(folder, name) -> None:
     assert locate("hf-image", str(folder), "a/b").revision != before
 
 
+def test_files_of_the_system_are_no_content(folder) -> None:
+    revision = locate("hf-image", str(folder), "a/b").revision
+    for name in ("._model.safetensors", "._config.json", ".DS_Store"):
+        (folder / name).write_bytes(b"\0\5\x16\7")
+    assert locate("hf-image", str(folder), "a/b").revision == revision
+
+
 def test_a_folder_of_the_home_is_found(folder, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     assert locate("hf-image", "~/model", "a/b").folder == folder

@@ -7,6 +7,9 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
+
+from huse_bench.cli.run import run
 
 TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
 
@@ -51,10 +54,12 @@ def test_saved_files_are_named(command, toy):
 
 
 def test_seeds_as_a_number_and_as_a_list(command, toy):
-    assert call(command, "--methods", "gap", "--seeds", "2").returncode == 0
-    assert call(command, "--methods", "gap", "--seeds", "1,7").returncode == 0
+    for given, announced in (("2", "0, 1"), ("1,7", "1, 7"), ("2,", "2")):
+        done = call(command, "--methods", "gap", "--seeds", given)
+        assert done.returncode == 0
+        assert f"\n  seeds {announced} (command line)\n" in done.stderr
     seeds = {json.loads(path.read_text())["seed"] for path in (toy / "results/toy/runs").glob("*.json")}
-    assert seeds == {0, 1, 7}
+    assert seeds == {0, 1, 2, 7}
 
 
 def test_a_diverged_run_is_exit_code_1(command):
@@ -73,7 +78,7 @@ def test_a_diverged_run_is_exit_code_1(command):
         (["--methods", "hose"], "hose"),
         (["--methods", ","], "name at least one method"),
         (["--preset", "quik"], "Did you mean 'quick'?"),
-        (["--seeds", "x"], "neither a number of seeds (5) nor a list of them (3,7)"),
+        (["--seeds", "x"], "neither a number of seeds (4, for 0,1,2,3) nor a list of them (3,7, or 4, for that one)"),
         (["--seeds", "0"], "at least one seed is needed"),
         (["--steps", "0"], "training.steps = 0 (command line)"),
         (["--steps", "many"], "'many' is not a valid integer"),
@@ -118,3 +123,24 @@ def test_help_says_what_each_option_does(command):
                    "--preset", "--steps", "--seeds", "--config", "--results", "--overwrite", "--device",
                    "--save-model", "--save-embeddings", "--strict", "--plugins-dir"):  # fmt: skip
         assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "at least one seed is needed"),
+        (",", "at least one seed is needed"),
+        ("0", "at least one seed is needed"),
+        ("-1", "at least one seed is needed"),
+    ],
+)
+def test_seeds_that_are_none(given, message):
+    result = CliRunner().invoke(run, ["--seeds", given])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_the_help_says_that_a_comma_makes_a_list():
+    assert "How many seeds (4: seeds 0,1,2,3), or which (3,7; with a comma also for one: 4,)" in " ".join(
+        CliRunner().invoke(run, ["--help"]).stdout.split()
+    )

@@ -100,6 +100,14 @@ def test_a_file_that_cannot_be_used_is_listed_and_harms_no_other(folder, stem, t
     assert hb.load("loss", "good").title == "Gap only"
 
 
+def test_files_of_the_system_are_no_plugins(folder):
+    (folder / "._mine.py").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    write(folder, mine=GAP)
+    assert [one for one in discovery.inventory() if one.status == "broken"] == []
+    assert hb.load("loss", "mine").title == "Gap only"
+
+
 def test_a_file_cannot_hide_what_is_built_in(folder):
     write(folder, huse=GAP)
     with pytest.raises(hb.errors.PluginConflictError, match="'huse-bench::huse' or 'huse-py::huse'"):

@@ -254,6 +254,22 @@ def test_two_builds_at_once_do_the_work_once(album, encoded, monkeypatch):
     assert encoded() == {"pictures": 120, "texts": 123}
 
 
+def test_names_of_entries_fit_any_file_system(tmp_path):
+    cache = Cache(tmp_path)
+    one, other = (cache.stem("image", f"hf-image:/home/{600 * 'x'}", key * 64) for key in "ab")
+    assert len(f"{one.name}.safetensors.lock") < 200
+    assert one != other
+
+
+def test_files_of_the_system_are_no_entries(tmp_path):
+    cache = Cache(tmp_path)
+    cache.folder.mkdir()
+    for name in ("._image-x-1.safetensors", "._image-x-1.partial", ".DS_Store"):
+        (cache.folder / name).write_bytes(b"\0\5\x16\7")
+    assert cache.entries() == ([], {})
+    assert cache.unfinished() == []
+
+
 def test_what_a_crash_left_is_cut_off(tmp_path):
     facts = {"key": "k"}
     rows = np.arange(12, dtype=np.float32).reshape(4, 3)

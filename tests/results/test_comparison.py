@@ -143,3 +143,11 @@ def test_long_labels_fit_too(tmp_path, write_run):
     heading = next(line for line in lines if "95 % interval" in line)
     assert heading.split()[:2] == ["first", "second"]
     assert lines[0].startswith("Nor could this one")
+
+
+def test_names_that_differ_in_case_alone_are_both_found(tmp_path, write_run):
+    for name, chance in (("live", 0.2), ("Live", 0.6)):
+        for seed in (0, 1):
+            write_run(name, seed, chance, method__title=name)
+    results = load_results(tmp_path)
+    assert [compare(results, *pair).first.label for pair in (("live", "Live"), ("Live", "live"))] == ["live", "Live"]

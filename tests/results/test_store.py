@@ -1,5 +1,7 @@
+import hashlib
 import json
 import os
+import re
 import threading
 import time
 
@@ -125,6 +127,52 @@ def test_a_rerun_replaces_record_and_arrays(store, make_record, per_query, predi
     assert store.read() == ([failed], [])
 
 
+# Names of files.
+
+
+def test_a_name_of_any_length_is_written_and_found(store, make_record, per_query, predictions):
+    """The longest names there are: 255 bytes with the temporary's prefix, in front of any seed and ending."""
+    written = store.write(make_record("p" * 500, 2**63 - 1), per_query, predictions)
+    assert max(len(f".tmp-{32 * 'f'}-{name}") for name in files(store)) <= 255
+    assert Store(store.folder).read() == ([written], [])
+    assert store.find(written.fingerprint) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("huse", "huse"),
+        ("huse-0.5_b", "huse-0.5_b"),
+        ("control:shuffled-huse", "control-shuffled-huse"),
+        ("team/cme v2", "team-cme-v2"),
+        ("../../up", "_..-..-up"),
+        ("team\\cme:v2", "team-cme-v2"),
+        ("größer", "gr-er"),
+        ("CON", "CON"),
+        ("con.5", "_con.5"),
+        ("Lpt1.json", "_Lpt1.json"),
+        ("console.5", "console.5"),
+        (".tmp-x", "_.tmp-x"),
+        ("ends. ", "ends.-"),
+    ],
+)
+def test_a_name_becomes_one_that_any_file_system_takes(store, make_record, name, expected):
+    """What a system reserves it reserves up to the first dot; behind the name stand a seed and a hash."""
+    record = make_record(name)
+    assert record.stem == f"{expected}-s0-{record.fingerprint[:12]}"
+    assert record.stem.partition(".")[0].upper() not in {"", "CON", "LPT1"}
+    written = store.write(record)
+    assert store.read() == ([written], [])
+
+
+def test_names_that_differ_in_case_or_signs_alone_are_runs_of_their_own(store, make_record):
+    """As on a file system that keeps no case."""
+    names = ("cme a", "CME a", "cme/a", "Cme-A", "p" * 300, "p" * 301)
+    written = [store.write(make_record(name)) for name in names]
+    assert len({record.stem.casefold() for record in written}) == len(names)
+    assert sorted(record.method.name for record in store.read()[0]) == sorted(names)
+
+
 # What a killed process can leave behind.
 
 
@@ -200,8 +248,63 @@ def test_json_that_is_no_record_is_a_problem(store, text):
 def test_damaged_arrays_are_named_when_they_are_read(store, make_record, per_query):
     written = store.write(make_record(), per_query)
     (store.folder / "runs" / written.per_query).write_bytes(b"PAR1 no more")
-    with pytest.raises(RecordError, match=r"\.parquet cannot be read .*; delete the run's \.json file beside it"):
+    with pytest.raises(RecordError, match=r"\.parquet is not the file that was written with its record; restore it"):
         store.per_query(written)
+    with pytest.raises(RecordError, match=r"\.parquet cannot be read .*; delete the run's \.json file beside it"):
+        store.per_query(without_hashes(written))
+
+
+# The files beside a record are its own.
+
+
+def without_hashes(record):
+    """As records were before they said what is in their files."""
+    return record.model_copy(update={"per_query_sha256": None, "predictions_sha256": None})
+
+
+def swap(store, first, second, field):
+    one, other = (store.folder / "runs" / getattr(record, field) for record in (first, second))
+    contents = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(contents)
+
+
+@pytest.mark.parametrize("field", ["per_query", "predictions"])
+def test_a_swapped_file_is_no_part_of_the_record(tmp_path, write_run, field):
+    first, second, third = (write_run(name, 0, chance) for name, chance in (("cme", 0.2), ("huse", 0.6), ("hie", 0.4)))
+    assert first.per_query_sha256 == hashlib.sha256((tmp_path / "runs" / first.per_query).read_bytes()).hexdigest()
+    store = Store(tmp_path)
+    swap(store, first, second, field)
+    records, problems = store.read()
+    assert records == [third]
+    assert [problem.split(" is not the file ")[0] for problem in problems] == [
+        str(tmp_path / "runs" / getattr(record, field)) for record in (first, second)
+    ]
+    for problem in problems:
+        assert problem.endswith(
+            "was written with its record; restore it, or delete the run's .json file beside it and run it again"
+        )
+    assert store.should_run(first.fingerprint) is True
+    swap(store, first, second, field)
+    assert store.read() == ([first, third, second], [])
+
+
+@pytest.mark.parametrize(
+    ("field", "number"), [("per_query", r"i2i R@1 is 0\.\d+, its mean 0\.\d+"), ("predictions", "image accuracy is 0")]
+)
+def test_records_without_hashes_are_held_against_their_numbers(tmp_path, write_run, field, number):
+    first, second = write_run("cme", 0, 0.2), write_run("huse", 0, 0.6)
+    store = Store(tmp_path)
+    old = [without_hashes(record) for record in (first, second)]
+    for record in old:
+        (tmp_path / "runs" / f"{record.stem}.json").write_text(record.model_dump_json(exclude_none=True))
+    assert store.read() == (old, [])
+    swap(store, first, second, field)
+    records, problems = store.read()
+    assert records == []
+    assert len(problems) == 2
+    for problem in problems:
+        assert re.search(rf"\.json: the files beside it are of another run: {number}.*; restore them, or", problem)
 
 
 # Folders.
@@ -218,6 +321,23 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 def test_an_empty_folder_becomes_a_results_folder(tmp_path):
     assert Store(tmp_path, dataset="emoji").dataset == "emoji"
     assert json.loads((tmp_path / "huse-bench.json").read_text()) == {"format": 1, "dataset": "emoji"}
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._runs", "desktop.ini", "Thumbs.db", ".gitkeep"])
+def test_files_of_the_system_make_no_folder_foreign(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert Store(tmp_path, dataset="emoji").dataset == "emoji"
+    assert (tmp_path / name).exists()
+
+
+def test_files_of_the_system_are_no_records(store, make_record):
+    written = store.write(make_record())
+    # What a Mac writes beside each file on a disk that is not its own: a header and no JSON.
+    (store.folder / "runs" / f"._{written.stem}.json").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    assert Store(store.folder).read() == ([written], [])
+    assert store.find(written.fingerprint) == written
+    (store.folder / "runs" / f"{written.stem}.json").unlink()
+    assert store.find(written.fingerprint) is None
 
 
 def test_a_missing_folder_is_not_made_for_reading(tmp_path):

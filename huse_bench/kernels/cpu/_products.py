@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from huse_bench.compiling import njit
 
 __all__ = ["add_products"]
 

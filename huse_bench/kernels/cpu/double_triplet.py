@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from huse_bench.compiling import njit
 from huse_bench.kernels._fused import finite
 from huse_bench.kernels.cpu._products import add_products
 

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
 
 __all__ = ["graph_loss"]

@@ -3,9 +3,9 @@
 from functools import partial
 
 import torch
-from numba import njit
 from torch import Tensor
 
+from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
 from huse_bench.kernels.cpu._products import add_products
 

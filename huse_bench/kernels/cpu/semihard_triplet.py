@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
 
 __all__ = ["semihard_triplet"]

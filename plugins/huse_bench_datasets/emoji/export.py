@@ -40,7 +40,7 @@ def export(sources: Path, output: Path) -> int:
         DataError: if a tarball is missing or not the one expected, or the folder is not empty.
         MissingExtraError: if a package of the extra ``emoji-build`` is not installed.
     """
-    if output.exists() and any(output.iterdir()):
+    if output.exists() and any(not path.name.startswith(".") for path in output.iterdir()):
         raise errors.DataError(f"{output} is not empty: name a new folder, or empty it")
     groups = by_class(collect(sources))
     for name in SETS:

@@ -1,0 +1,133 @@
+"""A record and the files beside it, as they are read back: whole, and its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from huse_bench.errors import RecordError
+from huse_bench.results.arrays import from_per_query_table
+from huse_bench.results.recomputed import contradiction
+from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+
+__all__ = ["read_per_query", "read_predictions", "read_record"]
+
+_CURE = "delete the run's .json file beside it and run it again"
+
+
+def read_record(path: Path) -> RunRecord:
+    """One record, with files beside it that are its own.
+
+    Args:
+        path: its JSON file.
+
+    Returns:
+        The record.
+
+    Raises:
+        RecordError: naming the file, the fault and the cure.
+    """
+    cure = "delete the file and run it again"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: written by a newer huse-bench (schema {version}, this one reads {SCHEMA_VERSION}); "
+            f"upgrade huse-bench"
+        )
+    try:
+        record = RunRecord.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the record"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecordError(f"{path}: no valid run record: {place}: {first['msg']}{more}; {cure}") from error
+    if path.stem != record.stem:
+        raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
+    for name in (record.per_query, record.predictions):
+        if name is not None and not path.with_name(name).is_file():
+            raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")
+    _check_files(record, path.parent)
+    return record
+
+
+def _check_files(record: RunRecord, runs: Path) -> None:
+    """Raise RecordError where the files beside a record are not its own, so that all that is made of it agrees."""
+    named = [(record.per_query, record.per_query_sha256), (record.predictions, record.predictions_sha256)]
+    if any(name is not None and digest is None for name, digest in named):
+        # A record of old does not say what was in its files, but what comes of it.
+        wrong = contradiction(record, read_per_query(record, runs) or {}, read_predictions(record, runs) or {})
+        if wrong:
+            raise RecordError(
+                f"{runs / record.stem}.json: the files beside it are of another run: {wrong}; restore them, or delete "
+                f"the file and run it again"
+            )
+    else:
+        for name, digest in named:
+            if name is not None:
+                _contents(runs / name, digest)
+
+
+def read_per_query(record: RunRecord, runs: Path) -> dict[str, dict[str, NDArray[np.integer]]] | None:
+    """The per-query scores of a record, as :meth:`Store.per_query` gives them.
+
+    Args:
+        record: the record.
+        runs: folder of its files.
+
+    Returns:
+        Integer arrays (queries,) by direction and name; None where there are none.
+
+    Raises:
+        RecordError: if the file cannot be read, or is not the one that was written.
+    """
+    if record.per_query is None:
+        return None
+    return from_per_query_table(_table(runs / record.per_query, record.per_query_sha256))
+
+
+def read_predictions(record: RunRecord, runs: Path) -> dict[str, NDArray[np.integer]] | None:
+    """The per-item predictions of a record, as :meth:`Store.predictions` gives them.
+
+    Args:
+        record: the record.
+        runs: folder of its files.
+
+    Returns:
+        Arrays (items,) by name; None where there are none.
+
+    Raises:
+        RecordError: if the file cannot be read, or is not the one that was written.
+    """
+    if record.predictions is None:
+        return None
+    table = _table(runs / record.predictions, record.predictions_sha256)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _table(path: Path, digest: str | None) -> pa.Table:
+    try:
+        return pq.ParquetFile(pa.BufferReader(_contents(path, digest))).read()
+    except pa.ArrowException as error:
+        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
+
+
+def _contents(path: Path, digest: str | None) -> bytes:
+    """All of a file; raises RecordError where it is not the one that was written with its record."""
+    try:
+        contents = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror or error}); make it readable, or {_CURE}") from error
+    if digest is not None and hashlib.sha256(contents).hexdigest() != digest:
+        raise RecordError(f"{path} is not the file that was written with its record; restore it, or {_CURE}")
+    return contents
