@@ -39,7 +39,7 @@ def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepar
     items = make_features(items, dataset_class, config, reporter)
     data = prepare(items, config.dataset).to(device)
     _check_sizes(items, config)
-    return items, dataset_class.title, data
+    return items, items.title or dataset_class.title, data
 
 
 def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:

@@ -168,6 +168,7 @@ def _kept(items: Items, rows: _Rows) -> Items:
         texts=None if items.texts is None else _taken(items.texts, rows),
         image_features=_rows(items.image_features, rows),
         text_features=_rows(items.text_features, rows),
+        groups=None if items.groups is None else _taken(items.groups, rows),
     )
 
 
