@@ -26,6 +26,7 @@ from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
 from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
 from huse_bench.features import Prepared
+from huse_bench.features._near import classes_are_alike
 from huse_bench.methods import Method
 from huse_bench.results import RunRecord, fingerprint
 from huse_bench.results.arrays import PerQuery, Predictions
@@ -158,7 +159,7 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "steps_per_second": training.steps / outcome.trained.seconds,
             "losses": outcome.trained.losses,
         },
-        warnings=_warnings(outcome),
+        warnings=_warnings(spec, data, outcome),
     )
     test = data.splits["test"]
     predictions: dict[str, Any] = {"label": np.asarray(test.labels.cpu()), "group": test.groups}
@@ -258,11 +259,17 @@ def _class_counts(data: Prepared) -> NDArray[np.int64]:
     return np.bincount(np.asarray(data.splits["test"].labels.cpu()), minlength=len(data.class_names))
 
 
-def _warnings(outcome: Outcome) -> list[str]:
+def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:
+    warnings = []
+    loss = spec.method.loss_class
+    if loss.semantic and loss.class_graph == "names" and classes_are_alike(data.classes):
+        warnings.append("the class embeddings are all alike, so nothing is learnt from the class names")
     unreachable = outcome.retrieval.unreachable_queries
-    if not unreachable:
-        return []
-    return [f"{unreachable} test queries are the only item of their class, so in-modal retrieval cannot hit"]
+    if unreachable:
+        warnings.append(
+            f"{unreachable} test queries are the only item of their class, so in-modal retrieval cannot hit"
+        )
+    return warnings
 
 
 @cache

@@ -13,6 +13,8 @@ from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.features._near import near_duplicates_as_groups
+from huse_bench.features._prepare import check_items
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
 
@@ -33,11 +35,23 @@ def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepar
         UsageError: for anything that cannot be used as asked.
     """
     device = _device(config.device)
-    items, dataset_class = load_dataset(config)
+    loaded, dataset_class = load_dataset(config)
     # Before the features, which may take hours, and again without what had to be left out.
-    _check_sizes(items, config)
-    items = make_features(items, dataset_class, config, reporter)
-    data = prepare(items, config.dataset).to(device)
+    _check_sizes(loaded, config)
+    items = make_features(loaded, dataset_class, config, reporter)
+    data = prepare(items, config.dataset)
+    if config.near_duplicates_as_groups:
+        items, groups, notices = near_duplicates_as_groups(items, device)
+        if loaded.redrawn is not None:
+            # Also of those that had to be left out, since splits are drawn of all.
+            own = loaded.ids if loaded.groups is None else loaded.groups
+            loaded = loaded.redrawn([groups.get(item, group) for item, group in zip(loaded.ids, own, strict=True)])
+            check_items(loaded, config.dataset)
+            # From the cache, but for backbones that learn from the train split.
+            items = make_features(loaded, dataset_class, config, reporter)
+        items = replace(items, notices=(*items.notices, *notices))
+        data = prepare(items, config.dataset)
+    data = data.to(device)
     _check_sizes(items, config)
     return items, items.title or dataset_class.title, data
 
