@@ -227,6 +227,7 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
                 "text_backbone": data.backbones["text"],
                 "class_backbone": data.backbones["class"],
                 "taxonomy_hash": data.taxonomy.hash,
+                "parts": dict(data.parts),
             },
             "preset": run.preset,
             "protocol": protocol(data.taxonomy, HP_KS, RECALL_KS, _class_counts(data)),

@@ -17,6 +17,7 @@ from huse_bench.features._near import near_duplicates_as_groups
 from huse_bench.features._prepare import check_items
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
+from huse_bench.results.schema import DatasetInfo
 
 __all__ = ["audited", "load_data", "refuse_other_data"]
 
@@ -70,13 +71,41 @@ def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunCon
     for record in known:
         other = record.dataset
         if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
-            before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
-            after = ", ".join(data.backbones.values())
             raise ResultsError(
-                f"the results folder {config.results_folder} holds runs on other items or features of "
-                f"{config.dataset!r} (features of {before}; now {after}), which no table could show together; choose "
-                f"another folder, such as --results {config.results_folder}-{data.content_hash[:6]}"
+                f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
+                f"table could show together: {_differences(other, data)}. Choose another folder, such as --results "
+                f"{config.results_folder}-{data.content_hash[:6]}"
             )
+
+
+def _differences(other: DatasetInfo, data: Prepared) -> str:
+    """What is other in the data of a record."""
+    now = dict(data.parts)
+    before = dict(other.parts or {})
+    if data.taxonomy.hash != other.taxonomy_hash:
+        before["taxonomy"], now["taxonomy"] = "before", "now"
+    found = [_difference(part, other, data) for part in now if part in before and before[part] != now[part]]
+    if other.content_hash != data.content_hash and not other.parts:
+        # Of an older record only these are known.
+        known = ("items", "classes", *(f"{kind} features" for kind in data.backbones))
+        said = [text for text in (_difference(part, other, data) for part in known) if " before, " in text]
+        found += said or ["its records do not say whether items, labels, splits, groups or features differ"]
+    return "; ".join(found) or "the records do not say what differs"
+
+
+def _difference(part: str, other: DatasetInfo, data: Prepared) -> str:
+    before, now = "", ""
+    if part == "items":
+        before, now = str(sum(dict(other.items).values())), str(sum(len(split.ids) for split in data.splits.values()))
+    if part == "classes":
+        before, now = str(other.classes), str(len(data.class_names))
+    if part == "splits":
+        before = " / ".join(str(count) for count in dict(other.items).values())
+        now = " / ".join(str(len(split.ids)) for split in data.splits.values())
+    if part.endswith(" features"):
+        kind = part.removesuffix(" features")
+        before, now = str(getattr(other, f"{kind}_backbone")), data.backbones[kind]
+    return f"other {part}" + (f" ({before} before, {now} now)" if before != now else "")
 
 
 def audited(data: Prepared, items: Items, known: Sequence[RunRecord], reporter: Reporter, *, needed: bool) -> Prepared:
