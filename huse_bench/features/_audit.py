@@ -55,8 +55,8 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
       or a split lacks a class.
     - Texts that are empty.
     - Features that are not finite or all zeros; :func:`huse_bench.features.prepare` refuses them.
-    - Near-duplicates within the test split that are in different groups, which in-modal queries find in place of
-      others. A finding where two images are the same or 1 % of the test items have one.
+    - Items of the test split outside an item's group that are near-duplicates or the same, which in-modal queries find
+      in place of others. A finding where two images are the same, or the texts of 1 % of the test items.
     - Near-duplicates between the train and the test split: test items whose nearest train item is at most 5 % as far as
       two train items usually are (the median of cosine distances), and among them those whose features are the same, a
       distance of up to 1e-5. Also, how many of them have another class than their double, a sign of wrong labels. A
@@ -216,29 +216,31 @@ def _duplicates(
         findings.append(
             f"{found['near']} of {count} test items ({found['near'] / count:.1%}) have a near-duplicate {kind} among "
             f"the train items, {found['same']} of them the same and {found['other_class']} of another class; for "
-            f"example {splits['test'].ids[first]} and {splits['train'].ids[int(nearest[first])]}"
+            f"example {splits['test'].ids[first]} and {splits['train'].ids[int(nearest[first])]}; where the splits are "
+            "drawn here, near_duplicates_as_groups = true keeps them together"
         )
     return found
 
 
 def _within_test(kind: str, rows: Tensor, test: SplitFeatures, typical: float, findings: list[str]) -> dict[str, int]:
     near, same = (_shared(links.sets, test.groups) for links in link(rows, [near_limit(typical), SAME]))
-    sizes = np.bincount(near[near >= 0]) if (near >= 0).any() else np.zeros(1, dtype=np.int64)
+    sizes = np.bincount(same[same >= 0], minlength=1)
     found = {
-        "near": int(sizes.sum()),
-        "same": int((same >= 0).sum()),
+        "near": int((near >= 0).sum()),
+        "same": int(sizes.sum()),
         "sets": int(np.count_nonzero(sizes)),
         "largest": int(sizes.max()),
     }
     count = len(rows)
-    if (kind == "image" and found["same"]) or found["near"] >= _NOTABLE * count:
-        first, second = np.flatnonzero(near == sizes.argmax())[:2].tolist()
+    # Where items are usually near to some other, as small pictures of few colours, near ones are no news.
+    if found["same"] and (kind == "image" or found["same"] >= _NOTABLE * count):
+        first, second = np.flatnonzero(same == sizes.argmax())[:2].tolist()
         findings.append(
-            f"{found['near']} of {count} test items ({found['near'] / count:.1%}) have a near-duplicate {kind} in the "
-            f"test split outside their group, {found['same']} of them the same; they make {found['sets']} sets, the "
-            f"largest of {found['largest']} items, such as {test.ids[first]} and {test.ids[second]}. A query finds its "
-            f"copies, so {kind}-to-{kind} retrieval looks better than it is and items count as witnesses that are not: "
-            "give their groups (a column 'group'), or set near_duplicates_as_groups = true"
+            f"{found['same']} of {count} test items ({found['same'] / count:.1%}) have the same {kind} as a test item "
+            f"outside their group ({found['near']} a near-duplicate); they make {found['sets']} sets, the largest of "
+            f"{found['largest']} items, such as {test.ids[first]} and {test.ids[second]}. A query finds its copies, so "
+            f"{kind}-to-{kind} retrieval looks better than it is and one witness counts several times: give their "
+            "groups (a column 'group'), or set near_duplicates_as_groups = true"
         )
     return found
 

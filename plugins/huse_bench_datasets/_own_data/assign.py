@@ -32,7 +32,7 @@ _WORDS = {
 _DTYPE = "<U10"  # NumPy cuts longer words.
 _VALIDATION, _TEST = 0.1, 0.2
 # Rounding to whole items moves a share by less in all but small classes.
-_TOLERATED = 0.02
+_TOLERATED = 0.025
 
 
 def groups_of(table: Table, column: str) -> tuple[list[str] | None, list[str]]:
