@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
@@ -284,6 +284,8 @@ class Items:
         class_texts: K texts to embed in place of the class names, where those are not the best words.
         groups: n names of groups; items of a group are no independent witnesses (drawings of one emoji, pictures of one
             product), stand in one split, and are drawn together by the statistics. None where each item is its own.
+        redrawn: the same items in other groups, with splits drawn for these; None where the data have their own splits.
+        title: what tables call the data; empty for the title of the dataset's class.
         notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
@@ -299,6 +301,8 @@ class Items:
     class_features: Features | None = None
     class_texts: Sequence[str] | None = None
     groups: Sequence[str] | None = field(default=None, repr=False)
+    redrawn: Callable[[Sequence[str]], Items] | None = field(default=None, repr=False)
+    title: str = ""
     notices: Sequence[str] = ()
 
 

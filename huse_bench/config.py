@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from huse_bench.errors import ConfigError
+from huse_bench.features._decode import MAX_PIXELS
 
 __all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
 
@@ -92,6 +93,8 @@ class RunConfig(BaseModel):
         text_backbone: as ``image_backbone``.
         class_backbone: as ``image_backbone``.
         strict: refuse data with damaged pictures.
+        max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
+        near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, see :class:`huse_bench.tuning.ParamsFile`.
         seeds: one run of each method for each seed.
@@ -119,6 +122,8 @@ class RunConfig(BaseModel):
     text_backbone: str | None = None
     class_backbone: str | None = None
     strict: bool = False
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    near_duplicates_as_groups: bool = False
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
     seeds: tuple[int, ...] = (0,)

@@ -25,6 +25,7 @@ from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
 from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
 from huse_bench.features import Prepared
+from huse_bench.features._near import classes_are_alike
 from huse_bench.methods import Method
 from huse_bench.results import RunRecord, fingerprint
 from huse_bench.results.arrays import PerQuery, Predictions
@@ -188,10 +189,7 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
             "gradient_steps": outcome.trained.shares.steps,
             "gradient_shares": outcome.trained.shares.by_term,
         },
-        warnings=[
-            *_warnings(outcome, len(data.splits["test"].labels)),
-            *inert_terms(outcome.trained.shares, spec.method.parameters),
-        ],
+        warnings=_warnings(spec, data, outcome),
     )
     predictions = items_of(data)
     if classification is not None:
@@ -271,6 +269,7 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
                 "text_backbone": data.backbones["text"],
                 "class_backbone": data.backbones["class"],
                 "taxonomy_hash": data.taxonomy.hash,
+                "parts": dict(data.parts),
             },
             "preset": run.preset,
             "protocol": _protocol(run, data),
@@ -311,11 +310,18 @@ def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
     return protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels.cpu(), test.groups, config.protocol)
 
 
-def _warnings(outcome: Outcome, queries: int) -> list[str]:
+def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:
+    warnings = []
+    loss = spec.method.loss_class
+    if loss.semantic and loss.class_graph == "names" and classes_are_alike(data.classes):
+        warnings.append("the class embeddings are all alike, so nothing is learnt from the class names")
     unreachable = outcome.retrieval.unreachable_queries
-    if not unreachable:
-        return []
-    return [f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"]
+    if unreachable:
+        queries = len(data.splits["test"].labels)
+        warnings.append(
+            f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"
+        )
+    return warnings + inert_terms(outcome.trained.shares, spec.method.parameters)
 
 
 @cache

@@ -15,8 +15,11 @@ from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import RECALL_PROTOCOL
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.features._near import near_duplicates_as_groups
+from huse_bench.features._prepare import check_items
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
+from huse_bench.results.schema import DatasetInfo
 
 __all__ = ["audited", "load_data", "refuse_other_data"]
 
@@ -35,13 +38,25 @@ def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepar
         UsageError: for anything that cannot be used as asked.
     """
     device = _device(config.device)
-    items, dataset_class = load_dataset(config)
+    loaded, dataset_class = load_dataset(config)
     # Before the features, which may take hours, and again without what had to be left out.
+    _check_sizes(loaded, config)
+    items = make_features(loaded, dataset_class, config, reporter)
+    data = prepare(items, config.dataset)
+    if config.near_duplicates_as_groups:
+        items, groups, notices = near_duplicates_as_groups(items, device)
+        if loaded.redrawn is not None:
+            # Also of those that had to be left out, since splits are drawn of all.
+            own = loaded.ids if loaded.groups is None else loaded.groups
+            loaded = loaded.redrawn([groups.get(item, group) for item, group in zip(loaded.ids, own, strict=True)])
+            check_items(loaded, config.dataset)
+            # From the cache, but for backbones that learn from the train split.
+            items = make_features(loaded, dataset_class, config, reporter)
+        items = replace(items, notices=(*items.notices, *notices))
+        data = prepare(items, config.dataset)
+    data = data.to(device)
     _check_sizes(items, config)
-    items = make_features(items, dataset_class, config, reporter)
-    data = prepare(items, config.dataset).to(device)
-    _check_sizes(items, config)
-    return items, dataset_class.title, data
+    return items, items.title or dataset_class.title, data
 
 
 def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunConfig) -> None:
@@ -66,13 +81,41 @@ def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunCon
                 f"folder with --results, or --protocol {version}"
             )
         if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
-            before = ", ".join(str(name) for name in (other.image_backbone, other.text_backbone, other.class_backbone))
-            after = ", ".join(data.backbones.values())
             raise ResultsError(
-                f"the results folder {config.results_folder} holds runs on other items or features of "
-                f"{config.dataset!r} (features of {before}; now {after}), which no table could show together; choose "
-                f"another folder, such as --results {config.results_folder}-{data.content_hash[:6]}"
+                f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
+                f"table could show together: {_differences(other, data)}. Choose another folder, such as --results "
+                f"{config.results_folder}-{data.content_hash[:6]}"
             )
+
+
+def _differences(other: DatasetInfo, data: Prepared) -> str:
+    """What is other in the data of a record."""
+    now = dict(data.parts)
+    before = dict(other.parts or {})
+    if data.taxonomy.hash != other.taxonomy_hash:
+        before["taxonomy"], now["taxonomy"] = "before", "now"
+    found = [_difference(part, other, data) for part in now if part in before and before[part] != now[part]]
+    if other.content_hash != data.content_hash and not other.parts:
+        # Of an older record only these are known.
+        known = ("items", "classes", *(f"{kind} features" for kind in data.backbones))
+        said = [text for text in (_difference(part, other, data) for part in known) if " before, " in text]
+        found += said or ["its records do not say whether items, labels, splits, groups or features differ"]
+    return "; ".join(found) or "the records do not say what differs"
+
+
+def _difference(part: str, other: DatasetInfo, data: Prepared) -> str:
+    before, now = "", ""
+    if part == "items":
+        before, now = str(sum(dict(other.items).values())), str(sum(len(split.ids) for split in data.splits.values()))
+    if part == "classes":
+        before, now = str(other.classes), str(len(data.class_names))
+    if part == "splits":
+        before = " / ".join(str(count) for count in dict(other.items).values())
+        now = " / ".join(str(len(split.ids)) for split in data.splits.values())
+    if part.endswith(" features"):
+        kind = part.removesuffix(" features")
+        before, now = str(getattr(other, f"{kind}_backbone")), data.backbones[kind]
+    return f"other {part}" + (f" ({before} before, {now} now)" if before != now else "")
 
 
 def audited(data: Prepared, items: Items, known: Sequence[RunRecord], reporter: Reporter, *, needed: bool) -> Prepared:

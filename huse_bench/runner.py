@@ -55,6 +55,8 @@ def run(
     text_backbone: str | None = None,
     class_backbone: str | None = None,
     strict: bool | None = None,
+    max_pixels: int | None = None,
+    near_duplicates_as_groups: bool | None = None,
     overwrite: str | None = None,
     device: str | None = None,
     save_model: bool | None = None,
@@ -85,6 +87,9 @@ def run(
         text_backbone: likewise for texts.
         class_backbone: likewise for class names.
         strict: refuse damaged pictures, where otherwise those that cannot be decoded are left out (False).
+        max_pixels: width times height of the largest picture that is read (89,478,485); a JPEG may have four times as
+            many.
+        near_duplicates_as_groups: make groups of items that are near-duplicates, by image or by text (False).
         overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
             (``"never"``).
         device: torch device (the GPU where there is one).
@@ -123,6 +128,8 @@ def run(
         "text_backbone": text_backbone,
         "class_backbone": class_backbone,
         "strict": strict,
+        "max_pixels": max_pixels,
+        "near_duplicates_as_groups": near_duplicates_as_groups,
         "overwrite": overwrite,
         "device": device,
         "save_model": save_model,

@@ -13,7 +13,7 @@ __all__ = ["data_options", "plugins_dir_option", "protocol_option"]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what says where the data and their features come from: ``--data``, the backbones and ``--strict``."""
+    """Add what says where the data and their features come from: ``--data``, the backbones and what is left out."""
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Your copy of the dataset, where it needs one."),
         click.option(
@@ -23,6 +23,10 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--class-backbone", metavar="NAME[:REF]", help="Embeds class names; default: the dataset's own."),
         click.option(
             "--strict", is_flag=True, default=None, help="Refuse damaged pictures instead of leaving them out."
+        ),
+        click.option("--max-pixels", type=click.IntRange(1), help="Largest picture that is read; default: 89478485."),
+        click.option(
+            "--near-duplicates-as-groups", is_flag=True, default=None, help="Let items that are almost alike be groups."
         ),
     )
     # The last is applied first, as of decorators above each other.

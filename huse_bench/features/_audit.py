@@ -8,28 +8,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench import kernels
-from huse_bench.components import Split
+from huse_bench.components import ClassGraph, Split
+from huse_bench.features._near import COLLAPSED, SAME, classes_are_alike, link, near_limit, typical_distance
 from huse_bench.features._prepare import Prepared, SplitFeatures
 
 __all__ = ["Audit", "audit"]
 
 # A class with a tenth of another's items is worth a line; training draws it ten times more rarely.
 _IMBALANCE = 10
-# Near is a twentieth of the distance of two items taken at random. Encoders differ in how far apart they put any two
-# items (some keep all cosines above 0.9), so no cosine means "near" for all of them.
-_NEAR = 0.05
-# Rounding, as of features kept in half precision or made in another batch.
-_SAME = 1e-5
 # Below one test item in a hundred, near-duplicates change no metric by more than its standard error over 2,500 queries.
 _NOTABLE = 0.01
-# Cosine distances below this between random items are rounding: the encoder does not tell items apart.
-_COLLAPSED = 1e-4
+# Where a tenth of all items have one and the same features, an encoder does not tell them apart.
+_ALIKE = 0.1
 
-_SAMPLE = 512
 _CHUNK = 8192
 
 
@@ -53,16 +49,21 @@ class Audit:
 def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
     """Count what makes a dataset's numbers doubtful.
 
+    - Class embeddings that are all alike, or the same for some classes; image or text features that hardly differ, or
+      are one and the same row for a tenth of the items. These findings come first.
     - Class balance of each split. A finding where a class of the train or test split has 10 times the items of another,
       or a split lacks a class.
     - Texts that are empty.
     - Features that are not finite or all zeros; :func:`huse_bench.features.prepare` refuses them.
+    - Items of the test split outside an item's group that are near-duplicates or the same, which in-modal queries find
+      in place of others. A finding where two images are the same, or the texts of 1 % of the test items.
     - Near-duplicates between the train and the test split: test items whose nearest train item is at most 5 % as far as
       two train items usually are (the median of cosine distances), and among them those whose features are the same, a
       distance of up to 1e-5. Also, how many of them have another class than their double, a sign of wrong labels. A
       finding where an image is the same or 1 % of the test items are near.
 
-    Takes time proportional to test items x train items x feature length, and memory for a copy of the test features.
+    Takes time proportional to test items x (train items + test items / 2) x feature length, and memory for a copy of
+    the test features.
 
     Args:
         data: the dataset.
@@ -71,8 +72,10 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
     Returns:
         The audit.
     """
+    alike: list[str] = []
     findings: list[str] = []
     facts: dict[str, Any] = {
+        "class_embeddings": _class_embeddings(data.classes, data.class_names, data.backbones["class"], alike),
         "classes": _classes(data.splits, data.class_names, findings),
         "texts": None if texts is None else _texts(texts, findings),
         "features": {},
@@ -83,13 +86,71 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
         facts["features"][kind] = {
             "dimension": rows["train"].shape[1],
             "unusable_rows": unusable,
-            "duplicates": None if unusable else _duplicates(kind, rows, data.splits, findings),
+            **(
+                {"repeated": None, "duplicates": None, "within_test": None}
+                if unusable
+                else _alike(kind, rows, data, alike, findings)
+            ),
         }
         if unusable:
             findings.append(
                 f"{unusable} {kind} features are not finite or all zeros: rebuild them or leave the items out"
             )
-    return Audit(tuple(findings), facts)
+    return Audit((*alike, *findings), facts)
+
+
+def _class_embeddings(graph: ClassGraph, names: Sequence[str], backbone: str, findings: list[str]) -> dict[str, int]:
+    count = len(names)
+    apart = graph.distances.cpu() + 2 * torch.eye(count)
+    twins = torch.nonzero((apart <= SAME).any(dim=1)).flatten().tolist()
+    if classes_are_alike(graph):
+        findings.append(
+            f"the {count} class embeddings are all alike (those of {backbone}): methods that learn from the class "
+            "names learn nothing from them; name another class backbone, or give better words for the classes"
+        )
+    elif twins:
+        other = int(apart[twins[0]].argmin())
+        findings.append(
+            f"{len(twins)} of {count} classes have the same embedding as another class (by {backbone}), such as "
+            f"{names[twins[0]]!r} and {names[other]!r}: the class graph does not tell them apart"
+        )
+    return {"classes": count, "same": len(twins)}
+
+
+def _alike(
+    kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[str], findings: list[str]
+) -> dict[str, Any]:
+    typical = typical_distance(rows["train"])
+    repeated = _repeated(kind, rows, data, alike if typical >= COLLAPSED else [])
+    if typical < COLLAPSED:
+        alike.append(f"the {kind} features hardly differ: the median cosine distance of two items is {typical:.1e}")
+        return {"repeated": repeated, "duplicates": {"typical_distance": typical}, "within_test": None}
+    duplicates = _duplicates(kind, rows, data.splits, typical, findings)
+    return {
+        "repeated": repeated,
+        "duplicates": duplicates,
+        "within_test": _within_test(kind, rows["test"], data.splits["test"], typical, findings),
+    }
+
+
+def _repeated(kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[str]) -> dict[str, int]:
+    """How many rows differ, and how many are the most frequent one."""
+    seen: dict[int, int] = {}
+    examples: dict[int, list[str]] = {}
+    for name, values in rows.items():
+        for item, row in zip(data.splits[name].ids, values.cpu().numpy(), strict=True):
+            key = hash(row.tobytes())
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] <= 2:
+                examples.setdefault(key, []).append(item)
+    key, most = max(seen.items(), key=lambda found: found[1])
+    count = sum(seen.values())
+    if most > 1 and most >= _ALIKE * count:
+        alike.append(
+            f"{most} of {count} items ({most / count:.1%}) have one and the same {kind} features (by "
+            f"{data.backbones[kind]}), such as {' and '.join(examples[key])}; all items have {len(seen)} different rows"
+        )
+    return {"items": count, "distinct": len(seen), "most": most}
 
 
 def _classes(
@@ -136,16 +197,12 @@ def _unusable(values: Tensor) -> int:
 
 
 def _duplicates(
-    kind: str, rows: dict[Split, Tensor], splits: dict[Split, SplitFeatures], findings: list[str]
-) -> dict[str, Any] | None:
-    typical = _typical_distance(rows["train"])
-    if typical < _COLLAPSED:
-        findings.append(f"the {kind} features hardly differ: the median cosine distance of two items is {typical:.1e}")
-        return {"typical_distance": typical}
+    kind: str, rows: dict[Split, Tensor], splits: dict[Split, SplitFeatures], typical: float, findings: list[str]
+) -> dict[str, Any]:
     cosines, nearest = _nearest(rows["test"], rows["train"])
     distances = 1 - cosines
-    near = distances <= max(_SAME, _NEAR * typical)
-    same = distances <= _SAME
+    near = distances <= near_limit(typical)
+    same = distances <= SAME
     other_class = near & (splits["test"].labels != splits["train"].labels[nearest])
     found = {
         "typical_distance": typical,
@@ -159,20 +216,40 @@ def _duplicates(
         findings.append(
             f"{found['near']} of {count} test items ({found['near'] / count:.1%}) have a near-duplicate {kind} among "
             f"the train items, {found['same']} of them the same and {found['other_class']} of another class; for "
-            f"example {splits['test'].ids[first]} and {splits['train'].ids[int(nearest[first])]}"
+            f"example {splits['test'].ids[first]} and {splits['train'].ids[int(nearest[first])]}; where the splits are "
+            "drawn here, near_duplicates_as_groups = true keeps them together"
         )
     return found
 
 
-def _typical_distance(train: Tensor) -> float:
-    # Of one item nothing is usual; 1 is the distance of what has nothing in common.
-    if len(train) < 2:
-        return 1.0
-    # Evenly spread, so that items that are sorted by class are all drawn from.
-    chosen = torch.linspace(0, len(train) - 1, min(_SAMPLE, len(train)), device=train.device).round().long()
-    unit = F.normalize(train[chosen], dim=1)
-    pairs = torch.triu_indices(len(unit), len(unit), 1, device=train.device)
-    return float((1 - (unit @ unit.T)[pairs[0], pairs[1]]).median())
+def _within_test(kind: str, rows: Tensor, test: SplitFeatures, typical: float, findings: list[str]) -> dict[str, int]:
+    near, same = (_shared(links.sets, test.groups) for links in link(rows, [near_limit(typical), SAME]))
+    sizes = np.bincount(same[same >= 0], minlength=1)
+    found = {
+        "near": int((near >= 0).sum()),
+        "same": int(sizes.sum()),
+        "sets": int(np.count_nonzero(sizes)),
+        "largest": int(sizes.max()),
+    }
+    count = len(rows)
+    # Where items are usually near to some other, as small pictures of few colours, near ones are no news.
+    if found["same"] and (kind == "image" or found["same"] >= _NOTABLE * count):
+        first, second = np.flatnonzero(same == sizes.argmax())[:2].tolist()
+        findings.append(
+            f"{found['same']} of {count} test items ({found['same'] / count:.1%}) have the same {kind} as a test item "
+            f"outside their group ({found['near']} a near-duplicate); they make {found['sets']} sets, the largest of "
+            f"{found['largest']} items, such as {test.ids[first]} and {test.ids[second]}. A query finds its copies, so "
+            f"{kind}-to-{kind} retrieval looks better than it is and one witness counts several times: give their "
+            "groups (a column 'group'), or set near_duplicates_as_groups = true"
+        )
+    return found
+
+
+def _shared(sets: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The set of each item whose set has items of several groups, and -1 for others."""
+    pairs = np.unique(np.stack([sets, groups]), axis=1)
+    several = np.bincount(pairs[0], minlength=len(sets)) > 1
+    return np.where(several[sets], sets, -1)
 
 
 def _nearest(test: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:

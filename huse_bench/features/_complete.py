@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from huse_bench.components import Features, Items
 from huse_bench.errors import ConfigError, DataError
 from huse_bench.features._backbones import FeatureKind, Opened, open_backbone, own_features_fit
+from huse_bench.features._decode import TOO_LARGE
 from huse_bench.features._encode import Encoded, Encoder
 from huse_bench.features._worker import Flaw
 
@@ -41,7 +42,8 @@ def complete(
         strict: refuse pictures that are damaged.
 
     Returns:
-        The items with all three features, and with a notice for each kind of damage.
+        The items with all three features, and with a notice for each kind of damage: how many there are, the first, and
+        what lists them all.
 
     Raises:
         ConfigError: if features are missing and no backbone was named, or the named one does not fit.
@@ -65,7 +67,7 @@ def complete(
         assert items.images is not None
         encoded = encoder.pictures(image, items.images)
         items = replace(items, image_features=Features(encoded.values, image.label))
-        items = _without_flaws(items, encoded, name, strict=strict)
+        items = _without_flaws(items, encoded, encoder, strict=strict)
     # Whole web pages of a large data set are read from disk one by one, so only for who learns from them.
     fitted = any(opened is not None and getattr(opened.backbone, "fitted", False) for opened in (text, classes))
     train = []
@@ -110,26 +112,40 @@ def _choose(
     return open_backbone(backbone, kind)
 
 
-def _without_flaws(items: Items, encoded: Encoded, dataset: str, *, strict: bool) -> Items:
+def _without_flaws(items: Items, encoded: Encoded, encoder: Encoder, *, strict: bool) -> Items:
     if not encoded.flaws:
         return items
     assert items.images is not None
     details = f"huse-bench features show {encoded.entry.name} lists them all"
-    lines = []
-    for status, words in (
-        ("left out", "cannot be decoded and are left out"),
-        ("truncated", "are truncated and were read as far as they go"),
-    ):
-        flawed = {item: reason for item, (of, reason) in encoded.flaws.items() if of == status}
+    kinds = {
+        "cannot be decoded and are left out": ("left out", False),
+        f"have more than max_pixels = {encoder.max_pixels} and are left out (a larger max_pixels reads them)": (
+            "left out",
+            True,
+        ),
+        "are truncated and were read as far as they go": ("truncated", False),
+    }
+    lines, listed = [], []
+    for words, kind in kinds.items():
+        flawed = {
+            item: reason
+            for item, (status, reason) in encoded.flaws.items()
+            if (status, reason.startswith(TOO_LARGE)) == kind
+        }
         if flawed:
+            head = f"{len(flawed)} of {len(items.ids)} pictures {words}"
             shown = ", ".join(f"{items.images[item]} ({reason})" for item, reason in list(flawed.items())[:_SHOWN])
             more = f" and {len(flawed) - _SHOWN} more; {details}" if len(flawed) > _SHOWN else ""
-            lines.append(f"{len(flawed)} of {len(items.ids)} pictures {words}: {shown}{more}")
+            listed.append(f"{head}: {shown}{more}")
+            # Records keep this, so it names items, not places of this machine, and stays short.
+            item, reason = next(iter(flawed.items()))
+            first = f"{items.ids[item]} ({reason})"
+            lines.append(f"{head}: {first}" if len(flawed) == 1 else f"{head}, such as {first}; {details}")
     if strict:
-        raise DataError(f"{dataset}: damaged pictures, which --strict refuses:\n  " + "\n  ".join(lines))
+        raise DataError(f"{encoder.dataset}: damaged pictures, which --strict refuses:\n  " + "\n  ".join(listed))
     keep = np.ones(len(items.ids), dtype=bool)
     keep[[item for item, flaw in encoded.flaws.items() if flaw[0] == "left out"]] = False
-    _check_classes(items, keep, encoded.flaws, dataset, details)
+    _check_classes(items, keep, encoded.flaws, encoder.dataset, details)
     return _kept(replace(items, notices=(*items.notices, *lines)), np.flatnonzero(keep))
 
 
@@ -168,6 +184,7 @@ def _kept(items: Items, rows: _Rows) -> Items:
         texts=None if items.texts is None else _taken(items.texts, rows),
         image_features=_rows(items.image_features, rows),
         text_features=_rows(items.text_features, rows),
+        groups=None if items.groups is None else _taken(items.groups, rows),
     )
 
 

@@ -19,13 +19,19 @@ __all__ = ["hash_files", "hash_texts"]
 _THREADS = 4
 _CHUNK = 1 << 20
 
-# A file that was changed twice within its clock's tick keeps its time, so the hash of a new file is not remembered.
+# A file that was changed twice within its clock's tick keeps its times, so the hash of a new file is not remembered.
 _SETTLED_NS = 2_000_000_000
 
 _SHOWN = 20
 
-#: Size, time of the last change in ns, and hash.
-_Known = tuple[int, int, str]
+#: What tells one state of a file from another. Size and time of writing are not enough: archives are unpacked with
+#: times of their own, and thumbnails of one form are of one size. The time of change (POSIX: ctime, which no program
+#: sets) shows any writing, and the number of the file (inode; Windows: file index, where ctime is the time of creation)
+#: one that was put in the place of another. A copy is hashed again, which takes time and is never wrong.
+_State = tuple[int, int, int, int]
+
+#: State and hash.
+_Known = tuple[_State, str]
 
 
 def hash_texts(texts: Sequence[str]) -> list[str]:
@@ -36,8 +42,8 @@ def hash_texts(texts: Sequence[str]) -> list[str]:
 def hash_files(paths: Sequence[Path], memory: Path, dataset: str, advance: Callable[[int], None]) -> list[str]:
     """SHA-256 of the contents of each file, in hexadecimal.
 
-    A hash is remembered under the file's path, size and time of change, so that the next call reads no file that did
-    not change.
+    A hash is remembered under the file's path, size, times of change and inode, so that the next call reads no file
+    that did not change.
 
     Args:
         paths: the files.
@@ -66,7 +72,7 @@ def hash_files(paths: Sequence[Path], memory: Path, dataset: str, advance: Calla
                     continue
                 fresh[name] = entry
                 for index in indices:
-                    hashes[index] = entry[2]
+                    hashes[index] = entry[1]
             if fresh != known:
                 _remember(notes, folder, fresh)
             done += sum(map(len, names.values()))
@@ -83,7 +89,8 @@ def hash_files(paths: Sequence[Path], memory: Path, dataset: str, advance: Calla
 def _look(path: Path, known: _Known | None) -> tuple[_Known | None, str]:
     try:
         status = path.stat()
-        if known is not None and known[:2] == (status.st_size, status.st_mtime_ns):
+        state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        if known is not None and known[0] == state:
             return known, ""
         digest = hashlib.sha256()
         with path.open("rb", buffering=0) as file:
@@ -91,20 +98,24 @@ def _look(path: Path, known: _Known | None) -> tuple[_Known | None, str]:
                 digest.update(chunk)
     except OSError as error:
         return None, error.strerror or str(error)
-    return (status.st_size, status.st_mtime_ns, digest.hexdigest()), ""
+    return (state, digest.hexdigest()), ""
 
 
 def _recall(notes: Path) -> dict[str, _Known]:
     try:
         files = json.loads(notes.read_bytes())["files"]
-        return {str(name): (int(size), int(changed), str(digest)) for name, (size, changed, digest) in files.items()}
+        return {str(name): (_state(*state), str(digest)) for name, (state, digest) in files.items()}
     # Notes that cannot be read are notes that were not taken: the files are hashed again.
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
+def _state(size: int, written: int, changed: int, inode: int) -> _State:
+    return int(size), int(written), int(changed), int(inode)
+
+
 def _remember(notes: Path, folder: Path, files: dict[str, _Known]) -> None:
     settled = time.time_ns() - _SETTLED_NS
-    old = {name: entry for name, entry in files.items() if entry[1] < settled}
+    old = {name: entry for name, entry in files.items() if max(entry[0][1:3]) < settled}
     notes.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(notes, json.dumps({"folder": str(folder), "files": old}).encode("ascii"))

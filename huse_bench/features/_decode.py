@@ -10,19 +10,43 @@ from huse_bench.errors import MissingExtraError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["DECODER_VERSION", "MAX_JPEG_PIXELS", "MAX_PIXELS", "Decoded", "UndecodableError", "decode"]
+__all__ = ["DECODER_VERSION", "JPEG_FACTOR", "MAX_PIXELS", "TOO_LARGE", "Decoded", "UndecodableError", "decode"]
 
 #: Changes whenever a picture would give other pixels than before.
 DECODER_VERSION = 1
 
-#: Width times height of the largest picture that is read at its full size; Pillow warns above the same number.
+#: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
 MAX_PIXELS = 89_478_485
 
-#: Of the largest JPEG: libjpeg reads those at a half, a quarter or an eighth of their size.
-MAX_JPEG_PIXELS = 4 * MAX_PIXELS
+#: How many times as many pixels a JPEG may have: libjpeg reads it at a half, a quarter or an eighth of its size.
+JPEG_FACTOR = 4
+
+#: How the reason begins for a picture that has too many pixels.
+TOO_LARGE = "too many pixels"
 
 # A JPEG is read at a reduced size as long as its shorter side keeps this many pixels.
 _JPEG_SIDE = 1024
+
+# How files begin that stand under a picture's name and are none, and what they are.
+_OTHERS = (
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the picture itself with: git lfs pull"),
+    (b"\x93NUMPY", "a NumPy array (.npy)"),
+    (b"PK\x03\x04", "a zip archive (as are .npz, PyTorch's .pt and office files)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF", "a PDF"),
+    (b"%!PS", "an EPS or PostScript file"),
+    (b"8BPS", "a Photoshop file"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"\x80\x04", "a Python pickle"),
+    (b"<!doctype html", "an HTML page, as of a failed download"),
+    (b"<html", "an HTML page, as of a failed download"),
+    (b"<svg", "an SVG drawing; render it to PNG"),
+    (b"<?xml", "an XML file, perhaps an SVG drawing; render it to PNG"),
+    (b"{", "a JSON or other text file"),
+)
+# Formats of the family of MP4, by the brand after "ftyp".
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"isom": "an MP4 video", b"mp42": "an MP4 video"}
 
 # Not all of Pillow's: its EPS reader runs another program, and others read no pictures of the web.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000", "ICO", "TGA")
@@ -46,7 +70,7 @@ class Decoded(NamedTuple):
     truncated: bool
 
 
-def decode(path: str) -> Decoded:
+def decode(path: str, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Read one picture.
 
     The first frame, turned upright as its EXIF orientation says, transparency laid on white, 16-bit gray cut to its
@@ -56,14 +80,14 @@ def decode(path: str) -> Decoded:
 
     Args:
         path: the file.
+        max_pixels: width times height of the largest picture that is read; of a JPEG, ``JPEG_FACTOR`` times that.
 
     Raises:
-        UndecodableError: if the file is no picture, has no pixels that can be read, or has more than
-            ``MAX_PIXELS`` (a JPEG: ``MAX_JPEG_PIXELS``).
+        UndecodableError: if the file is no picture, has no pixels that can be read, or has too many.
         MissingExtraError: if Pillow is not installed.
     """
     try:
-        from PIL import Image  # noqa: PLC0415  an optional package
+        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  an optional package
     except ModuleNotFoundError as error:
         raise MissingExtraError("reading pictures", "images", "pillow") from error
 
@@ -73,9 +97,11 @@ def decode(path: str) -> Decoded:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, which changes no pixel.
             warnings.simplefilter("ignore")
-            return _decode(path)
+            return _decode(path, max_pixels)
     except UndecodableError:
         raise
+    except UnidentifiedImageError as error:
+        raise UndecodableError(f"cannot identify image file{_what_it_is(path)}") from error
     # Damaged files raise almost anything in Pillow's readers.
     except Exception as error:
         reason = " ".join(str(error).replace(f" {path!r}", "").split())
@@ -84,40 +110,51 @@ def decode(path: str) -> Decoded:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _decode(path: str) -> Decoded:
+def _decode(path: str, max_pixels: int) -> Decoded:
     from PIL import ImageFile  # noqa: PLC0415  an optional package
 
     try:
-        return Decoded(_read(path), truncated=False)
+        return Decoded(_read(path, max_pixels), truncated=False)
     except OSError as error:
         if "truncated" not in str(error).lower():
             raise
     tolerated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
     try:
-        return Decoded(_read(path), truncated=True)
+        return Decoded(_read(path, max_pixels), truncated=True)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerated
 
 
-def _read(path: str) -> Image.Image:
+def _read(path: str, max_pixels: int) -> Image.Image:
     from PIL import Image  # noqa: PLC0415  an optional package
 
     Image.init()
     with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
-        _check_size(image)
+        _check_size(image, max_pixels)
         if image.format == "JPEG":
             image.draft(None, (_JPEG_SIDE, _JPEG_SIDE))
         return _upright(_rgb(image), _orientation(image))
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
-    limit = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_PIXELS
+    limit = max_pixels * (JPEG_FACTOR if image.format == "JPEG" else 1)
     if width * height > limit:
-        raise UndecodableError(
-            f"{width} x {height} pixels are more than the {limit:,} that are read (a decompression bomb?); "
-            f"scale the picture down"
-        )
+        raise UndecodableError(f"{TOO_LARGE}: {width} x {height} are more than {limit:,}; a decompression bomb?")
+
+
+def _what_it_is(path: str) -> str:
+    """The end of a sentence about a file that no reader knows: what it is, if that shows."""
+    with open(path, "rb") as file:  # noqa: PTH123  paths are strings here
+        start = file.read(64)
+    if not start:
+        return ": it is empty"
+    if start[4:8] == b"ftyp":
+        kind = _BRANDS.get(start[8:12])
+    else:
+        text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        kind = next((kind for begin, kind in _OTHERS if start.startswith(begin) or text.lower().startswith(begin)), "")
+    return f": it is {kind}" if kind else ""
 
 
 def _orientation(image: Image.Image) -> int:

@@ -19,7 +19,7 @@ from huse_bench.components import ImageBackbone, TextBackbone
 from huse_bench.errors import PluginError
 from huse_bench.features._backbones import FeatureKind, Opened
 from huse_bench.features._contents import hash_files, hash_texts
-from huse_bench.features._decode import DECODER_VERSION
+from huse_bench.features._decode import DECODER_VERSION, MAX_PIXELS
 from huse_bench.features._partial import Partial
 from huse_bench.features._pixels import default_workers, stream_pixels
 from huse_bench.features._worker import Flaw
@@ -66,12 +66,14 @@ class Encoder:
         reporter: shows progress.
         dataset: its name, for people.
         workers: processes that decode pictures; None for as many as there are cores.
+        max_pixels: width times height of the largest picture that is read.
     """
 
     cache: Cache
     reporter: Reporter
     dataset: str
     workers: int | None = None
+    max_pixels: int = MAX_PIXELS
 
     def pictures(self, opened: Opened, paths: Sequence[Path]) -> Encoded:
         """Features of picture files.
@@ -90,9 +92,14 @@ class Encoder:
         rows, first = _unique(hashes)
 
         def encode(start: int) -> Generator[_Batch, None, None]:
-            return _encode_pictures(opened, [str(paths[index]) for index in first[start:]], self.workers)
+            return _encode_pictures(
+                opened, [str(paths[index]) for index in first[start:]], self.workers, self.max_pixels
+            )
 
-        entry = self._obtain("image", opened, [hashes[index] for index in first], {"decoder": DECODER_VERSION}, encode)
+        decoding: dict[str, Any] = {"decoder": DECODER_VERSION}
+        if self.max_pixels != MAX_PIXELS:
+            decoding["max_pixels"] = self.max_pixels
+        entry = self._obtain("image", opened, [hashes[index] for index in first], decoding, encode)
         return _expanded(entry, rows)
 
     def texts(self, kind: FeatureKind, opened: Opened, texts: Sequence[str], train: Sequence[str]) -> Encoded:
@@ -196,11 +203,14 @@ def _expanded(entry: Entry, rows: NDArray[np.int64]) -> Encoded:
     return Encoded(values if len(rows) == len(values) else values[rows], by_item, entry)
 
 
-def _encode_pictures(opened: Opened, paths: list[str], workers: int | None) -> Generator[_Batch, None, None]:
+def _encode_pictures(
+    opened: Opened, paths: list[str], workers: int | None, max_pixels: int
+) -> Generator[_Batch, None, None]:
     backbone = opened.backbone
     assert isinstance(backbone, ImageBackbone)
     done = 0
-    for batch in stream_pixels(backbone, paths, default_workers(len(paths)) if workers is None else workers):
+    workers = default_workers(len(paths)) if workers is None else workers
+    for batch in stream_pixels(backbone, paths, workers, max_pixels):
         # The backbone's dim may read its weights, which must not happen before it went to the workers.
         values = np.zeros((batch.size, backbone.dim), np.float32)
         if batch.rows:

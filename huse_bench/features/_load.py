@@ -63,7 +63,7 @@ def make_features(
         UsageError: for anything that cannot be used as asked.
         PluginError: if a backbone fails.
     """
-    encoder = Encoder(Cache(), reporter, config.dataset, workers)
+    encoder = Encoder(Cache(), reporter, config.dataset, workers, config.max_pixels)
     asked: dict[FeatureKind, str | None] = {
         "image": config.image_backbone,
         "text": config.text_backbone,

@@ -57,13 +57,14 @@ def default_workers(pictures: int) -> int:
     return min(cores, _MOST)
 
 
-def stream_pixels(backbone: ImageBackbone, paths: Sequence[str], workers: int) -> Iterator[Pixels]:
+def stream_pixels(backbone: ImageBackbone, paths: Sequence[str], workers: int, max_pixels: int) -> Iterator[Pixels]:
     """Decode and preprocess pictures, batch by batch, in order.
 
     Args:
         backbone: whose weights are not read yet, so that it can be sent to other processes.
         paths: the pictures.
         workers: processes to use besides this one; each is at most two batches ahead. 0: none.
+        max_pixels: width times height of the largest picture that is read.
 
     Raises:
         PluginError: if the backbone cannot be sent to processes or fails on a picture.
@@ -72,11 +73,11 @@ def stream_pixels(backbone: ImageBackbone, paths: Sequence[str], workers: int) -
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     if workers == 0:
         for batch in batches:
-            pixels, rows, flaws = preprocess(backbone, batch)
+            pixels, rows, flaws = preprocess(backbone, batch, max_pixels)
             values = np.stack(pixels) if pixels else np.empty((0,), np.float32)
             yield Pixels(len(batch), values, rows, flaws)
         return
-    message = pickle.dumps((sys.path, _pickled(backbone)))
+    message = pickle.dumps((sys.path, max_pixels, _pickled(backbone)))
     with ExitStack() as stack:
         pool = [stack.enter_context(closing(_Worker(message))) for _ in range(min(workers, len(batches)))]
         ahead = SLOTS * len(pool)

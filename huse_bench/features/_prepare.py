@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -51,6 +51,7 @@ class Prepared:
         backbones: which backbone made the image, text and class features.
         notices: what the user should know about this copy of the data, a line each.
         audit: what an audit of the data found, as JSON; None where none was made.
+        parts: start of the sha256 of each part of the content, by what messages call it.
     """
 
     splits: dict[Split, SplitFeatures]
@@ -61,6 +62,7 @@ class Prepared:
     backbones: dict[str, str]
     notices: tuple[str, ...] = ()
     audit: Mapping[str, Any] | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Prepared:
         """The same data on another device."""
@@ -108,6 +110,7 @@ def prepare(items: Items, name: str) -> Prepared:
         content_hash=_content_hash(items, [image, text, graph]),
         backbones={"image": image.backbone, "text": text.backbone, "class": graph.backbone},
         notices=tuple(items.notices),
+        parts=_parts(items, image, text, graph),
     )
 
 
@@ -224,6 +227,24 @@ def _numbered(names: Sequence[str] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers of names, from 0 in the order of their first appearance."""
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _parts(items: Items, image: Features, text: Features, graph: Features) -> dict[str, str]:
+    """A short hash of each part of the content, to tell which one is other."""
+    rows = items.labels.tolist()
+    words = {
+        "items": items.ids,
+        "classes": items.class_names,
+        "labels": [items.class_names[row] for row in rows],
+        "splits": items.splits.tolist(),
+        "groups": items.groups or (),
+    }
+    hashes = {
+        part: hashlib.sha256("\0".join(listed).encode("utf-8", "surrogatepass")) for part, listed in words.items()
+    }
+    for part, feature in (("image features", image), ("text features", text), ("class features", graph)):
+        hashes[part] = hashlib.sha256(np.ascontiguousarray(feature.values, dtype="<f4").data)
+    return {part: digest.hexdigest()[:12] for part, digest in hashes.items()}
 
 
 def _content_hash(items: Items, features: list[Features]) -> str:

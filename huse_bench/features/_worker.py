@@ -54,9 +54,14 @@ class Reply:
 
 
 def preprocess(
-    backbone: ImageBackbone, paths: Sequence[str]
+    backbone: ImageBackbone, paths: Sequence[str], max_pixels: int
 ) -> tuple[list[NDArray[np.float32]], list[int], dict[int, Flaw]]:
     """Decode and preprocess a batch of pictures.
+
+    Args:
+        backbone: of the pictures.
+        paths: the pictures.
+        max_pixels: of :func:`huse_bench.features._decode.decode`.
 
     Returns:
         The network inputs of those that could be decoded, each (3, H, W), their positions in ``paths``, and what is
@@ -70,7 +75,7 @@ def preprocess(
     flaws: dict[int, Flaw] = {}
     for row, path in enumerate(paths):
         try:
-            image, truncated = decode(path)
+            image, truncated = decode(path, max_pixels)
         except UndecodableError as error:
             flaws[row] = ("left out", str(error))
             continue
@@ -120,8 +125,8 @@ class _Shared:
 def serve() -> None:
     """Be a worker process: take batches from standard input until it closes, answer on standard output.
 
-    First come the parent's ``sys.path`` and the pickled backbone, then ``(slot, paths)`` for each batch; the answers
-    are of type :class:`Reply`, in the same order.
+    First come the parent's ``sys.path``, the most pixels of a picture and the pickled backbone, then ``(slot, paths)``
+    for each batch; the answers are of type :class:`Reply`, in the same order.
     """
     # An interrupt is the parent's to handle, who closes our input then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -129,7 +134,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = sys.stdin.buffer
-    sys.path[:], pickled = pickle.load(requests)  # noqa: S301  from our parent
+    sys.path[:], max_pixels, pickled = pickle.load(requests)  # noqa: S301  from our parent
     shared: _Shared | None = None
     try:
         backbone = pickle.loads(pickled)  # noqa: S301  from our parent
@@ -139,7 +144,7 @@ def serve() -> None:
     while (request := _receive(requests)) is not None:
         slot, paths = request
         try:
-            pixels, rows, flaws = preprocess(backbone, paths)
+            pixels, rows, flaws = preprocess(backbone, paths, max_pixels)
             reply = Reply(rows, (len(rows), *(pixels[0].shape if pixels else ())), flaws)
             if pixels:
                 if shared is None:

@@ -137,6 +137,7 @@ class DatasetInfo(_Part):
         text_backbone: ``name@revision`` of the text features.
         class_backbone: ``name@revision`` of the class-name embeddings; None where there are none.
         taxonomy_hash: hash of the taxonomy that HP@K is measured against.
+        parts: start of the hash of each part of the content, such as ``splits``; None in records that do not say.
     """
 
     name: _Name
@@ -148,6 +149,7 @@ class DatasetInfo(_Part):
     text_backbone: str
     class_backbone: str | None
     taxonomy_hash: _Name
+    parts: dict[str, str] | None = None
 
 
 class Setting(_Part):

@@ -12,7 +12,7 @@ from torch import Tensor
 from huse_bench_backbones._extras import require
 from huse_bench_backbones._source import Source
 
-__all__ = ["load_network", "load_part", "load_tokenizer", "masked_mean", "one_vector", "quiet"]
+__all__ = ["load_network", "load_part", "load_tokenizer", "masked_mean", "one_vector", "quiet", "token_limit"]
 
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 
@@ -87,6 +87,28 @@ def load_tokenizer(source: Source) -> Any:
     if not any(path for pattern in _VOCABULARIES for path in source.folder.glob(pattern)):
         raise source.error(f"{source.folder} has no tokenizer ({', '.join(_VOCABULARIES)})")
     return load_part(source, transformers.AutoTokenizer, source.folder)
+
+
+def token_limit(network: Any, most: int) -> int:
+    """How many tokens of a text a model has positions for.
+
+    RoBERTa and its family count positions from behind the padding token's on, so that the first ones are never used;
+    their position embeddings say so by a padding index. What a tokenizer states is another matter, and often nothing.
+
+    Args:
+        network: the transformers model.
+        most: the limit of those that have as many or more, or count positions otherwise.
+
+    Returns:
+        The number, start and end tokens included.
+    """
+    config = getattr(network.config, "text_config", network.config)
+    positions = getattr(config, "max_position_embeddings", None) or -1
+    for name, part in network.named_modules():
+        if name.rpartition(".")[2] == "position_embeddings" and getattr(part, "padding_idx", None) is not None:
+            positions = part.num_embeddings - part.padding_idx - 1
+    # Some models without a limit say so by a number that is none.
+    return most if positions < 1 else min(positions, most)
 
 
 @contextmanager

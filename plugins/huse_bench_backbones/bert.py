@@ -12,7 +12,7 @@ from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
-from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean
+from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean, token_limit
 from huse_bench_backbones._salient import most_salient
 from huse_bench_backbones._source import REFERENCE, locate
 
@@ -90,7 +90,7 @@ class Bert(TextBackbone):
 
     @cached_property
     def _limit(self) -> int:
-        return min(int(self._network.config.max_position_embeddings), _MAX_TOKENS)
+        return token_limit(self._network, _MAX_TOKENS)
 
     def _cut(self, text: str) -> str:
         budget = self._limit - self._tokenizer.num_special_tokens_to_add()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
-from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean, one_vector
+from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean, one_vector, token_limit
 from huse_bench_backbones._source import REFERENCE, locate
 
 if TYPE_CHECKING:
@@ -95,14 +95,16 @@ class HFText(TextBackbone):
             raise self._source.error("its tokenizer has neither a padding nor an end token")
         return tokenizer
 
+    @cached_property
+    def _limit(self) -> int:
+        return token_limit(self._network, _MAX_TOKENS)
+
     def _pooled(self, texts: list[str]) -> Tensor:
-        config = self._network.config
-        positions = getattr(getattr(config, "text_config", config), "max_position_embeddings", _MAX_TOKENS)
         tokens = self._tokenizer(
             texts,
             padding="max_length" if self._family in _PADDED else True,
             truncation=True,
-            max_length=min(self._tokenizer.model_max_length, positions, _MAX_TOKENS),
+            max_length=min(self._tokenizer.model_max_length, self._limit),
             return_tensors="pt",
         )
         if self._family in _PADDED:

@@ -29,7 +29,8 @@ class Synthetic(Dataset):
     nearer two classes are in the tree, the nearer are their means. An item's image and text features are the mean of
     its class plus noise of their own, plus one offset for all images and another for all texts: the gap between the
     modalities that contrastive encoders show (Liang et al., "Mind the Gap", NeurIPS 2022). 70 / 10 / 20 % of the items
-    are for train / validation / test.
+    are for train / validation / test. Items may come in groups of one class and split that share a part of their noise,
+    as pictures of one thing do.
 
     Args:
         data: not allowed, the dataset is made up.
@@ -42,6 +43,8 @@ class Synthetic(Dataset):
         noise: root mean square length of an item's noise, where a class mean has about length 1.
         gap: length of the offset of each modality.
         seed: another one makes other features.
+        group_size: items of a group; the last group of a class in a split may have fewer.
+        group_share: share of the noise's variance that the items of a group have in common, from 0 to 1.
 
     Raises:
         DataError: if ``data`` is given.
@@ -62,6 +65,8 @@ class Synthetic(Dataset):
         noise: float = 1.5,
         gap: float = 0.5,
         seed: int = 0,
+        group_size: int = 1,
+        group_share: float = 0.7,
     ) -> None:
         if data is not None:
             raise errors.DataError(
@@ -72,6 +77,9 @@ class Synthetic(Dataset):
         _check_at_least(2, classes=classes, branching=branching)
         _check_at_least(1, image_dim=image_dim, text_dim=text_dim, class_dim=class_dim)
         _check_at_least(0, noise=noise, gap=gap, seed=seed)
+        _check_at_least(1, group_size=group_size)
+        if not 0 <= group_share <= 1:
+            raise errors.ConfigError(f"group_share must be between 0 and 1, got {group_share}")
         if items < 10 * classes:
             raise errors.ConfigError(
                 f"items must be at least 10 for each of {classes} classes, to have all of them in each split, got "
@@ -84,6 +92,8 @@ class Synthetic(Dataset):
         self.noise = noise
         self.gap = gap
         self.seed = seed
+        self.group_size = group_size
+        self.group_share = group_share
 
     def load(self) -> Items:
         """Make the items.
@@ -94,16 +104,25 @@ class Synthetic(Dataset):
         names = [f"class {number}" for number in range(self.classes)]
         edges, steps = _tree(names, self.branching)
         labels = np.concatenate([np.arange(size) % self.classes for size in self.sizes.values()])
+        groups = self._groups(labels) if self.group_size > 1 else None
         return Items(
             ids=[f"item {number}" for number in range(len(labels))],
             labels=labels,
             splits=np.repeat(list(self.sizes), list(self.sizes.values())),
             class_names=names,
             taxonomy=Taxonomy.from_edges(edges, names),
-            image_features=self._items_features("image", steps, labels),
-            text_features=self._items_features("text", steps, labels),
+            image_features=self._items_features("image", steps, labels, groups),
+            text_features=self._items_features("text", steps, labels, groups),
             class_features=Features(self._means(steps, self.dims["class"]), self._name("class")),
+            groups=None if groups is None else [f"group {number}" for number in groups.tolist()],
         )
+
+    def _groups(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        # Of each item the split, and the place among its class's items there in groups.
+        splits = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))
+        places = np.concatenate([np.arange(size) // self.classes // self.group_size for size in self.sizes.values()])
+        numbers: NDArray[np.int64] = np.unique(np.stack([splits, labels, places]), axis=1, return_inverse=True)[1]
+        return numbers
 
     def _means(self, steps: NDArray[np.float64], dim: int) -> NDArray[np.float32]:
         # One row of random numbers a coordinate: a shorter mean is the beginning of a longer one.
@@ -112,16 +131,28 @@ class Synthetic(Dataset):
         return means
 
     def _items_features(
-        self, kind: Literal["image", "text"], steps: NDArray[np.float64], labels: NDArray[np.int64]
+        self,
+        kind: Literal["image", "text"],
+        steps: NDArray[np.float64],
+        labels: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
     ) -> Features:
         dim = self.dims[kind]
         rng = np.random.default_rng([self.seed, 1 if kind == "image" else 2])
         offset = rng.standard_normal(dim)
         means = self._means(steps, dim) + (self.gap * offset / np.linalg.norm(offset)).astype(np.float32)
+        shared = np.empty((0, dim), dtype=np.float32)
+        if groups is not None:
+            of_groups = np.random.default_rng([self.seed, 3 if kind == "image" else 4])
+            shared = of_groups.standard_normal((int(groups.max()) + 1, dim), dtype=np.float32)
+            shared *= np.float32(np.sqrt(self.group_share))
         values = np.empty((len(labels), dim), dtype=np.float32)
         for start in range(0, len(labels), _CHUNK):
             part = values[start : start + _CHUNK]
             rng.standard_normal(dtype=np.float32, out=part)
+            if groups is not None:
+                part *= np.float32(np.sqrt(1 - self.group_share))
+                part += shared[groups[start : start + _CHUNK]]
             part *= np.float32(self.noise / np.sqrt(dim))
             part += means[labels[start : start + _CHUNK]]
         return Features(values, self._name(kind))

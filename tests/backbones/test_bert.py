@@ -151,3 +151,16 @@ def test_bert_base_uncased_is_the_default(monkeypatch, tmp_path) -> None:
         errors.DataError, match=r"'bert-base-uncased' is no folder here, is not in the cache.*bert:FOLDER"
     ):
         Bert()
+
+
+def test_a_model_that_counts_positions_from_behind_the_padding(transformers, make, save, tokenizer) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 8}
+    config = transformers.RobertaConfig(**sizes, vocab_size=20, pad_token_id=0, max_position_embeddings=16)
+    words, model = tokenizer(), make("RobertaModel", config)
+    backbone = Bert(str(save(model, words)))
+    features = backbone.encode(["serve with ice cream " * 9])
+    # 15 positions, of which the start and the end take two.
+    ids = [1, *words("serve with ice cream " * 9, add_special_tokens=False)["input_ids"][:13], 2]
+    with torch.inference_mode():
+        hidden = model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+    np.testing.assert_allclose(features, last_layers(hidden, torch.ones(1, 15)).numpy(), rtol=1e-4, atol=1e-5)

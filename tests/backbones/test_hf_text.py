@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from huse_bench import errors
+from huse_bench_backbones._pretrained import token_limit
 from huse_bench_backbones.hf_text import HFText
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -21,9 +22,9 @@ def _ids(tokenizer, text: str, length: int = 16) -> torch.Tensor:
     return torch.tensor([[1, *inside, 2]])
 
 
-def _each(tokenizer, encode) -> np.ndarray:
+def _each(tokenizer, encode, length: int = 16) -> np.ndarray:
     with torch.inference_mode():
-        return torch.cat([encode(_ids(tokenizer, text)) for text in TEXTS]).numpy()
+        return torch.cat([encode(_ids(tokenizer, text, length)) for text in TEXTS]).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,31 @@ def test_a_decoder_without_padding_token(transformers, make, save, tokenizer) ->
     features = HFText(str(save(model, words))).encode(TEXTS)
     expected = _each(words, lambda ids: model.transformer(ids).last_hidden_state.mean(1))
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+
+
+FAMILY = [("RobertaModel", "RobertaConfig"), ("MPNetModel", "MPNetConfig"), ("CamembertModel", "CamembertConfig")]
+
+
+@pytest.mark.parametrize(("name", "config"), FAMILY)
+def test_positions_that_are_never_used_are_no_room_for_tokens(name, config, transformers, make, save, tokenizer):
+    # Its tokenizer states no length, and the longest text has 38 tokens.
+    words, model = tokenizer(), make(name, getattr(transformers, config)(**SMALL | TOKENS))
+    assert words.model_max_length > 10**9
+    # Positions begin behind that of the padding token, which is 0 here: 15 of 16 are left.
+    index = model.embeddings.position_embeddings.padding_idx
+    assert index == (1 if name == "MPNetModel" else 0)
+    features = HFText(str(save(model, words))).encode(TEXTS)
+    each = _each(words, lambda ids: model(ids).last_hidden_state.mean(1), 15 - index)
+    np.testing.assert_allclose(features, each, rtol=1e-4, atol=1e-5)
+    with pytest.raises((IndexError, RuntimeError), match="out of"):
+        model(torch.full((1, 16 - index), 5))
+
+
+@pytest.mark.parametrize(("positions", "limit"), [(600, 512), (40, 40), (-1, 512)])
+def test_the_number_of_positions_or_the_most(positions, limit, transformers, make) -> None:
+    network = make("BertModel", transformers.BertConfig(**SMALL | TOKENS))
+    network.config.max_position_embeddings = positions
+    assert token_limit(network, 512) == limit
 
 
 def test_a_tokenizer_without_any_end_is_refused(transformers, make, save, tokenizer) -> None:

@@ -199,6 +199,66 @@ def test_splits_are_made_where_there_are_none(folder) -> None:
     assert (PrecomputedFeatures(folder, split_seed=5).load().splits != items.splits).any()
 
 
+GROUPS = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6])
+
+
+@pytest.mark.parametrize("groups", [GROUPS, np.array([f"thing {group}" for group in GROUPS])])
+@pytest.mark.parametrize("place", ["array", "column", "named column", "array beside arrays"])
+def test_groups_are_an_array_or_a_column(folder, groups, place) -> None:
+    options = {"group": "Product"} if place == "named column" else {}
+    if "array" in place:
+        np.save(folder / "groups.npy", groups)
+    else:
+        items_csv(folder, **{options.get("group", "group"): groups})
+    if place == "array beside arrays":
+        (folder / "items.csv").unlink()
+        np.save(folder / "labels.npy", LABELS)
+        np.save(folder / "splits.npy", SPLITS)
+    items = PrecomputedFeatures(folder, **options).load()
+    assert items.groups == [str(group) for group in groups]
+    assert "puts 12 items in 7 groups" in items.notices[0]
+    assert prepare(items, "features").splits["test"].groups.tolist() == [0, 0, 1]
+    assert items.redrawn is None
+
+
+def test_groups_are_drawn_whole(folder) -> None:
+    items_csv(folder, split=None, group=[f"g{row // 3}" for row in range(COUNT)])
+    items = PrecomputedFeatures(folder).load()
+    assert {len(set(items.splits[start : start + 3])) for start in range(0, COUNT, 3)} == {1}
+    assert items.redrawn(IDS).groups == IDS
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (GROUPS[:5], r"groups.npy is int64 of shape \(5,\), but .* for each of 12 items"),
+        (GROUPS.astype(float), r"groups.npy is float64 of shape \(12,\), but there must be one word or whole number"),
+        (GROUPS, r"the groups are both in groups.npy and in the column 'group' of items.csv: keep one"),
+    ],
+)
+def test_refused_groups(folder, groups, message) -> None:
+    items_csv(folder, group=GROUPS)
+    if len(groups) < 12 or groups.dtype.kind == "f":
+        items_csv(folder)
+    np.save(folder / "groups.npy", groups)
+    with pytest.raises(DataError, match=message):
+        PrecomputedFeatures(folder).load()
+
+
+def test_a_column_of_groups_needs_a_table(folder) -> None:
+    (folder / "items.csv").unlink()
+    np.save(folder / "labels.npy", LABELS)
+    assert "the option 'group' names a column of items.csv, but the labels are in labels.npy" in refused(
+        folder, group="thing"
+    )
+
+
+def test_the_title_is_the_folders_name_or_an_option(folder, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    assert PrecomputedFeatures(Path()).load().title == folder.name
+    assert PrecomputedFeatures(folder, title="Ours").load().title == "Ours"
+
+
 # Misfits
 
 

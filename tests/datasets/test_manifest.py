@@ -13,11 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import huse_bench as hb
 from huse_bench.errors import DataError
+from huse_bench.features._prepare import check_items
 from huse_bench_datasets._own_data.assign import assign_splits
 from huse_bench_datasets._own_data.table import Table, read_table
 from huse_bench_datasets.manifest import Manifest
@@ -242,6 +243,7 @@ def test_refused_splits(folder, words, message) -> None:
 def test_a_made_split_is_70_10_20_within_each_class(groups, seed) -> None:
     names = [name for name, _ in groups]
     labels = np.array([label for _, label in groups])
+    assume(np.bincount(labels).max() >= 3)
     splits, _ = assign_splits(Table(Path("t.csv"), {}, range(len(names))), labels, names, seed)
     for label in np.unique(labels):
         of_class = Counter(splits[labels == label].tolist())
@@ -252,6 +254,132 @@ def test_a_made_split_is_70_10_20_within_each_class(groups, seed) -> None:
         assert abs(of_class["validation"] - 0.1 * size) < 1
         assert (of_class["test"] >= 1) == (size >= 2)
         assert (of_class["validation"] >= 1) == (size >= 3)
+
+
+def drawn(labels, names=None, groups=None, seed=0):
+    """The splits of a table without any, and what is said about them."""
+    names = [f"{row}.jpg" for row in range(len(labels))] if names is None else names
+    table = Table(Path("t.csv"), {}, range(len(labels)))
+    return assign_splits(table, np.array(labels), names, seed, groups)
+
+
+@pytest.mark.parametrize(
+    ("each", "said"),
+    [
+        (2, "60 / 20 / 40 items (50 / 17 / 33 %) are drawn for train / validation / test"),
+        (3, "60 / 60 / 60 items (33 / 33 / 33 %) are drawn for train / validation / test"),
+        (4, "120 / 60 / 60 items (50 / 25 / 25 %) are drawn for train / validation / test"),
+    ],
+)
+def test_small_classes_are_split_as_far_as_they_go_and_the_shares_are_said(each, said) -> None:
+    labels = np.repeat(np.arange(60), each)
+    splits, (notice,) = drawn(labels)
+    assert all("train" in splits[labels == label] for label in range(60))
+    assert said in notice
+    assert "70 / 10 / 20 % were due" in notice
+
+
+def test_shares_that_are_as_due_are_said_without_more() -> None:
+    _, (notice,) = drawn(np.repeat([0, 1], 40))
+    assert "56 / 8 / 16 items (70 / 10 / 20 %) are drawn for train / validation / test, class by class (seed" in notice
+
+
+def test_too_few_for_a_validation_split() -> None:
+    with pytest.raises(DataError, match=r"no item is left for the test split: 3 items are 3 .* Add items to the"):
+        drawn([0, 1, 2])
+    with pytest.raises(DataError, match="no item is left for the validation split: 3 items are 3 items or pictures"):
+        drawn([0, 0, 1])
+
+
+def test_a_rare_second_label_keeps_an_item_to_train_on() -> None:
+    # A picture has one row for each of its labels; 2 and 3 are on few pictures, and never first.
+    pictures = [(f"{number}.jpg", [number % 2]) for number in range(60)]
+    for number, labels in {3: [2], 8: [2], 13: [3, 2], 20: [3]}.items():
+        pictures[number][1].extend(labels)
+    rows = [(name, label) for name, labels in pictures for label in labels]
+    names, labels = [name for name, _ in rows], np.array([label for _, label in rows])
+    for seed in range(40):
+        splits, _ = drawn(labels, names, seed=seed)
+        assert all("train" in splits[labels == label] for label in range(4))
+        assert all("test" in splits[labels == label] for label in range(4) if label != 2)
+        of_picture = defaultdict(set)
+        for name, split in zip(names, splits.tolist(), strict=True):
+            of_picture[name].add(split)
+        assert all(len(found) == 1 for found in of_picture.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 25), st.integers(0, 12), st.integers(0, 3)), min_size=6, max_size=60),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+def test_pictures_and_groups_stay_together_whatever_the_order(rows, seed, random) -> None:
+    def split(rows):
+        names, groups, labels = zip(*rows, strict=True)
+        words = [f"p{name}" for name in names], [f"g{group}" for group in groups]
+        return dict(zip(rows, drawn(labels, words[0], words[1], seed)[0].tolist(), strict=True))
+
+    try:
+        found = split(rows)
+    except DataError:
+        return
+    for part in (0, 1):
+        together = defaultdict(set)
+        for row, name in found.items():
+            together[row[part]].add(name)
+        assert all(len(splits) == 1 for splits in together.values())
+    assert {label for *_, label in rows} == {row[2] for row, name in found.items() if name == "train"}
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert split(shuffled) == found
+
+
+def test_groups_are_a_column_and_are_drawn_whole(folder) -> None:
+    path = many(folder, 40)
+    frame = pd.read_csv(path)
+    frame["group"] = [f"product {int(name[3:-4]) // 4}" for name in frame["image"]]
+    frame.to_csv(path, index=False)
+    items = Manifest(path).load()
+    assert items.groups == frame["group"].tolist()
+    in_group = defaultdict(set)
+    for group, split in zip(items.groups, items.splits.tolist(), strict=True):
+        in_group[group].add(split)
+    assert all(len(splits) == 1 for splits in in_group.values())
+    assert items.notices[0] == (
+        "items.csv: the column 'group' puts 80 items in 10 groups; items of a group are in one split and count as one "
+        "witness"
+    )
+    # Drawn again for other groups, all else stays.
+    again = items.redrawn([name[:4] for name in items.ids])
+    assert (again.ids, again.title) == (items.ids, items.title)
+    assert again.groups == [name[:4] for name in items.ids]
+    check_items(again, "manifest")
+
+
+def test_another_column_may_name_the_groups(folder) -> None:
+    rows = [(*row, f"item-{number}", row[2]) for number, row in enumerate(ROWS)]
+    path = write(folder, rows, (*HEADER, "id", "Product"))
+    assert Manifest(path).load().groups is None
+    items = Manifest(path, group="product").load()
+    assert items.groups == [row[2] for row in ROWS]
+    assert items.redrawn is None
+    with pytest.raises(DataError, match="the group 'cat' is in two splits: item 'item-0' is in train"):
+        check_items(items, "manifest")
+    assert "the header lacks 'produkt' (did you mean 'product'?)" in refused(path, group="Produkt")
+    rows[4] = (*rows[4][:-1], None)
+    message = refused(write(folder, rows, (*HEADER, "id", "Product")), group="product")
+    assert "the product is empty or NaN in line 6. Name the group of every item" in message
+
+
+def test_the_title_is_the_files_name_or_an_option(folder) -> None:
+    assert Manifest(write(folder, name="shop.csv")).load().title == "shop.csv"
+    assert Manifest(write(folder), title="Our shop").load().title == "Our shop"
+
+
+def test_names_of_items_say_nothing_of_the_machine(folder) -> None:
+    rows = [(str(folder / row[0]), *row[1:]) for row in ROWS]
+    assert Manifest(write(folder, rows)).load().ids == [row[0] for row in ROWS]
 
 
 # Classes
@@ -368,7 +496,9 @@ def test_empty_files(folder, content) -> None:
 def test_wrong_header_says_what_was_expected_found_and_meant(folder) -> None:
     message = refused(write(folder, header=("img", "caption", "labels", "split")))
     assert "the header lacks 'image' (did you mean 'img'?), 'text', 'label' (did you mean 'labels'?)" in message
-    assert "Expected: image, text, label, and optionally split, id; found: img, caption, labels, split" in message
+    assert (
+        "Expected: image, text, label, and optionally split, id, group; found: img, caption, labels, split" in message
+    )
 
 
 def test_column_named_twice(folder) -> None:

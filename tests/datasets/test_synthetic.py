@@ -178,3 +178,41 @@ def test_user_data_is_refused(tmp_path, dataset) -> None:
     with pytest.raises(DataError, match="is made up and reads no data") as caught:
         dataset(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_groups_share_their_part_of_the_noise() -> None:
+    options = {"items": 2000, "classes": 10, "image_dim": 400, "text_dim": 400, "gap": 0.0}
+    plain = Synthetic(**options).load()
+    items = Synthetic(**options, group_size=4, group_share=0.7).load()
+    assert plain.groups is None
+    np.testing.assert_array_equal(Synthetic(**options).load().image_features.values, plain.image_features.values)
+    groups = np.array(items.groups)
+    names, counts = np.unique(groups, return_counts=True)
+    # 140, 20 and 40 items of each class in a split.
+    assert Counter(counts.tolist()) == {4: 500}
+    for name in names[:50]:
+        rows = groups == name
+        assert len(set(items.labels[rows])) == len(set(items.splits[rows])) == 1
+    for features in (items.image_features, items.text_features):
+        noise = features.values - Synthetic(**options, noise=0.0).load().image_features.values
+        if features is items.text_features:
+            noise = features.values - Synthetic(**options, noise=0.0).load().text_features.values
+        unit = noise / np.linalg.norm(noise, axis=1, keepdims=True)
+        assert np.linalg.norm(noise, axis=1).mean() == pytest.approx(1.5, rel=0.02)
+        cosines = unit @ unit.T
+        same = (groups[:, None] == groups[None]) & ~np.eye(len(groups), dtype=bool)
+        assert cosines[same].mean() == pytest.approx(0.7, abs=0.02)
+        assert cosines[~same & ~np.eye(len(groups), dtype=bool)].mean() == pytest.approx(0, abs=0.01)
+    prepare(items, "synthetic")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group_size": 0}, "group_size must be at least 1, got 0"),
+        ({"group_share": 1.5}, "group_share must be between 0 and 1, got 1.5"),
+    ],
+)
+def test_refused_groups(options, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Synthetic(**options)

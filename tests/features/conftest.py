@@ -235,12 +235,6 @@ def encoded(album):
 
 
 @pytest.fixture
-def age():
-    """Make a file look as if it was written a minute ago, so that its hash is remembered."""
-
-    def call(*paths: Path) -> None:
-        for path in paths:
-            stamp = path.stat().st_mtime_ns - 60_000_000_000
-            os.utime(path, ns=(stamp, stamp))
-
-    return call
+def settled(monkeypatch):
+    """Take every file for one that was written long ago, so that its hash is remembered at once."""
+    monkeypatch.setattr("huse_bench.features._contents._SETTLED_NS", 0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import huse_bench as hb
 from huse_bench.components import Features, Items
-from huse_bench.features import _audit, prepare
+from huse_bench.features import _audit, _near, prepare
 from huse_bench.features._audit import audit
 from huse_bench.taxonomy import Taxonomy
 
@@ -234,6 +234,154 @@ def test_the_nearest_is_that_of_brute_force_whatever_the_chunk(tests, trains, di
     np.testing.assert_allclose(cosines[np.arange(tests), indices.numpy()], cosines.max(1), atol=1e-6)
 
 
+def chains(distances: np.ndarray, limit: float, parts=None) -> list[set[int]]:
+    """The sets that chains of near pairs connect, by walking from item to item."""
+    left = set(range(len(distances)))
+    found = []
+    while left:
+        waiting, members = [left.pop()], set()
+        while waiting:
+            item = waiting.pop()
+            members.add(item)
+            near = {j for j in left if distances[item, j] <= limit and (parts is None or parts[item] == parts[j])}
+            left -= near
+            waiting += near
+        found.append(members)
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(1, 40),
+    dim=st.integers(1, 3),
+    tile=st.integers(1, 45),
+    limits=st.lists(st.sampled_from([1e-5, 0.02, 0.1, 0.4]), min_size=1, max_size=2),
+    divided=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+def test_links_are_those_of_brute_force_whatever_the_tile(count, dim, tile, limits, divided, seed) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 4, (count, dim)).astype(np.float32) + np.eye(dim, dtype=np.float32)[0]
+    parts = rng.integers(0, 2, count) if divided else None
+    unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    distances = 1 - unit @ unit.T
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_near, "_TILE", tile)
+        found = _near.link(torch.from_numpy(rows), limits, parts)
+    for links, limit in zip(found, limits, strict=True):
+        # No distance of such small integers is as near to a limit as rounding.
+        sets = {number: set(np.flatnonzero(links.sets == number).tolist()) for number in links.sets.tolist()}
+        assert sorted(map(sorted, sets.values())) == sorted(map(sorted, chains(distances, limit, parts)))
+        crossing = (distances <= limit) & (False if parts is None else parts[:, None] != parts[None])
+        assert links.crossing.tolist() == crossing.any(1).tolist()
+
+
+def copied(items: Items, kind: str, pairs: dict[int, int]) -> Items:
+    """Give rows the features of others."""
+    features = getattr(items, f"{kind}_features")
+    values = features.values.copy()
+    for row, original in pairs.items():
+        values[row] = values[original]
+    return replace(items, **{f"{kind}_features": Features(values, features.backbone)})
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_copies_within_the_test_split_are_counted_and_groups_are_the_cure(kind) -> None:
+    # A set of three, one of two.
+    items = copied(make(), kind, {81: 80, 99: 80, 91: 90})
+    found = run(items)
+    assert found.facts["features"][kind]["within_test"] == {"near": 5, "same": 5, "sets": 2, "largest": 3}
+    (finding,) = found.findings
+    assert f"5 of 40 test items (12.5%) have the same {kind} as a test item outside their group (5 a near" in finding
+    assert "they make 2 sets, the largest of 3 items, such as item80 and item81" in finding
+    assert f"so {kind}-to-{kind} retrieval looks better than it is" in finding
+    assert finding.endswith("give their groups (a column 'group'), or set near_duplicates_as_groups = true")
+    groups = [{81: "item80", 99: "item80", 91: "item90"}.get(row, f"item{row}") for row in range(120)]
+    silent = run(replace(items, groups=groups))
+    assert silent.findings == ()
+    assert silent.facts["features"][kind]["within_test"] == {"near": 0, "same": 0, "sets": 0, "largest": 0}
+    # With one of three outside, all three are not independent of each other.
+    groups[99] = "item99"
+    assert run(replace(items, groups=groups)).facts["features"][kind]["within_test"]["near"] == 3
+
+
+def test_test_items_that_are_near_but_not_the_same_are_counted_without_a_finding() -> None:
+    items = planted(make(), "image", {0: 1}, 0.02)
+    values = items.image_features.values.copy()
+    values[1] = values[119]
+    items = replace(items, image_features=Features(values, "eye@1"))
+    values[81] = values[80] + 0.02 * np.linalg.norm(values[80]) * np.eye(24)[0]
+    found = run(items)
+    assert found.facts["features"]["image"]["within_test"] == {"near": 2, "same": 0, "sets": 0, "largest": 0}
+    assert not [finding for finding in found.findings if "outside their group" in finding]
+
+
+def test_a_row_that_many_items_share_is_the_first_finding() -> None:
+    items = copied(make(), "text", dict.fromkeys(range(1, 12), 0))
+    found = run(items, [""] * 2 + ["x"] * 118)
+    assert found.facts["features"]["text"]["repeated"] == {"items": 120, "distinct": 109, "most": 12}
+    assert found.findings[0] == (
+        "12 of 120 items (10.0%) have one and the same text features (by ear@1), such as item0 and item1; all "
+        "items have 109 different rows"
+    )
+    assert "2 of 120 texts are empty" in found.findings[1]
+    assert run(copied(make(), "text", dict.fromkeys(range(1, 11), 0))).findings == ()
+
+
+def test_class_embeddings_that_are_alike_are_the_first_finding() -> None:
+    items = copied(make(), "image", {81: 80})
+    flat = replace(items, class_features=Features(np.tile(np.float32([3, 4]), (2, 1)), "mind@1"))
+    found = run(flat)
+    assert found.findings[0].startswith(
+        "the 2 class embeddings are all alike (those of mind@1): methods that learn from the class names learn nothing"
+    )
+    assert len(found.findings) == 2
+    assert found.facts["class_embeddings"] == {"classes": 2, "same": 2}
+    names = ["ant", "cat", "dog"]
+    some = replace(
+        items,
+        class_names=names,
+        labels=np.arange(120) % 3,
+        taxonomy=Taxonomy.from_edges([("animal", name) for name in names], classes=names),
+        class_features=Features(np.float32([[1, 0], [0, 1], [0, 2]]), "mind@1"),
+    )
+    found = run(some)
+    assert found.facts["class_embeddings"] == {"classes": 3, "same": 2}
+    assert found.findings[0] == (
+        "2 of 3 classes have the same embedding as another class (by mind@1), such as 'cat' and 'dog': the class graph "
+        "does not tell them apart"
+    )
+
+
+def test_near_duplicates_become_groups_within_the_splits_that_the_data_have() -> None:
+    # Copies of an image in one split, of a text in one split, which share an item, and an image in two splits.
+    items = copied(copied(make(), "image", {81: 80, 70: 5}), "text", {82: 81})
+    items = replace(items, groups=[f"g{min(row, 118)}" for row in range(120)])
+    grouped, by_id, notices = _near.near_duplicates_as_groups(items, torch.device("cpu"))
+    expected = [{81: "g80", 82: "g80", 119: "g118"}.get(row, f"g{row}") for row in range(120)]
+    assert grouped.groups == expected
+    assert by_id == dict(zip(items.ids, expected, strict=True))
+    assert notices == [
+        "near-duplicates are groups: 120 items in 117 groups, the largest of 3; without, they were in 119",
+        (
+            "2 items have a near-duplicate in another split; the data's own splits are kept, so those pairs are in no "
+            "group: leave the splits out to have them drawn by group"
+        ),
+    ]
+    assert run(grouped).facts["features"]["image"]["within_test"]["near"] == 0
+    # Where splits are drawn, all of them are.
+    free = replace(items, redrawn=lambda groups: replace(items, groups=groups))
+    grouped, _, notices = _near.near_duplicates_as_groups(free, torch.device("cpu"))
+    assert grouped.groups[70] == grouped.groups[5] == "g5"
+    assert len(notices) == 1
+
+
+def test_features_that_tell_nothing_apart_make_no_groups() -> None:
+    items = replace(make(), text_features=Features(np.full((120, 4), 0.5, dtype=np.float32), "ear@1"))
+    grouped, _, _ = _near.near_duplicates_as_groups(items, torch.device("cpu"))
+    assert grouped.groups == items.ids
+
+
 def test_the_emoji_data_has_the_doubles_that_its_drawings_show() -> None:
     items = hb.load("dataset", "emoji")().load()
     data = prepare(items, "emoji")
@@ -244,5 +392,17 @@ def test_the_emoji_data_has_the_doubles_that_its_drawings_show() -> None:
     assert found.facts["features"]["image"]["duplicates"]["same"] == int((cosines.max(1).values > 1 - 1e-5).sum()) == 15
     assert [finding.split(":")[0] for finding in found.findings[:1]] == ["the classes are unbalanced"]
     assert "135 of 1358 test items (9.9%) have a near-duplicate image" in found.findings[1]
-    assert "have a near-duplicate text" in found.findings[2]
-    assert len(found.findings) == 3
+    assert "3 of 1358 test items (0.2%) have the same image as a test item outside their group (41" in found.findings[2]
+    assert "have a near-duplicate text among the train items" in found.findings[3]
+    assert len(found.findings) == 4
+    # By brute force in float64, over chains of near pairs of which one is of two emoji.
+    distances = 1 - torch.nn.functional.normalize(test, dim=1) @ torch.nn.functional.normalize(test, dim=1).T
+    typical = found.facts["features"]["image"]["duplicates"]["typical_distance"]
+    groups = data.splits["test"].groups
+    sets = [members for members in chains(distances.numpy(), 0.05 * typical) if len(set(groups[list(members)])) > 1]
+    assert found.facts["features"]["image"]["within_test"] == {
+        "near": sum(map(len, sets)),
+        "same": 3,
+        "sets": 1,
+        "largest": 3,
+    }

@@ -59,7 +59,7 @@ def test_from_picture_files_to_tables(album, pictures, call, encoded):
         "class features by letters: making 3",
         "album: 95 train / 12 validation / 12 test items of 3 classes",
         "  this album is a test",
-        "  1 of 120 pictures cannot be decoded and are left out: pictures/apple/apple-0003.jpg (cannot identify image",
+        "  1 of 120 pictures cannot be decoded and are left out: apple/apple-0003.jpg (cannot identify image file: it",
     ):
         assert words in notices
     assert "Table 3: Classification accuracy (%) on Album." in tables
@@ -71,8 +71,10 @@ def test_from_picture_files_to_tables(album, pictures, call, encoded):
     assert record["dataset"]["image_backbone"] == "mean-colours@1"
     assert "this album is a test" in record["warnings"]
     assert any("apple-0003.jpg" in warning for warning in record["warnings"])
-    # These pictures are hardly more than their class's colour.
-    assert record["audit"]["findings"][0].startswith("12 of 12 test items (100.0%) have a near-duplicate image")
+    # These texts are their class's letters, and these pictures hardly more than their class's colour.
+    findings = record["audit"]["findings"]
+    assert findings[0].startswith("40 of 119 items (33.6%) have one and the same text features (by letters@1), such as")
+    assert findings[1].startswith("12 of 12 test items (100.0%) have a near-duplicate image")
     assert f"  audit: {record['audit']['findings'][0]}\n" in notices
 
     encoded()
@@ -92,10 +94,14 @@ def test_other_data_do_not_get_into_the_same_results(album, pictures, call):
     (pictures / "apple/apple-0003.jpg").unlink()
     code, tables, err = call(*arguments)
     assert (code, tables) == (2, "")
-    assert "the results folder results/album holds runs on other items or features of 'album'" in err
+    assert (
+        "the results folder results/album holds runs on other data of 'album', which no table could show together: "
+        "other items (120 before, 119 now); other labels; other splits (96 / 12 / 12 before, 95 / 12 / 12 now); other "
+        "image features; other text features. Choose another folder, such as"
+    ) in err
     assert "--results results/album-" in err
     assert sorted((album / "results/album/runs").iterdir()) == before
-    other = err.split("such as ")[1].split()
+    other = err.split("such as ")[1].split()[:2]
     code, _, err = call(*arguments, *other)
     assert code == 0, err
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from huse_bench.errors import MissingExtraError
-from huse_bench.features._decode import MAX_JPEG_PIXELS, MAX_PIXELS, UndecodableError, decode
+from huse_bench.features._decode import JPEG_FACTOR, MAX_PIXELS, UndecodableError, decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -163,21 +163,33 @@ def test_decompression_bombs(read, monkeypatch):
     header = io.BytesIO()
     # One bit a pixel: 11 MB of memory here, 270 MB as RGB, 11 kB in the file.
     Image.new("1", (side, side)).save(header, "PNG")
-    with pytest.raises(UndecodableError, match=rf"{side} x {side} pixels are more than the 89,478,485 .* bomb"):
+    with pytest.raises(UndecodableError, match=rf"too many pixels: {side} x {side} are more than 89,478,485; .* bomb"):
         read(header.getvalue())
     # What the file claims is enough; the size is in the frame header of a JPEG (T.81, B.2.2).
     jpeg = io.BytesIO()
     photo(16, 16).save(jpeg, "JPEG")
     data = bytearray(jpeg.getvalue())
     place = data.index(b"\xff\xc0") + 5
-    side = int(MAX_JPEG_PIXELS**0.5) + 1
+    side = int((JPEG_FACTOR * MAX_PIXELS) ** 0.5) + 1
     data[place : place + 4] = struct.pack(">HH", side, side)
-    with pytest.raises(UndecodableError, match=f"{side} x {side} pixels are more than the 357,913,940"):
+    with pytest.raises(UndecodableError, match=f"too many pixels: {side} x {side} are more than 357,913,940"):
         read(bytes(data), "picture.jpg")
     # Ours is the only limit while a picture is read, and Pillow's own is left as it was.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert (read(Image.fromarray(CORNERS).resize((8, 8), Image.Resampling.NEAREST))[::4, ::4] == CORNERS).all()
     assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_as_many_pixels_as_are_allowed_are_read(tmp_path):
+    path = str(tmp_path / "picture.png")
+    photo(30, 20).save(path)
+    assert decode(path, 600).image.size == (30, 20)
+    with pytest.raises(UndecodableError, match="too many pixels: 30 x 20 are more than 599"):
+        decode(path, 599)
+    photo(40, 60).save(path, "JPEG")
+    assert decode(path, 600).image.size == (40, 60)
+    with pytest.raises(UndecodableError, match="too many pixels: 40 x 60 are more than 2,396"):
+        decode(path, 599)
 
 
 @pytest.mark.parametrize("name", ["picture.jpg", "picture.png"])
@@ -192,12 +204,29 @@ def test_truncated_files_are_read_as_far_as_they_go(tmp_path, name):
     assert np.abs(np.asarray(image)[:100].astype(int) - whole[:100]).max() <= 1
 
 
+def npy(save):
+    file = io.BytesIO()
+    save(file, np.zeros(3))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (b"", "cannot identify image file"),
-        (b"<html>404</html>", "cannot identify image file"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot identify image file"),
+        (b"", "cannot identify image file: it is empty"),
+        (b"<html>404</html>", "cannot identify image file: it is an HTML page, as of a failed download"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot identify image file: it is an EPS or Post"),
+        (b"\n <!DOCTYPE HTML>\n<html>", "it is an HTML page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n",
+            "it is a Git LFS pointer; .*lfs pull",
+        ),
+        (npy(np.save), "it is a NumPy array"),
+        (npy(np.savez), r"it is a zip archive \(as are .npz, PyTorch's .pt and office files\)"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "it is an HDF5 file"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "it is HEIC"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is an SVG drawing; render it to PNG"),
+        (b"what is this?", "cannot identify image file$"),
         (b"\xff\xd8\xff\xe0", "cannot identify image file|truncated"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "."),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from huse_bench import Dataset, Features, Items, errors
-from huse_bench_datasets._own_data.assign import assign_splits
+from huse_bench_datasets._own_data.assign import assign_splits, groups_of
 from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
 from huse_bench_datasets.features._arrays import Array, array_beside, arrays_in, features
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PrecomputedFeatures"]
 
-_PARTS = ("image", "text", "class", "labels", "splits")
+_PARTS = ("image", "text", "class", "labels", "splits", "groups")
 _SPLITS = ("train", "validation", "test")
 
 
@@ -27,23 +28,28 @@ class PrecomputedFeatures(Dataset):
     """Items whose image and text features the user computed.
 
     A folder with ``image`` and ``text``, each a ``.npy``, ``.safetensors`` or ``.parquet`` file of (n, d) numbers, and
-    ``items.csv`` with a column ``label`` and optionally ``split`` and ``id``, a row for each of the n items. Arrays
-    ``labels`` and ``splits`` may stand in for ``items.csv``. Optional are ``class``, (K, C) numbers, ``classes.csv``
+    ``items.csv`` with a column ``label`` and optionally ``split``, ``id`` and ``group``, a row for each of the n items.
+    Arrays ``labels`` and ``splits`` may stand in for ``items.csv``, and an array ``groups``, n words or whole numbers,
+    for its column. Optional are ``class``, (K, C) numbers, ``classes.csv``
     with columns ``label`` and optionally ``text``, a row for each of the K classes, and ``taxonomy.csv`` with columns
     ``parent`` and ``child``. One ``.safetensors`` file may hold the arrays, and one ``.parquet`` file the columns
-    ``image``, ``text``, ``label``, ``split`` and ``id``; what they do not hold is looked for beside them.
+    ``image``, ``text``, ``label``, ``split``, ``id`` and ``group``; what they do not hold is looked for beside them.
 
     Args:
         data: the folder or file.
         split_seed: of the splits that are made where none are given: 70 / 10 / 20 % of each class.
+        group: column of ``items.csv`` that names the group of each item, by default ``group``, if it is there.
+        title: what tables call the data, by default the folder's or file's name.
     """
 
     title: ClassVar = "Own features"
     backbones: ClassVar = {"class": "use"}
 
-    def __init__(self, data: Path | None = None, split_seed: int = 0) -> None:
+    def __init__(self, data: Path | None = None, split_seed: int = 0, group: str = "", title: str = "") -> None:
         super().__init__(data)
         self.split_seed = split_seed
+        self.group = group.strip().casefold()
+        self.shown = title
 
     def load(self) -> Items:
         """Read the tables, and open the arrays; those of ``.npy`` files stay on disk until they are used.
@@ -64,7 +70,7 @@ class PrecomputedFeatures(Dataset):
             if part not in arrays:
                 raise errors.DataError(_missing(path, part))
         classes = _classes(folder)
-        table = _items(path, folder, arrays, classes)
+        table = _items(path, folder, arrays, classes, self.group)
         count = len(table)
         all_names = classes.columns["label"] if classes else sorted(set(table.columns["label"]))
         all_labels = class_indices(table, all_names)
@@ -75,20 +81,31 @@ class PrecomputedFeatures(Dataset):
             notices.append(f"classes.csv has {len(all_names) - len(used)} classes without items, which are left out")
 
         ids = table.columns.get("id", [str(row) for row in range(count)])
-        splits, split_notices = assign_splits(table, labels, ids, self.split_seed)
+        groups, group_notices = groups_of(table, self.group or "group")
         taxonomy, taxonomy_notices = read_taxonomy(find_beside(folder, "", "taxonomy.csv"), names)
-        return Items(
-            ids=ids,
-            labels=labels,
-            splits=splits,
-            class_names=names,
-            taxonomy=taxonomy,
-            image_features=features(arrays["image"], count, "items"),
-            text_features=features(arrays["text"], count, "items"),
-            class_features=_class_features(arrays, classes, used),
-            class_texts=texts_of(classes, names)[0] if classes and "text" in classes.columns else None,
-            notices=[*notices, *split_notices, *taxonomy_notices],
-        )
+        image, text = (features(arrays[part], count, "items") for part in ("image", "text"))
+        class_features = _class_features(arrays, classes, used)
+        class_texts = texts_of(classes, names)[0] if classes and "text" in classes.columns else None
+
+        def drawn(groups: Sequence[str] | None) -> Items:
+            splits, split_notices = assign_splits(table, labels, ids, self.split_seed, groups)
+            return Items(
+                ids=ids,
+                labels=labels,
+                splits=splits,
+                class_names=names,
+                taxonomy=taxonomy,
+                image_features=image,
+                text_features=text,
+                class_features=class_features,
+                class_texts=class_texts,
+                groups=groups,
+                redrawn=None if "split" in table.columns else drawn,
+                title=self.shown or path.resolve().name,
+                notices=[*notices, *group_notices, *split_notices, *taxonomy_notices],
+            )
+
+        return drawn(groups)
 
     def _path(self) -> Path:
         if self.data is None:
@@ -123,7 +140,7 @@ def _classes(folder: Path) -> Table | None:
     return table
 
 
-def _items(path: Path, folder: Path, arrays: Mapping[str, Array], classes: Table | None) -> Table:
+def _items(path: Path, folder: Path, arrays: Mapping[str, Array], classes: Table | None, group: str) -> Table:
     files = [path] if path.suffix == ".parquet" else [folder / "items.csv", folder / "items.parquet"]
     files = [file for file in files if file.is_file()]
     given = [file.name for file in files] + [arrays[part].name for part in ("labels",) if part in arrays]
@@ -138,7 +155,16 @@ def _items(path: Path, folder: Path, arrays: Mapping[str, Array], classes: Table
             f"{arrays['splits'].path}: an array of splits goes with an array of labels, but the labels are in "
             f"{given[0]}: make it a column 'split' there"
         )
-    table = read_table(files[0], ["label"], ["split", "id"]) if files else _from_arrays(arrays, classes)
+    if group and not files:
+        raise errors.DataError(
+            f"{folder}: the option 'group' names a column of items.csv, but the labels are in {given[0]}: leave it out "
+            "and write the groups as an array 'groups'"
+        )
+    asked = [group] if group else []
+    optional = ["split", "id", "group"]
+    table = read_table(files[0], ["label", *asked], optional) if files else _from_arrays(arrays, classes)
+    if "groups" in arrays:
+        table = _with_groups(table, arrays["groups"], group or "group")
     table.refuse_empty("label", "Name the item's class")
     if "id" in table.columns:
         table.refuse_empty("id", "Give every item an id, or take the column out to number the items")
@@ -158,6 +184,21 @@ def _from_arrays(arrays: Mapping[str, Array], classes: Table | None) -> Table:
                 f"{labels.name} {len(columns['label'])}: make them the same, in one order"
             )
     return Table(labels.path, columns, range(len(columns["label"])))
+
+
+def _with_groups(table: Table, array: Array, column: str) -> Table:
+    if column in table.columns:
+        raise errors.DataError(
+            f"{array.path}: the groups are both in {array.name} and in the column {column!r} of {table.path.name}: "
+            "keep one of them"
+        )
+    values = array.values
+    if values.ndim != 1 or values.dtype.kind not in "iuU" or len(values) != len(table):
+        raise errors.DataError(
+            f"{array.path}: {array.name} is {values.dtype} of shape {values.shape}, but there must be one word or "
+            f"whole number for each of {len(table)} items"
+        )
+    return replace(table, columns={**table.columns, column: [str(value).strip() for value in values.tolist()]})
 
 
 def _words(array: Array, names: Sequence[str] | None, missing_names: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from huse_bench import Dataset, Items, errors
-from huse_bench_datasets._own_data.assign import assign_splits
+from huse_bench_datasets._own_data.assign import assign_splits, groups_of
 from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
 from huse_bench_datasets.manifest._pictures import find_pictures
@@ -17,9 +19,9 @@ __all__ = ["Manifest"]
 class Manifest(Dataset):
     """Items that a CSV or Parquet file lists, one a row.
 
-    Columns ``image`` (a picture file), ``text`` and ``label``, and optionally ``split`` and ``id``, in any order and
-    case. Without splits, 70 / 10 / 20 % of each class are for train / validation / test; all rows of one picture are in
-    the same split. Relative paths start at the table's folder.
+    Columns ``image`` (a picture file), ``text`` and ``label``, and optionally ``split``, ``id`` and ``group``, in any
+    order and case. Without splits, 70 / 10 / 20 % of each class are for train / validation / test; all rows of one
+    picture and all of one group are in the same split. Relative paths start at the table's folder.
 
     Args:
         data: the file.
@@ -29,6 +31,8 @@ class Manifest(Dataset):
         class_texts: CSV file with columns ``label`` and ``text``, what to embed for a class in place of its name; by
             default ``classes.csv`` beside the table, if it is there.
         split_seed: of the splits that are made.
+        group: column that names the group of each item, by default ``group``, if it is there.
+        title: what tables call the data, by default the file's name.
     """
 
     title: ClassVar = "Own items"
@@ -41,12 +45,16 @@ class Manifest(Dataset):
         taxonomy: str = "",
         class_texts: str = "",
         split_seed: int = 0,
+        group: str = "",
+        title: str = "",
     ) -> None:
         super().__init__(data)
         self.images = images
         self.taxonomy = taxonomy
         self.class_texts = class_texts
         self.split_seed = split_seed
+        self.group = group.strip().casefold()
+        self.shown = title
 
     def load(self) -> Items:
         """Read the table and the files beside it; pictures are looked for but not opened.
@@ -64,35 +72,50 @@ class Manifest(Dataset):
                 "and label (on the command line: --data FILE)"
             )
         path = Path(self.data)
-        table = read_table(path, ["image", "text", "label"], ["split", "id"])
+        column = self.group or "group"
+        asked = [self.group] if self.group else []
+        table = read_table(path, ["image", "text", "label", *asked], ["split", "id", "group"])
         table.refuse_empty("image", "Name a picture file, or take the row out")
         table.refuse_empty("label", "Name the item's class, or take the row out")
-        ids = _ids(table)
         pictures = find_pictures(table, path.parent / self.images)
+        # As the table writes them, so that a folder that is moved keeps its splits.
+        words = [_inside(word, path.parent / self.images) for word in table.columns["image"]]
+        ids = _ids(table, words)
         names = sorted(set(table.columns["label"]))
         labels = class_indices(table, names)
-        # As the table writes them, so that a folder that is moved keeps its splits.
-        groups = [PurePath(word).as_posix() for word in table.columns["image"]]
-        splits, split_notices = assign_splits(table, labels, groups, self.split_seed)
+        groups, group_notices = groups_of(table, column)
         taxonomy, taxonomy_notices = read_taxonomy(find_beside(path.parent, self.taxonomy, "taxonomy.csv"), names)
         texts_file = find_beside(path.parent, self.class_texts, "classes.csv")
         texts, text_notices = (
             (None, []) if texts_file is None else texts_of(read_table(texts_file, ["label", "text"]), names)
         )
-        return Items(
-            ids=ids,
-            labels=labels,
-            splits=splits,
-            class_names=names,
-            taxonomy=taxonomy,
-            images=pictures,
-            texts=table.columns["text"],
-            class_texts=texts,
-            notices=[*_table_notices(table), *split_notices, *taxonomy_notices, *text_notices],
-        )
+
+        def drawn(groups: Sequence[str] | None) -> Items:
+            splits, split_notices = assign_splits(table, labels, words, self.split_seed, groups)
+            return Items(
+                ids=ids,
+                labels=labels,
+                splits=splits,
+                class_names=names,
+                taxonomy=taxonomy,
+                images=pictures,
+                texts=table.columns["text"],
+                class_texts=texts,
+                groups=groups,
+                redrawn=None if "split" in table.columns else drawn,
+                title=self.shown or path.name,
+                notices=[*_table_notices(table), *group_notices, *split_notices, *taxonomy_notices, *text_notices],
+            )
+
+        return drawn(groups)
 
 
-def _ids(table: Table) -> list[str]:
+def _inside(word: str, folder: Path) -> str:
+    """A picture's path from its folder on, which says nothing of the machine that it is on."""
+    return PurePath(os.path.relpath(word, folder.absolute()) if os.path.isabs(word) else word).as_posix()  # noqa: PTH117
+
+
+def _ids(table: Table, words: list[str]) -> list[str]:
     if "id" in table.columns:
         table.refuse_empty("id", "Give every item an id, or take the column out to have the picture's path for one")
         table.refuse_repeated("id", "Ids must be unique: change or drop the repeated ones")
@@ -102,12 +125,12 @@ def _ids(table: Table) -> list[str]:
         "An item's id is its picture's path unless there is a column 'id': drop the repeated rows or, where a picture "
         "has several texts, add a column 'id' that is different in each row",
     )
-    return table.columns["image"]
+    return words
 
 
 def _table_notices(table: Table) -> list[str]:
     notices = []
-    free = [name for name in ("split", "id") if name not in table.columns]
+    free = [name for name in ("split", "id", "group") if name not in table.columns]
     if table.ignored:
         listed = some([f"{name!r}{closest(name.casefold(), free)}" for name in table.ignored])
         notices.append(f"{table.path.name}: columns that are not used: {listed}")
