@@ -9,6 +9,7 @@ from huse_bench import Dataset, Items, errors
 from huse_bench_datasets._own_data.assign import assign_splits
 from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+from huse_bench_datasets._own_data.words import alike
 from huse_bench_datasets.manifest._pictures import find_pictures
 
 __all__ = ["Manifest"]
@@ -88,7 +89,7 @@ class Manifest(Dataset):
             images=pictures,
             texts=table.columns["text"],
             class_texts=texts,
-            notices=[*_table_notices(table), *split_notices, *taxonomy_notices, *text_notices],
+            notices=[*_table_notices(table), *alike(names, "labels"), *split_notices, *taxonomy_notices, *text_notices],
         )
 
 
@@ -106,7 +107,7 @@ def _ids(table: Table) -> list[str]:
 
 
 def _table_notices(table: Table) -> list[str]:
-    notices = []
+    notices = table.notices()
     free = [name for name in ("split", "id") if name not in table.columns]
     if table.ignored:
         listed = some([f"{name!r}{closest(name.casefold(), free)}" for name in table.ignored])
