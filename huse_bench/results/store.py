@@ -25,6 +25,7 @@ from huse_bench.results.arrays import (
 )
 from huse_bench.results.files import TEMPORARY_PREFIX, is_temporary, remove_stale_temporaries, write_atomically
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+from huse_bench.text_files import read_text
 
 __all__ = ["Store"]
 
@@ -260,7 +261,7 @@ def _mark(folder: Path, dataset: str) -> None:
 
 def _read_marker(path: Path) -> str:
     try:
-        marker = json.loads(path.read_text(encoding="utf-8"))
+        marker = json.loads(read_text(path))
         form, dataset = marker["format"], marker["dataset"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ResultsError(
@@ -279,7 +280,7 @@ def _read_record(path: Path) -> RunRecord:
     """One record; raises RecordError naming the file, the fault and the cure."""
     cure = "delete the file and run it again"
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None
