@@ -48,6 +48,9 @@ Heads = Literal["none", "shared", "separate", "cosine"]
 
 Split = Literal["train", "validation", "test"]
 
+# The length of a unit vector is this close to 1 in any precision.
+_ROUNDING = 0.01
+
 
 class ClassGraph:
     """The class-name embeddings and their cosine distances (HUSE section 3.3, equation 4).
@@ -57,7 +60,8 @@ class ClassGraph:
         distances: (K, K) non-negative; by default the cosine distances of the embeddings.
 
     Raises:
-        DataError: if the shapes do not fit or an embedding has no direction (all zeros).
+        DataError: if the shapes do not fit or an embedding has no direction (all zeros, not finite, or too large or too
+            small for its type).
     """
 
     embeddings: Tensor
@@ -71,6 +75,13 @@ class ClassGraph:
             zero = int((norms == 0).nonzero()[0, 0])
             raise DataError(f"the embedding of class {zero} is all zeros, so it has no cosine distance to the others")
         self.embeddings = F.normalize(embeddings, dim=1)
+        unit = (self.embeddings.norm(dim=1) - 1).abs() < _ROUNDING
+        if not bool(unit.all()):
+            wrong = int((~unit).nonzero()[0, 0])
+            raise DataError(
+                f"the embedding of class {wrong} has the length {float(norms[wrong]):g} in {embeddings.dtype}, so it "
+                "cannot be made a unit vector: rebuild the embeddings, or scale all of them by one number"
+            )
         if distances is None:
             distances = (1 - self.embeddings @ self.embeddings.T).clamp_min(0)
             distances.fill_diagonal_(0)

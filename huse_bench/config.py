@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from huse_bench.errors import ConfigError
 from huse_bench.features._decode import MAX_PIXELS
+from huse_bench.text_files import read_text
 
 __all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
 
@@ -178,11 +179,10 @@ def read_config_file(path: Path) -> dict[str, Any]:
         ConfigError: if the file cannot be read or is not TOML.
     """
     try:
-        with path.open("rb") as file:
-            options = tomllib.load(file)
+        options = tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     tables = options.get("methods")
     if isinstance(tables, dict):

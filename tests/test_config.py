@@ -1,5 +1,6 @@
 """Layers of the configuration: who wins, who gets the blame."""
 
+import codecs
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,25 @@ def test_wrong_files(tmp_path, text, message):
 def test_wrong_seeds(seeds, message):
     with pytest.raises(ConfigError, match=message):
         resolve_config(None, {"seeds": seeds})
+
+
+@pytest.mark.parametrize("text", ["[training]\nsteps = 3\n", "[training]\r\nsteps = 3\r\n"])
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, text):
+    path = tmp_path / "bench.toml"
+    path.write_bytes(codecs.BOM_UTF8 + text.encode())
+    assert resolve_config(path).training.steps == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_are_named(tmp_path, encoding):
+    path = tmp_path / "bench.toml"
+    path.write_bytes("[training]\nsteps = 3\n".encode(encoding))
+    name = encoding[:6].upper()
+    with pytest.raises(ConfigError, match=rf"bench.toml is not a TOML file: it is encoded in {name}; save it as UTF-8"):
+        resolve_config(path)
+    path.write_bytes("dataset = 'caf\xe9'".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"bench.toml is not a TOML file: 'utf-8' codec can't decode byte 0xe9"):
+        resolve_config(path)
 
 
 def test_missing_file(tmp_path):

@@ -18,6 +18,14 @@ from huse_bench.taxonomy import Taxonomy
 
 __all__ = ["Prepared", "SplitFeatures", "check_items", "prepare"]
 
+# Below this length torch's normalize does not make a row a unit vector.
+_SHORTEST = 1e-12
+
+# Rows that are looked at together: little memory beside the features, which may lie on disk.
+_CHUNK = 4096
+
+_SCALE = "Rebuild them, leave the items out, or scale all features of this kind by one number"
+
 
 @dataclass(frozen=True)
 class SplitFeatures:
@@ -81,8 +89,8 @@ def prepare(items: Items, name: str) -> Prepared:
         name: the dataset's name, for messages.
 
     Raises:
-        DataError: for features that are missing, of the wrong shape, not finite or all zeros; and as
-            :func:`check_items`.
+        DataError: for features that are missing, of the wrong shape, not finite, all zeros, or too large or small for
+            float32; and as :func:`check_items`.
     """
     check_items(items, name)
     count = len(items.ids)
@@ -137,12 +145,23 @@ def _checked(features: Features | None, count: int, what: str, names: Sequence[s
     values = features.values
     if values.ndim != 2 or len(values) != count:
         raise DataError(f"{what} features must be ({count}, d), one row for each, got {values.shape}")
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        raise DataError(f"{what} features are not finite (NaN or infinity) in {_some(~finite, names)}")
-    empty = (values == 0).all(axis=1)
-    if empty.any():
-        raise DataError(f"{what} features are all zeros in {_some(empty, names)}")
+    finite, nonzero, lengths = np.empty(count, np.bool_), np.empty(count, np.bool_), np.empty(count, np.float32)
+    for start in range(0, count, _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        finite[rows] = np.isfinite(values[rows]).all(axis=1)
+        nonzero[rows] = values[rows].any(axis=1)
+        # As training and evaluation measure them: squares in float32.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            lengths[rows] = np.linalg.norm(values[rows].astype(np.float32), axis=1)
+    rebuild = "Rebuild these features or leave the items out"
+    for wrong, problem, cure in (
+        (~finite, "are not finite (NaN or infinity)", rebuild),
+        (~nonzero, "are all zeros", rebuild),
+        (~np.isfinite(lengths), "are too large for float32 (the square of their length is no number)", _SCALE),
+        (lengths < _SHORTEST, f"are too small for float32 (shorter than {_SHORTEST:g})", _SCALE),
+    ):
+        if wrong.any():
+            raise DataError(f"{what} features {problem} in {_some(wrong, names)}. {cure}")
     return features
 
 
@@ -150,7 +169,7 @@ def _some(wrong: NDArray[np.bool_], names: Sequence[str]) -> str:
     rows = np.flatnonzero(wrong)
     shown = ", ".join(names[row] for row in rows[:5])
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return f"{len(rows)} of {len(wrong)} rows: {shown}{more}. Rebuild these features or leave the items out"
+    return f"{len(rows)} of {len(wrong)} rows: {shown}{more}"
 
 
 def _check_ids(ids: Sequence[str], name: str) -> None:

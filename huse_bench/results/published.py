@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from huse_bench.config import did_you_mean
 from huse_bench.errors import ResultsError
+from huse_bench.text_files import read_text
 
 __all__ = [
     "Claim",
@@ -262,7 +263,7 @@ def _folders() -> tuple[Path, ...]:
 
 def _read(path: Path, cure: str) -> Published:
     try:
-        return Published.model_validate_json(path.read_text(encoding="utf-8"))
+        return Published.model_validate_json(read_text(path))
     except OSError as error:
         raise ResultsError(f"the published tables {path} cannot be read ({error.strerror or error}); {cure}") from error
     except ValidationError as error:
@@ -271,7 +272,7 @@ def _read(path: Path, cure: str) -> Published:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         reason = f"{place}: {first['msg'].removeprefix('Value error, ')}{more}"
         raise ResultsError(f"the published tables {path} cannot be used: {reason}; {cure}") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise ResultsError(f"the published tables {path} are not UTF-8 text ({error}); {cure}") from error
 
 

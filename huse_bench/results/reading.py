@@ -16,6 +16,7 @@ from huse_bench.errors import RecordError
 from huse_bench.results.arrays import from_per_query_table
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+from huse_bench.text_files import read_text
 
 __all__ = ["read_per_query", "read_predictions", "read_record"]
 
@@ -36,7 +37,7 @@ def read_record(path: Path) -> RunRecord:
     """
     cure = "delete the file and run it again"
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None

@@ -23,6 +23,7 @@ from huse_bench.results.arrays import (
 from huse_bench.results.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.results.reading import read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord
+from huse_bench.text_files import read_text
 
 __all__ = ["Store"]
 
@@ -241,7 +242,7 @@ def _mark(folder: Path, dataset: str) -> None:
 
 def _read_marker(path: Path) -> str:
     try:
-        marker = json.loads(path.read_text(encoding="utf-8"))
+        marker = json.loads(read_text(path))
         form, dataset = marker["format"], marker["dataset"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ResultsError(

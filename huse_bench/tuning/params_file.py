@@ -13,6 +13,7 @@ from huse_bench.config import RunConfig, TrainingConfig, did_you_mean
 from huse_bench.errors import ConfigError
 from huse_bench.results.files import write_atomically
 from huse_bench.results.schema import Tuning
+from huse_bench.text_files import read_text
 
 if TYPE_CHECKING:
     from huse_bench.features import Prepared
@@ -111,10 +112,10 @@ class ParamsFile(_Part):
         """
         cure = "make it with huse-bench tune, or give hyper-parameters of your own by --config"
         try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            tables = tomllib.loads(read_text(path))
         except OSError as error:
             raise ConfigError(f"cannot read the params file {path}: {error.strerror}; {cure}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeError) as error:
             raise ConfigError(f"{path} is not a TOML file: {error}; {cure}") from error
         if "ledger" not in tables:
             raise ConfigError(f"{path} has no [ledger], so it is no file of tuned hyper-parameters; {cure}")

@@ -47,7 +47,7 @@ class Source:
         """What ``config.json`` says; raises DataError where it is no JSON object."""
         path = self.folder / "config.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise self.error(f"{path} cannot be read ({error})") from error
         if not isinstance(content, dict):

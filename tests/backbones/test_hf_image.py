@@ -205,6 +205,10 @@ def test_a_model_of_variable_input_is_refused_at_once(tmp_path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(errors.DataError, match=r"NaFlex.*google/siglip2-base-patch16-224"):
         HFImage(str(tmp_path))
+    # An editor may have left a byte order mark.
+    (tmp_path / "config.json").write_text('{"model_type": "siglip2"}', encoding="utf-8-sig")
+    with pytest.raises(errors.DataError, match=r"NaFlex.*google/siglip2-base-patch16-224"):
+        HFImage(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import tarfile
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -150,6 +151,9 @@ def test_a_published_split_can_be_used(titles, tmp_path) -> None:
         assert f"{name.split('/')[1]}.jpg" in lists[of[split]]
     assert items.notices[-1].startswith("validation split: 9 pictures, as in split.json; SHA-256 of the splits ")
 
+    path.write_text(json.dumps(lists), encoding="utf-8-sig")
+    assert Food101(titles, split_file=str(path)).load().splits.tolist() == items.splits.tolist()
+
     path.write_text(json.dumps({**lists, "val": []}))
     with pytest.raises(errors.DataError, match=r"in neither train nor val of .*: 9, namely apple_pie_7, "):
         Food101(titles, split_file=str(path)).load()
@@ -159,6 +163,31 @@ def test_a_published_split_can_be_used(titles, tmp_path) -> None:
             Food101(titles, split_file=str(path)).load()
     with pytest.raises(errors.DataError, match=r"cannot read the split file nowhere.json: No such file"):
         Food101(titles, split_file="nowhere.json").load()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_meet_in_any_form_of_unicode(tmp_path, layout, form) -> None:
+    folder = write_food101(tmp_path / "copy", layout)
+    other = "NFD" if form == "NFC" else "NFC"
+    for path in [path for path in folder.rglob("pizza_*") if path.is_file()]:
+        of = form if path.suffix == ".jpg" else other
+        path.rename(path.with_name(unicodedata.normalize(of, path.name.replace("pizza", "pizzé"))))
+    for path in folder.rglob("*.csv"):
+        text = path.read_text(encoding="utf-8")
+        renamed = text.replace("pizza_", "pizzé_")
+        path.write_text(unicodedata.normalize(other, renamed), encoding="utf-8")
+    lists = {"train": [], "val": [], "test": []}
+    for picture in (folder / "images" / "train").rglob("*.jpg"):
+        name = unicodedata.normalize(other, picture.name)
+        lists["val" if name.endswith("_9.jpg") else "train"].append(name)
+    (tmp_path / "split.json").write_text(json.dumps(lists), encoding="utf-8")
+    items = Food101(folder, split_file=str(tmp_path / "split.json")).load()
+    found = _texts(items)
+    assert {f"pizza/pizzé_{number}" for number in range(14)} < found.keys()
+    assert {text.splitlines()[0] for name, text in found.items() if "pizzé_3" in name} == {"pizza recipe 3"}
+    assert all(found.values())
+    assert Counter(items.splits.tolist()) == {"train": 27, "validation": 3, "test": 12}
 
 
 def test_an_unclosed_quote_swallows_no_rows(titles) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from huse_bench.components import Features, Items
+from huse_bench.components import ClassGraph, Features, Items
 from huse_bench.errors import DataError
 from huse_bench.features import prepare
 from huse_bench.taxonomy import Taxonomy
@@ -142,3 +142,83 @@ def test_refused_items(changes, message):
     items = make_items()
     with pytest.raises(DataError, match=message):
         prepare(replace(items, **changes(items)), "toy")
+
+
+KINDS = pytest.mark.parametrize("kind", ["image", "text", "class"])
+
+
+def with_rows(kind: str, rows: dict[int, float], dtype: type = np.float64) -> Items:
+    items = make_items()
+    features = getattr(items, f"{kind}_features")
+    values = features.values.astype(dtype)
+    for row, value in rows.items():
+        values[row] = value
+    return replace(items, **{f"{kind}_features": Features(values, features.backbone)})
+
+
+@KINDS
+@pytest.mark.parametrize("value", [np.finfo(np.float64).min, np.finfo(np.float64).max, 1e39, 1e20, -1e20])
+def test_rows_too_large_for_float32_are_refused(kind, value):
+    name = "dog" if kind == "class" else "item1"
+    count = 2 if kind == "class" else 8
+    message = (
+        rf"toy: {kind} features are too large for float32 \(the square of their length is no number\) in 1 of {count} "
+        rf"rows: {name}\. Rebuild them, leave the items out, or scale all features of this kind by one number"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare(with_rows(kind, {1: value}), "toy")
+
+
+@KINDS
+@pytest.mark.parametrize("value", [1e-60, 1e-30, 1e-13, np.finfo(np.float64).smallest_subnormal])
+def test_rows_too_small_for_float32_are_refused(kind, value):
+    message = rf"toy: {kind} features are too small for float32 \(shorter than 1e-12\) in 1 of . rows: "
+    with pytest.raises(DataError, match=message):
+        prepare(with_rows(kind, {1: value}), "toy")
+
+
+@KINDS
+@pytest.mark.parametrize("scale", [1e18, 1e-11])
+def test_rows_that_float32_can_hold_become_unit_vectors(kind, scale):
+    items = make_items()
+    features = getattr(items, f"{kind}_features")
+    scaled = features.values.astype(np.float64) * scale
+    data = prepare(replace(items, **{f"{kind}_features": Features(scaled, "x@1")}), "toy")
+    found = data.classes.embeddings if kind == "class" else getattr(data.splits["test"], kind)
+    lengths = torch.nn.functional.normalize(found, dim=1).norm(dim=1)
+    np.testing.assert_allclose(lengths, 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, 1e-60, 1e39])
+def test_a_wrong_row_is_found_wherever_it_is(value):
+    count = 10_000
+    values = np.ones((count, 2))
+    values[[0, 4095, 4096, 9_999]] = value
+    items = Items(
+        ids=[f"item{i}" for i in range(count)],
+        labels=np.arange(count) % 2,
+        splits=np.repeat(["train", "validation", "test"], [9_000, 500, 500]),
+        class_names=["cat", "dog"],
+        taxonomy=make_items().taxonomy,
+        image_features=Features(values, "eye@1"),
+        text_features=Features(np.ones((count, 2)), "ear@1"),
+        class_features=make_items().class_features,
+    )
+    with pytest.raises(DataError, match=r"in 4 of 10000 rows: item0, item4095, item4096, item9999\. "):
+        prepare(items, "toy")
+
+
+@pytest.mark.parametrize("value", [1e-13, 1e20, np.inf, np.nan])
+def test_class_embeddings_without_a_direction_are_refused(value):
+    embeddings = torch.eye(3)
+    embeddings[1] = value
+    with pytest.raises(DataError, match=r"embedding of class 1 has the length .* in torch.float32, .* scale all of"):
+        ClassGraph(embeddings)
+    embeddings[1] = 1e-11
+    assert ClassGraph(embeddings).embeddings.norm(dim=1).tolist() == pytest.approx([1, 1, 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_class_embeddings_of_any_precision_are_taken(dtype):
+    embeddings = torch.randn(50, 700, generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert ClassGraph(embeddings).embeddings.dtype == dtype

@@ -1,3 +1,4 @@
+import codecs
 import json
 import re
 from pathlib import Path
@@ -134,6 +135,8 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ResultsError, match=r"nowhere\.json cannot be read \(No such file or directory\); correct it"):
         published_tables(tmp_path / "nowhere.json")
     path = tmp_path / "mine.json"
+    path.write_bytes(codecs.BOM_UTF8 + json.dumps(original()).encode())
+    assert published_tables(path).tables
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ResultsError, match=r"mine\.json are not UTF-8 text .*; correct it"):
         published_tables(path)

@@ -1,3 +1,4 @@
+import codecs
 import hashlib
 import json
 import os
@@ -386,6 +387,14 @@ def test_a_marker_that_is_not_understood(store, marker, message):
     (store.folder / "huse-bench.json").write_text(marker, encoding="utf-8")
     with pytest.raises(ResultsError, match=message):
         Store(store.folder)
+
+
+def test_byte_order_marks_are_no_part_of_marker_and_records(store, make_record):
+    written = store.write(make_record())
+    for path in (store.folder / "huse-bench.json", store.folder / "runs" / f"{written.stem}.json"):
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    records, problems = Store(store.folder).read()
+    assert (list(records), list(problems)) == ([written], [])
 
 
 def test_several_processes_may_make_one_folder(tmp_path):

@@ -1,5 +1,6 @@
 """Runs with tuned hyper-parameters: what is read, what is refused, and what the records and tables say of it."""
 
+import codecs
 import sys
 from pathlib import Path
 
@@ -195,6 +196,17 @@ def test_files_that_are_none_of_a_search(run, toy, text, message):
         (toy / "t.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         run(["huse"], "t.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(search):
+    _, path = search(["tunable"], 1)
+    expected = ParamsFile.read(path)
+    text = path.read_bytes()
+    path.write_bytes(codecs.BOM_UTF8 + text)
+    assert ParamsFile.read(path) == expected
+    path.write_bytes(text.decode().encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"is not a TOML file: it is encoded in UTF-16; save it as UTF-8; make it"):
+        ParamsFile.read(path)
 
 
 @pytest.mark.parametrize(

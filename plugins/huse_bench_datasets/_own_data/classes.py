@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from huse_bench import Taxonomy, errors
-from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+from huse_bench_datasets._own_data.table import Table, read_table
+from huse_bench_datasets._own_data.words import some, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["class_indices", "find_beside", "read_taxonomy", "texts_of"]
+__all__ = ["class_indices", "find_beside", "numbers_as_names", "read_taxonomy", "texts_of"]
 
 
 def find_beside(folder: Path, option: str, default: str) -> Path | None:
@@ -27,7 +28,7 @@ def class_indices(table: Table, names: Sequence[str]) -> NDArray[np.int64]:
     """The class index of each row.
 
     Args:
-        table: with a column ``label``.
+        table: with a column ``label``: names of classes, or where none of them is a name, the indices themselves.
         names: K class names; their order gives the indices.
 
     Returns:
@@ -38,16 +39,38 @@ def class_indices(table: Table, names: Sequence[str]) -> NDArray[np.int64]:
     """
     index = {name: number for number, name in enumerate(names)}
     labels = table.columns["label"]
-    unknown = list(dict.fromkeys(label for label in labels if label not in index))
-    if unknown:
-        listed = some([f"{label!r}{closest(label, names)}" for label in unknown], 5)
+    numbers = _numbers(names)
+    if index.keys().isdisjoint(labels) and numbers.keys() >= set(labels):
+        index = numbers
+    strange = [label for label in dict.fromkeys(labels) if label not in index]
+    if strange:
+        hint = (
+            f"; labels that are all whole numbers from 0 to {len(names) - 1} would be rows of it"
+            if all(label.isdecimal() for label in strange)
+            else ""
+        )
         raise errors.DataError(
-            f"{table.path}: {len(unknown)} labels are in no line of classes.csv: {listed}. Add them there or correct "
-            "them"
+            f"{table.path}: {len(strange)} labels are in no line of classes.csv: {unknown(strange, names, 5)}. Add "
+            f"them there or correct them{hint}"
         )
     if len(set(labels)) < 2:
         raise errors.DataError(f"{table.path}: all items are of one class, {labels[0]!r}: there must be two at least")
     return np.array([index[label] for label in labels], dtype=np.int64)
+
+
+def numbers_as_names(table: Table, names: Sequence[str]) -> list[str]:
+    """What to tell the user where labels are names of classes, and other classes if they were taken for row numbers."""
+    rows = _numbers(names)
+    labels = set(table.columns["label"])
+    differing = sorted(label for label in labels & rows.keys() if names[rows[label]] != label)
+    if not differing or not labels <= rows.keys() & set(names):
+        return []
+    example = f"{differing[0]!r} is the class of that name, not row {differing[0]}, {names[rows[differing[0]]]!r}"
+    return [f"{table.path.name}: the labels are numbers, read as names and not as rows of classes.csv: {example}"]
+
+
+def _numbers(names: Sequence[str]) -> dict[str, int]:
+    return {str(number): number for number in range(len(names))}
 
 
 def read_taxonomy(path: Path | None, names: Sequence[str]) -> tuple[Taxonomy, list[str]]:
@@ -78,19 +101,34 @@ def read_taxonomy(path: Path | None, names: Sequence[str]) -> tuple[Taxonomy, li
     parents, children = set(table.columns["parent"]), set(table.columns["child"])
     missing = [name for name in names if name not in parents | children]
     if missing:
-        listed = some([f"{name!r}{closest(name, parents | children)}" for name in missing], 10)
         raise errors.DataError(
-            f"{path}: {len(missing)} of {len(names)} labels are not in the taxonomy: {listed}. Add a row parent,label "
-            "for each, or correct the spelling in one of the files"
+            f"{path}: {len(missing)} of {len(names)} labels are not in the taxonomy: "
+            f"{unknown(missing, parents | children, 10)}. Add a row parent,label for each, or correct the spelling in "
+            "one of the files"
         )
+    edges = list(zip(table.columns["parent"], table.columns["child"], strict=True))
+    _refuse_repeated(table, edges)
     try:
-        edges = zip(table.columns["parent"], table.columns["child"], strict=True)
         taxonomy = Taxonomy.from_edges(edges, names)
     except errors.DataError as error:
         raise errors.DataError(f"{path}: {error}") from error
     unused = sorted(children - parents - set(names))
     notices = [f"{path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
-    return taxonomy, notices
+    return taxonomy, [*table.notices(), *notices]
+
+
+def _refuse_repeated(table: Table, edges: Sequence[tuple[str, str]]) -> None:
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, edge in enumerate(edges):
+        rows.setdefault(edge, []).append(row)
+    repeated = [
+        f"{parent!r}, {child!r} in {table.where(found)}" for (parent, child), found in rows.items() if len(found) > 1
+    ]
+    if repeated:
+        raise errors.DataError(
+            f"{table.path}: {len(repeated)} edges are given more than once: {some(repeated, 10, '; ')}. Keep one "
+            "row of each"
+        )
 
 
 def texts_of(table: Table, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -111,11 +149,10 @@ def texts_of(table: Table, names: Sequence[str]) -> tuple[list[str], list[str]]:
     texts = dict(zip(table.columns["label"], table.columns["text"], strict=True))
     missing = [name for name in names if name not in texts]
     if missing:
-        listed = some([f"{name!r}{closest(name, texts)}" for name in missing], 10)
         raise errors.DataError(
-            f"{table.path}: {len(missing)} of {len(names)} classes have no text: {listed}. Add a row label,text for "
-            "each"
+            f"{table.path}: {len(missing)} of {len(names)} classes have no text: {unknown(missing, texts, 10)}. Add a "
+            "row label,text for each"
         )
     unused = sorted(set(texts).difference(names))
     notices = [f"{table.path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
-    return [texts[name] for name in names], notices
+    return [texts[name] for name in names], [*table.notices(), *notices]

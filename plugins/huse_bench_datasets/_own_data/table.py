@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from huse_bench import errors
+from huse_bench_datasets._own_data.csv_file import records
+from huse_bench_datasets._own_data.formats import other_format
+from huse_bench_datasets._own_data.words import closest, composed, some, word
 
 if TYPE_CHECKING:
-    from _csv import Reader
-
     import pyarrow as pa
 
 __all__ = ["Table", "closest", "read_table", "some"]
 
-_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')"
-
-# Start of a file, what it is, and what to do about it.
-_NO_TABLES = (
-    (b"PK\x03\x04", "is a zip archive: unpack it and name the table inside, or in Excel save the sheet as 'CSV UTF-8'"),
-    (b"\x1f\x8b", "is compressed with gzip: unpack it and name the table inside"),
-    (b"BZh", "is compressed with bzip2: unpack it and name the table inside"),
-    (b"\xfd7zXZ", "is compressed with xz: unpack it and name the table inside"),
-    (b"7z\xbc\xaf", "is a 7z archive: unpack it and name the table inside"),
-    (b"\xff\xfe", f"is encoded in UTF-16. {_UTF8}"),
-    (b"\xfe\xff", f"is encoded in UTF-16. {_UTF8}"),
-)
+# Columns whose cells are no names: what they hold is kept as it is written.
+_CONTENT = {"text"}
 
 
 @dataclass(frozen=True)
@@ -38,10 +27,12 @@ class Table:
 
     Attributes:
         path: the file.
-        columns: n words by column; a missing value is the empty word. Optional columns are there if the file has them.
+        columns: n words by column, without white space around them; names are in Unicode's composed form (NFC), and a
+            missing value is the empty word. Optional columns are there if the file has them.
         places: where each of the n rows is in the file.
         unit: what the places count: lines from 1, rows from 0.
         ignored: names of the columns that nobody asked for.
+        given: names as the file writes them, by column and row, where that is another form.
     """
 
     path: Path
@@ -49,6 +40,26 @@ class Table:
     places: Sequence[int]
     unit: str = "row"
     ignored: Sequence[str] = ()
+    given: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    @classmethod
+    def of_cells(
+        cls,
+        path: Path,
+        cells: Mapping[str, Sequence[str]],
+        places: Sequence[int],
+        unit: str = "row",
+        ignored: Sequence[str] = (),
+    ) -> Self:
+        """A table of cells as they are written; every reader of words makes its table here."""
+        columns = {name: [word(cell) for cell in column] for name, column in cells.items()}
+        given: dict[tuple[str, int], str] = {}
+        for name in columns.keys() - _CONTENT:
+            for row, written in enumerate(columns[name]):
+                columns[name][row] = composed(written)
+                if columns[name][row] != written:
+                    given[name, row] = written
+        return cls(path, columns, places, unit, ignored, given)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -57,6 +68,19 @@ class Table:
         """Where rows are, for messages: ``line 3`` or ``lines 3, 8 and 2 more``."""
         plural = "s" if len(rows) > 1 else ""
         return f"{self.unit}{plural} {some([str(self.places[row]) for row in rows])}"
+
+    def written(self, column: str, row: int) -> str:
+        """A name as the file writes it."""
+        return self.given.get((column, row), self.columns[column][row])
+
+    def notices(self) -> list[str]:
+        """What to tell the user about the names in it."""
+        if not self.given:
+            return []
+        (column, row), written = min(self.given.items())
+        count = len(set(self.given.values()))
+        example = f"{written!a} as {self.columns[column][row]!a}"
+        return [f"{self.path.name}: {count} names are read in Unicode's composed form (NFC), such as {example}"]
 
     def refuse_empty(self, column: str, cure: str) -> None:
         """Raises DataError if a column has a missing value."""
@@ -67,32 +91,29 @@ class Table:
     def refuse_repeated(self, column: str, cure: str) -> None:
         """Raises DataError if two rows have the same word in a column."""
         rows: dict[str, list[int]] = {}
-        for row, word in enumerate(self.columns[column]):
-            rows.setdefault(word, []).append(row)
-        repeated = [f"{word!r} in {self.where(found)}" for word, found in rows.items() if len(found) > 1]
+        for row, name in enumerate(self.columns[column]):
+            rows.setdefault(name, []).append(row)
+        repeated = [
+            f"{name!r} in {self.where(found)}{self._forms(column, found)}"
+            for name, found in rows.items()
+            if len(found) > 1
+        ]
         if repeated:
             raise errors.DataError(
                 f"{self.path}: {len(repeated)} values of {column} are given more than once: {some(repeated, 5, '; ')}. "
                 f"{cure}"
             )
 
-
-def some(words: Sequence[str], limit: int = 10, separator: str = ", ") -> str:
-    """The first of many words, and how many more there are."""
-    more = len(words) - limit
-    return separator.join(words[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown word: the closest known one, if any is close."""
-    close = get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    def _forms(self, column: str, rows: Sequence[int]) -> str:
+        """How rows of one name write it, where they do so in several ways that look the same."""
+        forms = list(dict.fromkeys(ascii(self.written(column, row)) for row in rows))
+        return f" (written {' and '.join(forms)})" if len(forms) > 1 else ""
 
 
 def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Table:
     """Read the columns asked for; their names may be in any case and order, other columns are left alone.
 
-    CSV is UTF-8 with a header; comma, semicolon and tab are told apart by the header.
+    CSV is UTF-8 with a header; comma, semicolon and tab are told apart by the columns that it has with each.
 
     Args:
         path: a CSV or Parquet file.
@@ -109,9 +130,8 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
     if start.startswith(b"PAR1"):
         table = _read_parquet(path, required, optional)
     else:
-        for magic, problem in _NO_TABLES:
-            if start.startswith(magic):
-                raise errors.DataError(f"{path} {problem}")
+        if problem := other_format(path, start, ".csv"):
+            raise errors.DataError(f"{path} {problem}")
         table = _read_csv(path, required, optional)
     if not len(table):
         raise errors.DataError(f"{path} has a header but no rows: add one row for each of its items")
@@ -125,7 +145,7 @@ def _start(path: Path) -> bytes:
         raise errors.DataError(f"{path} is a folder, but a CSV or Parquet file is needed; {holds}")
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(32)
     except OSError as error:
         siblings = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
         raise errors.DataError(
@@ -160,75 +180,27 @@ def _ignored(header: Sequence[str], chosen: Iterable[int]) -> list[str]:
     return [header[column].strip() for column in sorted(left) if header[column].strip()]
 
 
-def _word(cell: str) -> str:
-    word = cell.strip()
-    # How Python and pandas write a missing number.
-    return "" if word in {"nan", "NaN"} else word
-
-
 def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> Table:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header_line = next((line for line in file if line.strip()), "")
-            delimiter = max(",;\t", key=header_line.count)
-            file.seek(0)
-            return _csv_rows(path, csv.reader(file, delimiter=delimiter, strict=True), required, optional)
-    except UnicodeDecodeError as error:
-        raise _encoding_error(path) from error
-
-
-def _csv_rows(path: Path, reader: Reader, required: Sequence[str], optional: Sequence[str]) -> Table:
-    header: list[str] = []
-    columns: dict[str, list[str]] = {}
-    chosen: dict[str, int] = {}
-    lines: list[int] = []
-    uneven: list[str] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise errors.DataError(
-                f"{path}, line {line}: {error}. Is a quote not closed? Put a cell that holds a comma, a quote or a "
-                "line "
-                'break in quotes, and write a quote inside it twice ("")'
-            ) from error
-        if cells is None:
-            break
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not header:
-            header = cells
-            chosen = _choose(path, header, required, optional)
-            columns = {name: [] for name in chosen}
-        elif len(cells) != len(header):
-            uneven.append(f"line {line} has {len(cells)}")
-        else:
-            lines.append(line)
-            for name, column in chosen.items():
-                columns[name].append(_word(cells[column]))
+    rows = records(path, {*required, *optional})
+    _, header = next(rows, (0, []))
     if not header:
         raise errors.DataError(f"{path} is blank: it needs a header and one row for each of its items")
+    chosen = _choose(path, header, required, optional)
+    columns: dict[str, list[str]] = {name: [] for name in chosen}
+    lines: list[int] = []
+    uneven: list[str] = []
+    for line, cells in rows:
+        if len(cells) != len(header):
+            uneven.append(f"line {line} has {len(cells)}")
+            continue
+        lines.append(line)
+        for name, column in chosen.items():
+            columns[name].append(cells[column])
     if uneven:
         raise errors.DataError(
             f"{path}: the header has {len(header)} cells, but {some(uneven)}. Put a cell that holds a comma in quotes"
         )
-    return Table(path, columns, lines, "line", _ignored(header, chosen.values()))
-
-
-def _encoding_error(path: Path) -> errors.DataError:
-    wrong = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                around = line[max(0, error.start - 20) : error.end + 20].decode(errors="backslashreplace").strip()
-                wrong.append(f"line {number} ({around})")
-    return errors.DataError(
-        f"{path} is not UTF-8 in {some(wrong, 5)}. {_UTF8}; if it is Windows-1252, as Excel writes, "
-        f"convert it with: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv"
-    )
+    return Table.of_cells(path, columns, lines, "line", _ignored(header, chosen.values()))
 
 
 def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) -> Table:
@@ -243,7 +215,7 @@ def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) 
     except pa.ArrowException as error:
         raise errors.DataError(f"{path} is a damaged Parquet file ({error}): write it again") from error
     columns = {name: _words(path, header[column], content) for name, column in chosen.items()}
-    return Table(path, columns, range(content.num_rows), "row", _ignored(header, chosen.values()))
+    return Table.of_cells(path, columns, range(content.num_rows), "row", _ignored(header, chosen.values()))
 
 
 def _words(path: Path, name: str, content: pa.Table) -> list[str]:
@@ -251,9 +223,10 @@ def _words(path: Path, name: str, content: pa.Table) -> list[str]:
 
     column = content.column(name)
     try:
-        return [_word(cell) for cell in column.cast(pa.string()).fill_null("").to_pylist()]
+        words: list[str] = column.cast(pa.string()).fill_null("").to_pylist()
     except pa.ArrowException as error:
         raise errors.DataError(
             f"{path}: the column {name!r} holds {column.type}, not words: write pictures to files and name them, "
             "and write labels and texts as strings"
         ) from error
+    return words

@@ -11,8 +11,15 @@ import numpy as np
 
 from huse_bench import Dataset, Features, Items, errors
 from huse_bench_datasets._own_data.assign import assign_splits, groups_of
-from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
+from huse_bench_datasets._own_data.classes import (
+    class_indices,
+    find_beside,
+    numbers_as_names,
+    read_taxonomy,
+    texts_of,
+)
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+from huse_bench_datasets._own_data.words import alike, composed, word
 from huse_bench_datasets.features._arrays import Array, array_beside, arrays_in, features
 
 if TYPE_CHECKING:
@@ -62,7 +69,9 @@ class PrecomputedFeatures(Dataset):
         """
         path = self._path()
         folder = path if path.is_dir() else path.parent
-        arrays = {} if path.is_dir() else arrays_in(path)
+        # A Parquet file's other columns are words, in the table.
+        named = ("image", "text") if path.suffix == ".parquet" else _PARTS
+        arrays = {} if path.is_dir() else arrays_in(path, named)
         for part in _PARTS:
             if part not in arrays and (array := array_beside(folder, part)):
                 arrays[part] = array
@@ -76,7 +85,9 @@ class PrecomputedFeatures(Dataset):
         all_labels = class_indices(table, all_names)
         used, labels = np.unique(all_labels, return_inverse=True)
         names = [all_names[row] for row in used.tolist()]
-        notices = []
+        notices = [*table.notices(), *(classes.notices() if classes else []), *alike(names, "labels")]
+        if classes and "labels" not in arrays:
+            notices += numbers_as_names(table, all_names)
         if len(used) < len(all_names):
             notices.append(f"classes.csv has {len(all_names) - len(used)} classes without items, which are left out")
 
@@ -183,7 +194,7 @@ def _from_arrays(arrays: Mapping[str, Array], classes: Table | None) -> Table:
                 f"{arrays['splits'].path}: {arrays['splits'].name} has {len(columns['split'])} values, but "
                 f"{labels.name} {len(columns['label'])}: make them the same, in one order"
             )
-    return Table(labels.path, columns, range(len(columns["label"])))
+    return Table.of_cells(labels.path, columns, range(len(columns["label"])))
 
 
 def _with_groups(table: Table, array: Array, column: str) -> Table:
@@ -198,19 +209,24 @@ def _with_groups(table: Table, array: Array, column: str) -> Table:
             f"{array.path}: {array.name} is {values.dtype} of shape {values.shape}, but there must be one word or "
             f"whole number for each of {len(table)} items"
         )
-    return replace(table, columns={**table.columns, column: [str(value).strip() for value in values.tolist()]})
+    return replace(table, columns={**table.columns, column: [composed(word(str(value))) for value in values.tolist()]})
 
 
 def _words(array: Array, names: Sequence[str] | None, missing_names: str) -> list[str]:
     """Words as they are, whole numbers as the names that they stand for."""
     values = array.values
+    if values.dtype.kind == "S":
+        raise errors.DataError(
+            f"{array.path}: {array.name} holds bytes, not words: save numpy.char.decode(values, 'utf-8')"
+        )
     if values.ndim != 1 or values.dtype.kind not in "iuU" or not len(values):
         raise errors.DataError(
             f"{array.path}: {array.name} is {values.dtype} of shape {values.shape}, but there must be one word or "
             "whole number for each item"
         )
     if values.dtype.kind == "U":
-        return [str(value) for value in values.tolist()]
+        words: list[str] = values.tolist()
+        return words
     if names is None:
         raise errors.DataError(f"{array.path}: {array.name} has numbers, but nothing names them: {missing_names}")
     outside = (values < 0) | (values >= len(names))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from huse_bench import errors
+from huse_bench_datasets._own_data.words import composed
 from huse_bench_datasets.food101._folder import Folder, entries, listed
 from huse_bench_datasets.food101._taxonomy import classes
 
@@ -45,7 +46,7 @@ class Picture:
     @property
     def name(self) -> str:
         """Its file's name without the ending, which also names its text."""
-        return self.path.stem
+        return composed(self.path.stem)
 
 
 def find_pictures(folder: Folder) -> tuple[Sequence[Picture], Sequence[str]]:

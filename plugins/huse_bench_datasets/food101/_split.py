@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from huse_bench import errors
+from huse_bench_datasets._own_data.words import composed
 from huse_bench_datasets._splits import held_out, split_hash
 from huse_bench_datasets.food101._folder import listed
 from huse_bench_datasets.food101._pictures import Picture
@@ -57,7 +58,7 @@ def split(
 def _listed_as_validation(train: Sequence[Picture], split_file: Path) -> NDArray[np.bool_]:
     try:
         lists = json.loads(split_file.read_bytes())
-        places = {Path(name).stem: split for split in ("train", "val", "test") for name in lists[split]}
+        places = {composed(Path(name).stem): split for split in ("train", "val", "test") for name in lists[split]}
     except OSError as error:
         raise errors.DataError(f"cannot read the split file {split_file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from huse_bench import errors
+from huse_bench_datasets._own_data.words import composed
 from huse_bench_datasets.food101._folder import Folder, entries, listed
 from huse_bench_datasets.food101._pictures import SPLITS, Picture
 from huse_bench_datasets.food101._taxonomy import classes
@@ -81,7 +82,7 @@ def _read_table(path: Path, split: str, titles: dict[tuple[str, str, str], str],
         file, _, rest = line.partition(",")
         title, comma, class_name = rest.rpartition(",")
         # Some rows name the text, with the ending .txt, instead of the picture.
-        place = (split, class_name.strip(), Path(file.strip()).stem)
+        place = (split, class_name.strip(), composed(Path(file.strip()).stem))
         if not line:
             continue
         if not comma:
@@ -103,7 +104,7 @@ def _unquoted(title: str) -> str:
 def _pages(folder: Folder, pictures: Sequence[Picture], dirt: _Dirt) -> Sequence[str]:
     present = {picture.class_name for picture in pictures}
     files = {
-        (of.name, Path(entry.name).stem): Path(entry.path)
+        (of.name, composed(Path(entry.name).stem)): Path(entry.path)
         for of in entries(folder.root / "texts_txt", folder.root)
         if of.name in present and of.is_dir()
         for entry in entries(Path(of.path), folder.root)

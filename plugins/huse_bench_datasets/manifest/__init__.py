@@ -11,6 +11,7 @@ from huse_bench import Dataset, Items, errors
 from huse_bench_datasets._own_data.assign import assign_splits, groups_of
 from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
+from huse_bench_datasets._own_data.words import alike
 from huse_bench_datasets.manifest._pictures import find_pictures
 
 __all__ = ["Manifest"]
@@ -89,6 +90,7 @@ class Manifest(Dataset):
         texts, text_notices = (
             (None, []) if texts_file is None else texts_of(read_table(texts_file, ["label", "text"]), names)
         )
+        notices = [*_table_notices(table), *alike(names, "labels")]
 
         def drawn(groups: Sequence[str] | None) -> Items:
             splits, split_notices = assign_splits(table, labels, words, self.split_seed, groups)
@@ -104,7 +106,7 @@ class Manifest(Dataset):
                 groups=groups,
                 redrawn=None if "split" in table.columns else drawn,
                 title=self.shown or path.name,
-                notices=[*_table_notices(table), *group_notices, *split_notices, *taxonomy_notices, *text_notices],
+                notices=[*notices, *group_notices, *split_notices, *taxonomy_notices, *text_notices],
             )
 
         return drawn(groups)
@@ -129,7 +131,7 @@ def _ids(table: Table, words: list[str]) -> list[str]:
 
 
 def _table_notices(table: Table) -> list[str]:
-    notices = []
+    notices = table.notices()
     free = [name for name in ("split", "id", "group") if name not in table.columns]
     if table.ignored:
         listed = some([f"{name!r}{closest(name.casefold(), free)}" for name in table.ignored])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,19 +35,22 @@ def find_pictures(table: Table, folder: Path) -> list[Path]:
     outside: list[int] = []
     missing: list[int] = []
     inside = _Inside(folder)
-    for row, word in enumerate(table.columns["image"]):
-        path = os.path.normpath(os.path.join(inside.base, word))  # noqa: PTH118  pathlib keeps .. and is slow here
-        try:
-            mode = os.lstat(path).st_mode if inside(path) else None
-            if mode is None or (stat.S_ISLNK(mode) and not inside(os.path.realpath(path))):
-                outside.append(row)
-            elif not (stat.S_ISREG(mode) or Path(path).is_file()):
-                missing.append(row)
-        except (OSError, ValueError):
+    for row in range(len(table)):
+        written = table.written("image", row)
+        path = _normal(inside.base, written)
+        there = _there(path, inside)
+        if there is False and not written.isascii():
+            # The file system may have it in another of Unicode's forms than the table.
+            forms = [_normal(inside.base, unicodedata.normalize(form, written)) for form in ("NFC", "NFD")]
+            path = next((form for form in forms if _there(form, inside)), path)
+            there = _there(path, inside)
+        if there is None:
+            outside.append(row)
+        elif not there:
             missing.append(row)
         found.append(Path(path))
     if outside:
-        listed = [f"{table.columns['image'][row]!r} ({table.where([row])})" for row in outside[:5]]
+        listed = [f"{table.written('image', row)!r} ({table.where([row])})" for row in outside[:5]]
         raise errors.DataError(
             f"{table.path}: {len(outside)} pictures lie outside {inside.base}, such as {', '.join(listed)}. Copy them "
             "into it, or name the folder that holds all of them with the dataset option 'images'"
@@ -54,6 +58,21 @@ def find_pictures(table: Table, folder: Path) -> list[Path]:
     if missing:
         raise errors.DataError(_missing_report(table, missing, inside.base))
     return found
+
+
+def _normal(base: str, word: str) -> str:
+    return os.path.normpath(os.path.join(base, word))  # noqa: PTH118  pathlib keeps .. and is slow here
+
+
+def _there(path: str, inside: _Inside) -> bool | None:
+    """Whether a path is a file; None where it lies outside."""
+    try:
+        mode = os.lstat(path).st_mode if inside(path) else None
+        if mode is None or (stat.S_ISLNK(mode) and not inside(os.path.realpath(path))):
+            return None
+        return stat.S_ISREG(mode) or Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class _Inside:
@@ -80,7 +99,7 @@ def _below(path: str, folder: str) -> bool:
 
 
 def _missing_report(table: Table, missing: Sequence[int], base: str) -> str:
-    words = table.columns["image"]
+    words = [table.written("image", row) for row in range(len(table))]
     lines = [f"  {table.where([row])}: {words[row]}" for row in missing]
     head = f"{table.path}: {len(missing)} of {len(words)} pictures are no files in {base}"
     if len(missing) <= _LISTED:
