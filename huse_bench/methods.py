@@ -11,7 +11,7 @@ from huse_bench.arguments import checked_arguments
 from huse_bench.components import Loss
 from huse_bench.config import RunConfig, did_you_mean
 from huse_bench.discovery import Component, components, find, load, source_hash
-from huse_bench.errors import ConfigError, UnknownComponentError
+from huse_bench.errors import ConfigError, PluginConflictError, UnknownComponentError, UsageError
 from huse_bench.results.schema import CONTROL_PREFIX, one_line
 
 __all__ = ["Method", "resolve_methods"]
@@ -56,8 +56,8 @@ def resolve_methods(config: RunConfig) -> list[Method]:
 
     Raises:
         UnknownComponentError, PluginLoadError, PluginConflictError: if a method cannot be had.
-        ConfigError: for hyper-parameters that the method does not have or refuses, a method named twice, or a
-            variant whose base is no loss or whose name is one's already.
+        ConfigError: for hyper-parameters that the method does not have or refuses, or of what is no method, a method
+            named twice, or a variant whose base is no loss or whose name is one's already.
     """
     names: Sequence[str]
     if config.methods is None:
@@ -132,9 +132,26 @@ def _method(name: str, loss: str, given: Mapping[str, Any], config: RunConfig) -
 
 def _check_parameters_have_methods(config: RunConfig, methods: Sequence[Method]) -> None:
     names = {method.name for method in methods} | set(config.methods or ())
-    for name in config.parameters:
-        if name not in names:
-            raise ConfigError(
-                f"hyper-parameters are given for {name!r} ({config.origin('parameters')}), which is not among the "
-                f"methods to run: {', '.join(sorted(names))}.{did_you_mean(name, sorted(names))}"
-            )
+    # A file may be for more methods than those that the command picks; who names both in one place has slipped.
+    picked = "methods" in config.origins and not config.origin("parameters").startswith(config.origin("methods"))
+    others = {component.name for component in components("loss")} if picked else set()
+    for name, given in config.parameters.items():
+        if name in names or (picked and _is_of_another(name, given, methods)):
+            continue
+        raise ConfigError(
+            f"hyper-parameters are given for {name!r} ({config.origin('parameters')}), which is not among the "
+            f"methods to run: {', '.join(sorted(names))}{', nor another that is installed' if picked else ''}."
+            f"{did_you_mean(name, sorted(names | others))}"
+        )
+
+
+def _is_of_another(name: str, given: Mapping[str, Any], methods: Sequence[Method]) -> bool:
+    """Whether a table is of an installed loss that is not run, or of a variant of any."""
+    try:
+        component = find("loss", str(given.get("base", name)))
+    except UsageError:
+        return False
+    except PluginConflictError:
+        # Which of them is meant matters to those who run it.
+        return True
+    return "base" in given or component not in (method.component for method in methods if method.name == component.name)

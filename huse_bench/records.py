@@ -288,6 +288,7 @@ def _identity(
         "dataset": {
             "name": config.dataset,
             "content_hash": data.content_hash,
+            "groups": data.parts.get("groups"),
             "backbones": data.backbones,
             "taxonomy_hash": data.taxonomy.hash,
         },

@@ -80,7 +80,8 @@ def refuse_other_data(known: Sequence[RunRecord], data: Prepared, config: RunCon
                 f"{config.protocol} ({config.origin('protocol')}), which no table could show together; choose another "
                 f"folder with --results, or --protocol {version}"
             )
-        if (other.content_hash, other.taxonomy_hash) != (data.content_hash, data.taxonomy.hash):
+        before = (other.content_hash, other.taxonomy_hash, (other.parts or {}).get("groups"))
+        if before != (data.content_hash, data.taxonomy.hash, data.parts.get("groups")):
             raise ResultsError(
                 f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
                 f"table could show together: {_differences(other, data)}. Choose another folder, such as --results "

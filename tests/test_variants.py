@@ -72,6 +72,49 @@ def test_a_variant_without_a_base_is_an_unknown_loss(tmp_path):
         methods(tmp_path, '[methods.huse-or]\nrelaxation = "or"\n')
 
 
+MANY = """
+[methods.huse]
+gamma = 2.0
+[methods.huse-or]
+base = "huse"
+relaxation = "or"
+[methods.triplet]
+margin = 0.4
+[methods."huse-bench::cme"]
+margin = 0.2
+"""
+
+
+def test_a_file_may_be_for_more_methods_than_are_run(tmp_path):
+    (only,) = methods(tmp_path, MANY, methods=["huse-or"])
+    assert (only.name, only.parameters["relaxation"], only.parameters["gamma"]) == ("huse-or", "or", 1.0)
+    one, two = methods(tmp_path, MANY, methods=["separate", "huse"])
+    assert (one.name, two.name, two.parameters["gamma"]) == ("separate", "huse", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "picked", "message"),
+    [
+        ("[methods.trplet]\nmargin = 0.4\n", "huse",
+         r"given for 'trplet' \(file .*\), which is not among the methods to run: huse, nor .*Did you mean 'triplet'"),
+        ('[methods.or]\nbase = "hose"\n', "huse", "given for 'or' .* not among the methods to run: huse, nor another"),
+        # Written otherwise, it would be run without them.
+        ("[methods.huse_p]\nalpha = 2.0\n", "huse-p", r"given for 'huse_p' .*Did you mean 'huse-p'\?"),
+    ],
+)  # fmt: skip
+def test_a_file_for_what_is_no_method_is_refused(tmp_path, table, picked, message):
+    with pytest.raises(ConfigError, match=message):
+        methods(tmp_path, f"[methods.huse]\n{table}", methods=[picked])
+
+
+def test_who_names_methods_and_parameters_in_one_place_means_the_same():
+    given = {"methods": ["huse"], "parameters": {"cme": {"margin": 0.2}}}
+    with pytest.raises(
+        ConfigError, match=r"given for 'cme' \(argument\), which is not among the methods to run: huse\."
+    ):
+        resolve_methods(resolve_config(None, given))
+
+
 def test_variants_are_rows_of_their_own(toy, quick_training):
     table = '[methods.gap]\n[methods.gap-2]\nbase = "gap"\nweight = 2.0\n[methods.gap-3]\nbase = "gap"\ntitle = "G3"\n'
     (toy / "ablation.toml").write_text(table)

@@ -55,7 +55,7 @@ class Prepared:
         class_names: K names.
         classes: the class graph, float32.
         taxonomy: the tree that HP@K is measured against.
-        content_hash: sha256 over ids, labels, splits, class names, groups and all features.
+        content_hash: sha256 over ids, labels, splits, class names and all features.
         backbones: which backbone made the image, text and class features.
         notices: what the user should know about this copy of the data, a line each.
         audit: what an audit of the data found, as JSON; None where none was made.
@@ -268,7 +268,7 @@ def _parts(items: Items, image: Features, text: Features, graph: Features) -> di
 
 def _content_hash(items: Items, features: list[Features]) -> str:
     digest = hashlib.sha256()
-    for texts in (items.ids, items.splits.tolist(), items.class_names, items.groups or ()):
+    for texts in (items.ids, items.splits.tolist(), items.class_names):
         digest.update("\0".join(texts).encode() + b"\1")
     digest.update(np.ascontiguousarray(items.labels, dtype="<i8").tobytes())
     for feature in features:

@@ -289,6 +289,7 @@ def _refuse_mixtures(records: Sequence[RunRecord]) -> None:
             "dataset.name": data.name,
             "dataset.content_hash": data.content_hash,
             "dataset.items": data.items.model_dump(),
+            "dataset.parts.groups": (data.parts or {}).get("groups"),
             "dataset.taxonomy_hash": data.taxonomy_hash,
         }
         fields |= {f"protocol.{key}": value for key, value in record.protocol.items()}
