@@ -212,7 +212,7 @@ def test_other_features_do_not_get_into_the_same_results(run, toy):
     plugins.write_text(plugins.read_text().replace("default_rng(0)", "default_rng(1)"))
     sys.modules.pop("toy_plugins")
     with pytest.raises(
-        ResultsError, match=r"the results folder results/toy holds runs on other items or features of 'toy'"
+        ResultsError, match=r"holds runs on other data of 'toy', .*: other image features; other text features"
     ):
         run(["gap"])
     assert len(run(["gap"], results="other").records) == 1

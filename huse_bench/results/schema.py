@@ -223,6 +223,7 @@ class Tuning(_Part):
         distinct: how many different results they gave, by all validation metrics; None in records that do not say.
         steps: optimiser steps of one trial.
         batch_size: image-text pairs of one step.
+        protocol: of the retrieval on the validation split; v1 in records that do not say.
         objective: validation metrics whose mean was maximised.
         value: of the setting that was chosen.
         default_value: of the method's defaults; None where they failed.
@@ -235,6 +236,7 @@ class Tuning(_Part):
     distinct: _Count | None = None
     steps: _Count
     batch_size: _Count
+    protocol: str = "v1"
     objective: tuple[str, ...]
     value: float
     default_value: float | None = None

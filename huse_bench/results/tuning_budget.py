@@ -66,7 +66,7 @@ def _text(tuning: Tuning | None) -> str:
         return "none"
     return (
         f"{tuning.trials:,} trials of {tuning.steps:,} steps of {tuning.batch_size:,} pairs, for the mean of "
-        f"{_list(tuning.objective)} on the validation split, seed {tuning.seed}"
+        f"{_list(tuning.objective)} on the validation split by protocol {tuning.protocol}, seed {tuning.seed}"
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from huse_bench.config import RunConfig, TrainingConfig, did_you_mean
 from huse_bench.errors import ConfigError
+from huse_bench.evaluation.protocol import Version
 from huse_bench.results.files import write_atomically
 from huse_bench.results.schema import Tuning
 from huse_bench.text_files import read_text
@@ -63,6 +64,7 @@ class Ledger(_Part):
     Attributes:
         dataset: name of the dataset.
         content_hash: sha256 over its items and features.
+        protocol: of the retrieval; v1 in files that do not say.
         objective: validation metrics whose mean was maximised.
         seed: of the search and of each training in it.
         training: how each trial was trained.
@@ -71,6 +73,7 @@ class Ledger(_Part):
 
     dataset: str
     content_hash: str
+    protocol: Version = "v1"
     objective: tuple[str, ...]
     seed: int
     training: TrainingConfig
@@ -86,7 +89,7 @@ class Ledger(_Part):
 
 
 def _terms(ledger: Ledger) -> Iterator[tuple[str, Any]]:
-    for name in ("dataset", "content_hash", "objective", "seed"):
+    for name in ("dataset", "content_hash", "protocol", "objective", "seed"):
         yield name, getattr(ledger, name)
     for name in TrainingConfig.model_fields:
         yield f"training.{name}", getattr(ledger.training, name)
@@ -200,7 +203,9 @@ class ParamsFile(_Part):
                 )
         notices = [
             f"tuned otherwise: in {path} {difference}"
-            for difference in ledger.differences(ledger.model_copy(update={"training": config.training}))
+            for difference in ledger.differences(
+                ledger.model_copy(update={"training": config.training, "protocol": config.protocol})
+            )
         ]
         records = {}
         for method in methods:
@@ -232,6 +237,7 @@ def _tuning(ledger: Ledger, spent: MethodLedger) -> Tuning:
         distinct=spent.distinct,
         steps=ledger.training.steps,
         batch_size=ledger.training.batch_size,
+        protocol=ledger.protocol,
         objective=ledger.objective,
         value=spent.value,
         default_value=spent.default_value,

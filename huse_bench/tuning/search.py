@@ -111,6 +111,7 @@ def tune(
     terms = Ledger(
         dataset=config.dataset,
         content_hash=data.content_hash,
+        protocol=config.protocol,
         objective=objective.metrics,
         seed=config.seeds[0],
         training=config.training,
