@@ -78,7 +78,8 @@ def test_the_table_tells_unequal_budgets(search, run):
     results = run(["tunable", "triplet", "huse", "separate"])
     assert tuned_more(results.rows) == {"Tunable", "Triplet"}
     text = " ".join(render(results).split())
-    objective = "for the mean of i2i R@1, i2t R@1, t2i R@1, t2t R@1, fusion accuracy on the validation split by protocol v2, seed 0"
+    metrics = "i2i R@1, i2t R@1, t2i R@1, t2t R@1, fusion accuracy"
+    objective = f"for the mean of {metrics} on the validation split by protocol v2, seed 0"
     assert (
         f"Tuning: NOT EQUAL: none (HUSE); 1 trials of 10 steps of 32 pairs, {objective} (Triplet); "
         f"2 trials of 10 steps of 32 pairs, {objective} (Tunable); {REPEATED}; Separate Models: nothing to tune."
