@@ -63,6 +63,9 @@ def test_a_run_counts_as_its_protocol_says_and_writes_its_id(quick_training):
     for label in ("Gap only", "Chance", "Raw features", "Class centroids"):
         assert not tables["v1"].loc[label].equals(tables["v2"].loc[label])
     assert not {r.fingerprint for r in results["v1"].records} & {r.fingerprint for r in results["v2"].records}
+    # Of 32 items 8 are of the query's class; one of these, and no other, is the other one of its group.
+    levels = {version: given.records[0].protocol["chance"]["R@1"] for version, given in results.items()}
+    assert levels == pytest.approx({"v1": 8 / 32, "v2": 7 / 31, None: 7 / 31})
     # The groups of the queries are stored beside the controls that rank.
     for record in results["v2"].records:
         if record.per_query is not None:
