@@ -428,6 +428,12 @@ def _utf16(folder: Path) -> Path:
     return folder
 
 
+def _utf16_without_a_mark(folder: Path) -> Path:
+    table = folder / "texts" / "test_titles.csv"
+    table.write_text(table.read_text(), encoding="utf-16-le")
+    return folder
+
+
 def _other_titles(folder: Path) -> Path:
     for split in ("train", "test"):
         (folder / "texts" / f"{split}_titles.csv").write_text("1,a title,pizza\n")
@@ -463,7 +469,8 @@ REFUSED = [
     (_renamed_class, r"no class of Food-101: apple_pies \(10 files, did you mean 'apple_pie'\?\), xyzzy \(10 files\)"),
     (_leak, r"there more than once, .*: 2, namely pizza/pizza_0, pizza/pizza_1. Keep one"),
     (_empty_split, r"images/test has no pictures: its folders of classes should hold .jpg files"),
-    (_utf16, r"test_titles.csv is in UTF-16: save it as UTF-8"),
+    (_utf16, r"test_titles.csv is encoded in UTF-16: save it as UTF-8"),
+    (_utf16_without_a_mark, r"test_titles.csv is encoded in UTF-16 without a byte order mark: save it as UTF-8"),
     (_other_titles, r"none of the 42 pictures .* has a text, .*pictures without a text, .*: 42, namely apple_pie_0, "),
     (_linked("images"), r"links that lead out of .*copy are not followed: .*images"),
     (_linked("images", "train"), r"links that lead out of .* are not followed: .*images/train"),

@@ -437,6 +437,7 @@ def test_refused_taxonomies(folder, tree, message) -> None:
     [
         ("label,text\ncat,A cat\n", "1 of 2 classes have no text: 'dog'"),
         ("label,text\ncat,A cat\ndog,\n", "the text is empty or NaN in line 3"),
+        ("label,text\ncat,A cat\nnan,Dog\n", "the label is empty or NaN in line 3. Name the class of each row"),
         ("label,text\ncat,A cat\ndog,Dog\ncat,Cat\n", "'cat' in lines 2, 4"),
     ],
 )

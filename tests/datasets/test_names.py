@@ -253,7 +253,7 @@ def test_hints_tell_names_apart(word, known, hint) -> None:
     assert closest(word, known) == hint
 
 
-def test_only_those_shown_are_looked_up() -> None:
+def test_many_unknown_words_are_cut_short() -> None:
     assert unknown(["tee", "xyz", "a", "b"], ["tea"], 2) == "'tee' (did you mean 'tea'?), 'xyz' and 2 more"
 
 

@@ -142,8 +142,9 @@ def texts_of(table: Table, names: Sequence[str]) -> tuple[list[str], list[str]]:
         K texts, and what to tell the user about them.
 
     Raises:
-        DataError: if a class has no text or several.
+        DataError: if a class has no text or several, or a text no class.
     """
+    table.refuse_empty("label", "Name the class of each row")
     table.refuse_repeated("label", "Keep one row a class")
     table.refuse_empty("text", "Write what is to be embedded for the class, such as its name in plain words")
     texts = dict(zip(table.columns["label"], table.columns["text"], strict=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from huse_bench import errors
+from huse_bench_datasets._own_data.formats import other_encoding
 from huse_bench_datasets._own_data.words import composed
 from huse_bench_datasets.food101._folder import Folder, entries, listed
 from huse_bench_datasets.food101._pictures import SPLITS, Picture
@@ -72,8 +73,8 @@ def _titles(folder: Folder, pictures: Sequence[Picture], dirt: _Dirt) -> Sequenc
 
 def _read_table(path: Path, split: str, titles: dict[tuple[str, str, str], str], dirt: _Dirt) -> None:
     content = _content(path)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise errors.DataError(f"{path} is in UTF-16: save it as UTF-8")
+    if problem := other_encoding(content[:4096]):
+        raise errors.DataError(f"{path} {problem}: save it as UTF-8")
     known = set(classes())
     # By lines, not by a CSV reader: some titles open a quote that is never closed, which swallows the rows after it.
     for number, raw in enumerate(content.split(b"\n"), 1):
