@@ -127,3 +127,15 @@ def test_variants_are_rows_of_their_own(toy, quick_training):
     assert [record.method.name for record in results.records if record.method.parameters["weight"] == 2.0] == ["gap-2"]
     again = hb.load_results("results/toy")
     assert [row.label for row in again.rows] == [row.label for row in results.rows]
+
+
+def test_a_long_name_is_trained_and_all_its_files_are_written(toy, quick_training):
+    name = f"gap {'p=0.1428571429 ' * 30}"
+    (toy / "long.toml").write_text(f'[methods."{name}"]\nbase = "gap"\n')
+    results = hb.run(
+        dataset="toy", config="long.toml", training=quick_training, save_model=True, save_embeddings=True, quiet=True
+    )
+    assert [(record.method.name, record.status) for record in results.records] == [(name, "finished")]
+    assert hb.load_results("results/toy").records == results.records
+    for folder in ("models", "embeddings"):
+        assert [path.stem for path in (toy / "results/toy" / folder).iterdir()] == [results.records[0].stem]
