@@ -1,10 +1,15 @@
 """The data of a run: groups of near-duplicates, splits drawn for them, and what is said where data are others."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import huse_bench as hb
 from huse_bench.config import resolve_config
@@ -71,6 +76,76 @@ def test_methods_that_learn_from_class_names_that_are_alike_say_so(folder, tmp_p
     }
     for record in results.records:
         assert record.audit["findings"][0].startswith("the 4 class embeddings are all alike (those of class.npy@")
+
+
+def test_pictures_that_are_left_out_do_not_upset_the_groups(tmp_path) -> None:
+    # The third of each four pictures is the copy of the one before; two are no pictures.
+    rng = np.random.default_rng(3)
+    rows = []
+    pixels = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
+    for number in range(120):
+        Image.fromarray(pixels[number - (number % 4 == 2)]).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{' '.join(rng.choice(WORDS, 6))},{'ab'[number // 4 % 2]}")
+    for number in (0, 3):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    (tmp_path / "shop.csv").write_text("image,text,label\n" + "\n".join(rows) + "\n")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/pixels.py").write_text(PIXELS)
+    program = PROGRAM.format(data=str(tmp_path / "shop.csv"))
+    environment = {
+        "HUSE_BENCH_CACHE": str(tmp_path / "cache"),
+        "HUSE_BENCH_PLUGINS_DIR": str(tmp_path / "plugins"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found["ids"]) == 118
+    assert found["title"] == "shop.csv"
+    together = defaultdict(set)
+    for item, group, split in zip(found["ids"], found["groups"], found["splits"], strict=True):
+        together[group].add((item, split))
+    assert len(together) == 118 - 30
+    assert {min(number for number, _ in pair) for pair in together.values() if len(pair) > 1} == {
+        min(f"{number}.png", f"{number + 1}.png") for number in range(1, 120, 4)
+    }
+    assert all(len({split for _, split in pair}) == 1 for pair in together.values())
+    assert found["notices"][-1].startswith("near-duplicates are groups: 118 items in 88 groups, the largest of 2")
+
+
+WORDS = [first + second for first in "abcdefgh" for second in "klmnopqr"]
+
+PIXELS = """
+import numpy as np
+import huse_bench as hb
+
+
+class Pixels(hb.ImageBackbone):
+    title = "Pixels"
+    revision = "1"
+    dim = 768
+
+    def preprocess(self, image):
+        return np.asarray(image, np.float32).transpose(2, 0, 1) - 127
+
+    def encode_pixels(self, pixels):
+        return pixels.reshape(len(pixels), -1)
+"""
+
+PROGRAM = """
+import json
+from huse_bench.config import resolve_config
+from huse_bench.progress import Reporter
+from huse_bench.run_data import load_data
+
+options = {{"near_duplicates_as_groups": True, "training": {{"batch_size": 32}}}}
+backbones = {{"image_backbone": "pixels", "text_backbone": "tfidf", "class_backbone": "tfidf"}}
+config = resolve_config(given={{"dataset": "manifest", "data": {data!r}, **backbones, **options}})
+items, title, data = load_data(config, Reporter(quiet=True))
+facts = {{"ids": items.ids, "groups": items.groups, "splits": items.splits.tolist(), "title": title}}
+print(json.dumps({{**facts, "notices": data.notices}}))
+"""
 
 
 @pytest.fixture

@@ -211,9 +211,8 @@ def test_other_features_do_not_get_into_the_same_results(run, toy):
     plugins = toy.parent / "site/toy_plugins.py"
     plugins.write_text(plugins.read_text().replace("default_rng(0)", "default_rng(10)"))
     sys.modules.pop("toy_plugins")
-    with pytest.raises(
-        ResultsError, match=r"holds runs on other data of 'toy', .*: other image features; other text features"
-    ):
+    said = r"results/toy holds runs on other data of 'toy', .* other image features; other text features; other class"
+    with pytest.raises(ResultsError, match=said):
         run(["gap"])
     assert len(run(["gap"], results="other").records) == 1
 

@@ -94,27 +94,35 @@ def link(rows: Tensor, limits: Sequence[float], parts: _Numbers | None = None) -
         L answers.
     """
     count = len(rows)
-    parts = np.zeros(count, dtype=np.int64) if parts is None else parts
     found = [Links(np.arange(count), np.zeros(count, dtype=np.bool_)) for _ in limits]
     for first in range(0, count, _TILE):
-        left = F.normalize(rows[first : first + _TILE], dim=1)
+        left = slice(first, first + _TILE)
+        unit = F.normalize(rows[left], dim=1)
         for second in range(first, count, _TILE):
-            distances = 1 - left @ F.normalize(rows[second : second + _TILE], dim=1).T
+            right = slice(second, second + _TILE)
+            distances = 1 - unit @ F.normalize(rows[right], dim=1).T
+            apart = None if parts is None else _differ(parts, left, right, rows.device)
             for index, limit in enumerate(limits):
-                pairs = torch.nonzero(distances <= limit).cpu().numpy()
-                found[index] = _connected(found[index], pairs[:, 0] + first, pairs[:, 1] + second, parts)
+                found[index] = _connected(found[index], distances <= limit, apart, left, right)
     return found
 
 
-def _connected(links: Links, left: _Numbers, right: _Numbers, parts: _Numbers) -> Links:
-    apart = parts[left] != parts[right]
-    links.crossing[left[apart]] = True
-    links.crossing[right[apart]] = True
-    ends = links.sets[left[~apart]], links.sets[right[~apart]]
-    new = ends[0] != ends[1]
-    if not new.any():
+def _differ(numbers: _Numbers, left: slice, right: slice, device: torch.device) -> Tensor:
+    return torch.from_numpy(numbers[left, None] != numbers[None, right]).to(device)
+
+
+def _connected(links: Links, near: Tensor, apart: Tensor | None, left: slice, right: slice) -> Links:
+    if apart is not None:
+        crossing = near & apart
+        links.crossing[left] |= crossing.any(dim=1).cpu().numpy()
+        links.crossing[right] |= crossing.any(dim=0).cpu().numpy()
+        near = near & ~apart
+    # Of many that are all alike, pairs that are connected already are almost all.
+    pairs = torch.nonzero(near & _differ(links.sets, left, right, near.device)).cpu().numpy()
+    if not len(pairs):
         return links
-    return replace(links, sets=_components(ends[0][new], ends[1][new], len(parts))[links.sets])
+    ends = links.sets[left][pairs[:, 0]], links.sets[right][pairs[:, 1]]
+    return replace(links, sets=_components(*ends, len(links.sets))[links.sets])
 
 
 def _components(left: _Numbers, right: _Numbers, nodes: int) -> _Numbers:

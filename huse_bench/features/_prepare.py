@@ -262,7 +262,8 @@ def _parts(items: Items, image: Features, text: Features, graph: Features) -> di
         part: hashlib.sha256("\0".join(listed).encode("utf-8", "surrogatepass")) for part, listed in words.items()
     }
     for part, feature in (("image features", image), ("text features", text), ("class features", graph)):
-        hashes[part] = hashlib.sha256(np.ascontiguousarray(feature.values, dtype="<f4").data)
+        hashes[part] = hashlib.sha256(f"{feature.backbone}{feature.values.shape}".encode())
+        hashes[part].update(np.ascontiguousarray(feature.values, dtype="<f4").data)
     return {part: digest.hexdigest()[:12] for part, digest in hashes.items()}
 
 

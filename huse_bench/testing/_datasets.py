@@ -102,7 +102,7 @@ def _pictures_exist(subject: SubjectDataset) -> None:
 
 def _deterministic(subject: SubjectDataset) -> None:
     first, again = subject.items(), subject.load()
-    for name in ("ids", "labels", "splits", "class_names", "images", "texts"):
+    for name in ("ids", "labels", "splits", "groups", "class_names", "images", "texts"):
         if not np.array_equal(getattr(first, name), getattr(again, name)):
             raise CheckFailure(
                 f"loading twice gives other {name}: sort what comes from a folder, and seed what is drawn"

@@ -366,6 +366,8 @@ def test_another_column_may_name_the_groups(folder) -> None:
     assert items.redrawn is None
     with pytest.raises(DataError, match="the group 'cat' is in two splits: item 'item-0' is in train"):
         check_items(items, "manifest")
+    both = write(folder, [(*row, "x") for row in rows], (*HEADER, "id", "Product", "group"), name="both.csv")
+    assert Manifest(both, group="product").load().notices[0] == "both.csv: columns that are not used: 'group'"
     assert "the header lacks 'produkt' (did you mean 'product'?)" in refused(path, group="Produkt")
     rows[4] = (*rows[4][:-1], None)
     message = refused(write(folder, rows, (*HEADER, "id", "Product")), group="product")

@@ -66,8 +66,10 @@ def test_what_is_written_is_read(sources, tmp_path) -> None:
 
     items = Manifest(output / "manifest.csv").load()
     # The whole tree is written, whose other classes have no items here.
-    assert len(items.notices) == 1
-    assert "68 classes without items" in items.notices[0]
+    assert len(items.notices) == 2
+    assert "the column 'group' puts 68 items in 17 groups" in items.notices[0]
+    assert "68 classes without items" in items.notices[1]
+    assert items.groups == [Path(item).stem for item in items.ids]
     assert items.class_names == ["animal-mammal", "tool"]
     assert items.class_texts == ["animal mammal", "tool"]
     assert set(items.taxonomy.edges) == set(Emoji().load().taxonomy.edges)

@@ -26,8 +26,8 @@ __all__ = ["export"]
 def export(sources: Path, output: Path) -> int:
     """Write ``manifest.csv``, ``taxonomy.csv``, ``classes.csv`` and a folder of pictures for each set.
 
-    Items, classes, splits and taxonomy are those of the dataset ``emoji``; OpenMoji's drawings are made 224 pixels
-    wide. ``LICENSES.md`` beside them says who drew the pictures and on which terms they may be passed on.
+    Items, classes, splits, groups and taxonomy are those of the dataset ``emoji``; OpenMoji's drawings are made 224
+    pixels wide. ``LICENSES.md`` beside them says who drew the pictures and on which terms they may be passed on.
 
     Args:
         sources: folder that holds the tarballs of the sources.
@@ -57,10 +57,10 @@ def export(sources: Path, output: Path) -> int:
                 suffix = "webp" if picture.startswith(b"RIFF") else "png"
                 path = f"{name}/{emoji.hexcode}.{suffix}"
                 (output / path).write_bytes(picture)
-                rows.append((path, drawing.text, label, splits[emoji.hexcode]))
+                rows.append((path, drawing.text, label, splits[emoji.hexcode], emoji.hexcode))
     _write(output / "taxonomy.csv", ("parent", "child"), by_meaning(list(groups)).edges)
     _write(output / "classes.csv", ("label", "text"), [(name, name.replace("-", " ")) for name in groups])
-    _write(output / "manifest.csv", ("image", "text", "label", "split"), rows)
+    _write(output / "manifest.csv", ("image", "text", "label", "split", "group"), rows)
     shutil.copy(Path(__file__).with_name("LICENSES.md"), output)
     return len(rows)
 

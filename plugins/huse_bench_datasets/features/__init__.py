@@ -171,9 +171,10 @@ def _items(path: Path, folder: Path, arrays: Mapping[str, Array], classes: Table
             f"{folder}: the option 'group' names a column of items.csv, but the labels are in {given[0]}: leave it out "
             "and write the groups as an array 'groups'"
         )
-    asked = [group] if group else []
-    optional = ["split", "id", "group"]
-    table = read_table(files[0], ["label", *asked], optional) if files else _from_arrays(arrays, classes)
+    required, optional = ["label"], ["split", "id"]
+    # A column that was asked for must be there.
+    (required if group else optional).append(group or "group")
+    table = read_table(files[0], required, optional) if files else _from_arrays(arrays, classes)
     if "groups" in arrays:
         table = _with_groups(table, arrays["groups"], group or "group")
     table.refuse_empty("label", "Name the item's class")

@@ -74,8 +74,10 @@ class Manifest(Dataset):
             )
         path = Path(self.data)
         column = self.group or "group"
-        asked = [self.group] if self.group else []
-        table = read_table(path, ["image", "text", "label", *asked], ["split", "id", "group"])
+        required, optional = ["image", "text", "label"], ["split", "id"]
+        # A column that was asked for must be there.
+        (required if self.group else optional).append(column)
+        table = read_table(path, required, optional)
         table.refuse_empty("image", "Name a picture file, or take the row out")
         table.refuse_empty("label", "Name the item's class, or take the row out")
         pictures = find_pictures(table, path.parent / self.images)
@@ -90,7 +92,8 @@ class Manifest(Dataset):
         texts, text_notices = (
             (None, []) if texts_file is None else texts_of(read_table(texts_file, ["label", "text"]), names)
         )
-        notices = [*_table_notices(table), *alike(names, "labels")]
+        before = [*_table_notices(table, column), *alike(names, "labels"), *group_notices]
+        after = [*taxonomy_notices, *text_notices]
 
         def drawn(groups: Sequence[str] | None) -> Items:
             splits, split_notices = assign_splits(table, labels, words, self.split_seed, groups)
@@ -106,7 +109,7 @@ class Manifest(Dataset):
                 groups=groups,
                 redrawn=None if "split" in table.columns else drawn,
                 title=self.shown or path.name,
-                notices=[*notices, *group_notices, *split_notices, *taxonomy_notices, *text_notices],
+                notices=[*before, *split_notices, *after],
             )
 
         return drawn(groups)
@@ -130,9 +133,9 @@ def _ids(table: Table, words: list[str]) -> list[str]:
     return words
 
 
-def _table_notices(table: Table) -> list[str]:
+def _table_notices(table: Table, column: str) -> list[str]:
     notices = table.notices()
-    free = [name for name in ("split", "id", "group") if name not in table.columns]
+    free = [name for name in ("split", "id", column) if name not in table.columns]
     if table.ignored:
         listed = some([f"{name!r}{closest(name.casefold(), free)}" for name in table.ignored])
         notices.append(f"{table.path.name}: columns that are not used: {listed}")
