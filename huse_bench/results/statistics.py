@@ -77,7 +77,9 @@ def mean_interval(values: Floats, spread: SeedSpread, groups: Groups | None = No
     half = _half_width(values, spread, groups)
     wide = np.divide(half**2, binomial, out=np.array(all_alike), where=binomial > 0)
     middle, reach = mean + wide / 2, np.sqrt(wide * binomial + wide**2 / 4)
-    return Interval((middle - reach) / (1 + wide), (middle + reach) / (1 + wide))
+    low, high = (middle - reach) / (1 + wide), (middle + reach) / (1 + wide)
+    # As they are, but for rounding.
+    return Interval(np.clip(low, 0, mean), np.clip(high, mean, 1))
 
 
 def hierarchical_bootstrap(

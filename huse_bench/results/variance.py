@@ -17,7 +17,7 @@ __all__ = ["PRIOR_WEIGHT", "GroupSums", "Parts", "SeedSpread", "analysis", "grou
 Floats = NDArray[np.float64]
 
 #: How many degrees of freedom the seeds' variance that all methods have in common counts for: few where methods differ
-#: much in how they vary. On emoji the logarithms of 15 methods' variances differ as with 7; fewer are safer.
+#: much in how they vary. On emoji the logarithms of 15 methods' variances differ as with 6; fewer are safer.
 PRIOR_WEIGHT = 4.0
 
 # A variance below it is none: means of shares have no more digits.
