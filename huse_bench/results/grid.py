@@ -196,8 +196,8 @@ def _reach(name: str, value: float, low: float, high: float) -> tuple[str, ...]:
     # The columns are narrow: .012 for 0.012, as statisticians write it.
     above, below = ((text if name == "table3" else text.removeprefix("0")) for text in (up, down))
     last_digit = 0.1 if name == "table3" else 0.001
-    # One in the last digit is no more than rounding.
-    if abs(float(up) - float(down)) < 1.5 * last_digit:
+    # So small a difference is no more than rounding, or nothing to a reader.
+    if abs(float(up) - float(down)) < max(1.5 * last_digit, max(float(up), float(down)) / 8):
         return (f"±{max(above, below, key=float)}",)
     return f"+{above}", f"-{below}"
 

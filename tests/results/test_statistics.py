@@ -176,12 +176,12 @@ def test_the_common_variance_is_the_likeliest(counts):
     scale = means * (1 - means)
     ratios = np.array([scores.mean(axis=1).var(ddof=1) for scores in values]) / scale
     logs = np.linspace(-14, 0, 140_001)
-    chance = sum(scipy.stats.f.logpdf(ratio / np.exp(logs), d, 4) - logs for ratio, d in zip(ratios, own, strict=True))
+    chance = sum(scipy.stats.f.logpdf(ratio / np.exp(logs), d, 2) - logs for ratio, d in zip(ratios, own, strict=True))
     common = np.exp(logs[np.argmax(chance)])
     spread = seed_spread(values)
-    np.testing.assert_allclose(spread.total, (own * ratios + 4 * common) / (own + 4) * scale, rtol=1e-3)
-    told = own * 4 / (own + 6)
-    np.testing.assert_allclose(spread.freedom, own + np.minimum(told.sum() - told, 4))
+    np.testing.assert_allclose(spread.total, (own * ratios + 2 * common) / (own + 2) * scale, rtol=1e-3)
+    told = own * 2 / (own + 4)
+    np.testing.assert_allclose(spread.freedom, own + np.minimum(told.sum() - told, 2))
 
 
 def test_a_method_alone_has_its_own_variance():
