@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from huse_bench.compiling import njit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -7,9 +7,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from huse_bench.results.evidence import Evidence
 from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import mean_interval
 from huse_bench.results.tables import LAYOUT, Results, Row
 
 __all__ = ["Outcome", "Verdict", "incomparable", "verdicts"]
@@ -98,23 +97,23 @@ def verdicts(results: Results, published: Published) -> list[Verdict]:
     """
     reasons = "; ".join(incomparable(results, published))
     flagged = {name: published.flagged(name) for name in published.tables}
-    samples = Samples(results) if results.folder is not None else None
+    evidence = Evidence(results)
     return [
         verdict
         for row in results.rows
         if row.finished
         for name, table in published.tables.items()
-        for verdict in _of_row(name, table, row, flagged[name], reasons, samples)
+        for verdict in _of_row(name, table, row, flagged[name], reasons, evidence)
     ]
 
 
 def _of_row(
-    name: str, table: PublishedTable, row: Row, flagged: Container[_Place], reasons: str, samples: Samples | None
+    name: str, table: PublishedTable, row: Row, flagged: Container[_Place], reasons: str, evidence: Evidence
 ) -> Iterator[Verdict]:
     printed = table.row(row.records[0].method.name)
     if printed is None:
         return
-    known = len(row.finished) > 1 and samples is not None and all(record.per_query for record in row.finished)
+    known = row in evidence.rows
     for column in LAYOUT[name]:
         value = printed.cells.get(column.task, {}).get(column.metric)
         ours = row.mean(column)
@@ -122,15 +121,18 @@ def _of_row(
             continue
         theirs, slack = value / table.top, table.rounding / table.top
         impossible = (printed.key, column.task, column.metric) in flagged
-        reason = reasons or (_IMPOSSIBLE if impossible else "") or ("" if known else _no_interval(row))
+        reason = reasons or (_IMPOSSIBLE if impossible else "") or ("" if known else _no_interval(row, evidence))
         low = high = None
         outcome: Outcome = "not comparable"
-        if not reason and samples is not None:
-            ends = mean_interval(samples.values(row.finished, column.task, column.metric))
-            low, high = max(float(ends.low), 0.0), min(float(ends.high), 1.0)
+        if not reason:
+            low, high = evidence.interval(row, column.task, column.metric)
             outcome = "agrees" if low - slack <= theirs <= high + slack else "differs"
         yield Verdict(name, row.label, column.task, column.metric, ours, low, high, theirs, outcome, reason)
 
 
-def _no_interval(row: Row) -> str:
-    return "one seed gives no interval" if len(row.finished) < 2 else "there are no per-query scores for an interval"
+def _no_interval(row: Row, evidence: Evidence) -> str:
+    if len(row.finished) < 2:
+        return "one seed gives no interval"
+    if evidence.group_count == 1:
+        return "all test items are of one group"
+    return "there are no per-query scores for an interval"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from huse_bench.results.agreement_columns import SharedColumn, shared_columns
-from huse_bench.results.intervals import has_samples, shared_seeds
+from huse_bench.results.evidence import Evidence
 from huse_bench.results.published import Published
-from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import may_be_best, paired_tests
+from huse_bench.results.samples import shared_seeds
+from huse_bench.results.statistics import may_be_best
 from huse_bench.results.tables import Results
 
 __all__ = ["Lead", "leads"]
@@ -51,19 +51,19 @@ def leads(results: Results, published: Published) -> list[Lead]:
     Raises:
         RecordError: if the scores of a run cannot be read.
     """
-    samples = Samples(results) if results.folder is not None else None
-    return [_lead(shared, samples) for shared in shared_columns(results, published) if len(shared.rows) > 1]
+    evidence = Evidence(results)
+    return [_lead(shared, evidence) for shared in shared_columns(results, published) if len(shared.rows) > 1]
 
 
-def _lead(shared: SharedColumn, samples: Samples | None) -> Lead:
+def _lead(shared: SharedColumn, evidence: Evidence) -> Lead:
     rows, column = shared.rows, shared.column
     means = np.array([row.mean(column) for row in rows])
     leading = means == means.max()
     seeds = shared_seeds(rows)
-    tested = samples is not None and len(seeds) > 1 and all(has_samples(row) for row in rows)
-    if samples is not None and tested:
-        values = np.stack([samples.values(row.of_seeds(seeds), column.task, column.metric) for row in rows])
-        leading = may_be_best(values.mean(axis=(1, 2)), paired_tests(values))
+    tested = len(seeds) > 1 and all(row in evidence.rows for row in rows)
+    if tested:
+        values, p_values = evidence.tests(rows, seeds, [(column.task, column.metric)])
+        leading = may_be_best(values[0].mean(axis=(1, 2)), p_values[0])
     printed = [row.label for row, value in zip(rows, shared.printed, strict=True) if value == shared.printed.max()]
     measured = [rows[i].label for i in np.argsort(-means, kind="stable") if leading[i]]
     return Lead(shared.table, column.task, column.metric, tuple(printed), tuple(measured), tested)

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.results.agreement_columns import SharedColumn, shared_columns
-from huse_bench.results.intervals import shared_seeds
 from huse_bench.results.published import Published
-from huse_bench.results.samples import Samples
+from huse_bench.results.samples import Samples, shared_seeds
 from huse_bench.results.statistics import LEVEL, hierarchical_bootstrap
 from huse_bench.results.tables import Results
 
@@ -52,8 +51,8 @@ def orderings(results: Results, published: Published) -> list[Ordering]:
     """Kendall's tau between the measured and the printed order of the methods, by column.
 
     Printed numbers that cannot be are left out, and so are methods that were run in several configurations. The
-    interval is that of the percentiles of a bootstrap over seeds and test items, which are drawn for all methods
-    together; the printed order is taken as it is.
+    interval is that of the percentiles of a bootstrap over seeds and groups of test items, which are drawn for all
+    methods together; the printed order is taken as it is.
 
     Args:
         results: the runs.
@@ -119,11 +118,12 @@ def _intervals(
     if not stored or not seeds:
         return {}
     samples, found = Samples(results), {}
+    groups = samples.shared_groups([record for row in rows for record in row.finished])
     for position, (shared, tau) in enumerate(zip(columns, taus, strict=True)):
         if tau is not None:
             column = (shared.column.task, shared.column.metric)
             values = np.stack([samples.values(row.of_seeds(seeds), *column) for row in shared.rows])
-            drawn = kendall_tau(hierarchical_bootstrap(values, _RESAMPLES), shared.printed)
+            drawn = kendall_tau(hierarchical_bootstrap(values, groups, _RESAMPLES), shared.printed)
             if not np.isnan(drawn).any():
                 low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
                 found[position] = (float(low), float(high))

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 
 from huse_bench.errors import ResultsError
-from huse_bench.results.intervals import has_samples, shared_seeds
+from huse_bench.results.evidence import Evidence
 from huse_bench.results.notes import TELLS_NOTHING
-from huse_bench.results.samples import Samples
+from huse_bench.results.samples import has_samples, shared_seeds
 from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
-from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm, paired_tests
+from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
 from huse_bench.results.tables import Results, Row, cannot_miss
+from huse_bench.results.variance import stacked
 
 __all__ = ["Comparison", "Difference", "compare"]
 
@@ -37,7 +38,7 @@ class Difference:
         high: its upper end.
         p_value: of the paired permutation test.
         adjusted: the same after Holm's correction over the comparisons made.
-        effect: Cohen's d_z over queries; None where all queries differ alike.
+        effect: Cohen's d_z over groups of queries; None where all differ alike.
         won: share of queries on which the first is better, averaged over seeds.
         lost: share on which it is worse.
     """
@@ -71,6 +72,7 @@ class Comparison:
         first: the row of the first.
         second: the row of the second.
         seeds: seeds that both finished; others were left out.
+        groups: number of groups of test items; as many as items where each is its own.
         differences: by direction and metric, in the order of the tables.
         skipped: metrics that were asked for or are usual and that not both have, with the reason; empty where none.
     """
@@ -78,6 +80,7 @@ class Comparison:
     first: Row
     second: Row
     seeds: tuple[int, ...]
+    groups: int
     differences: tuple[Difference, ...]
     skipped: str = ""
 
@@ -103,8 +106,10 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
     if rows[0] is rows[1]:
         raise ResultsError(f"{first!r} and {second!r} are the same row, {rows[0].label}; name two rows to compare")
     seeds = _seeds(results, rows)
-    samples = Samples(results)
-    asked = _metrics(metrics, samples.metrics(rows[0].finished[0]))
+    evidence = Evidence(results)
+    if evidence.group_count < 2:
+        raise ResultsError("all test items are of one group, so there is no telling what others would give")
+    asked = _metrics(metrics, evidence.samples.metrics(rows[0].finished[0]))
     untold = [metric for metric in asked if cannot_miss(rows[0].finished[0], metric) == 1]
     asked = [metric for metric in asked if metric not in untold]
     # Controls may lack directions.
@@ -112,7 +117,7 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
     differences = [
         difference
         for task in tasks
-        for difference in _differences(samples, rows, seeds, task, [metric for metric in asked if metric != _ACCURACY])
+        for difference in _differences(evidence, rows, seeds, task, [metric for metric in asked if metric != _ACCURACY])
     ]
     skipped = f"No {', '.join(untold)}: {TELLS_NOTHING}. " if untold else ""
     if _ACCURACY in asked:
@@ -120,27 +125,28 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
         if without:
             skipped += f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
         else:
-            differences += [d for task in _CLASSIFIED for d in _differences(samples, rows, seeds, task, [_ACCURACY])]
+            differences += [d for task in _CLASSIFIED for d in _differences(evidence, rows, seeds, task, [_ACCURACY])]
     if not differences:
         raise ResultsError(
             f"{rows[0].label} and {rows[1].label} have no score in common. {skipped} Compare another --metric".rstrip()
         )
     adjusted = holm(np.array([difference.p_value for difference in differences]))
     corrected = tuple(replace(d, adjusted=float(p)) for d, p in zip(differences, adjusted, strict=True))
-    return Comparison(rows[0], rows[1], tuple(seeds), corrected, skipped.rstrip())
+    return Comparison(rows[0], rows[1], tuple(seeds), evidence.group_count, corrected, skipped.rstrip())
 
 
 def _differences(
-    samples: Samples, rows: Sequence[Row], seeds: Sequence[int], task: str, metrics: Sequence[str]
+    evidence: Evidence, rows: Sequence[Row], seeds: Sequence[int], task: str, metrics: Sequence[str]
 ) -> Iterable[Difference]:
     if not metrics:
         return
-    values = np.stack([[samples.values(row.of_seeds(seeds), task, metric) for row in rows] for metric in metrics])
+    values, tests = evidence.tests(rows, seeds, [(task, metric) for metric in metrics])
     means = values.mean(axis=(2, 3))
     paired = values[:, 0] - values[:, 1]
-    low, high = bootstrap_interval(paired)
-    p_values = paired_tests(values)[:, 0, 1]
-    effects = effect_size(paired)
+    spread = stacked([evidence.spread(rows, task, metric) for metric in metrics]).of_pairs().of(1).of(0)
+    low, high = bootstrap_interval(paired, spread, evidence.groups)
+    p_values = tests[:, 0, 1]
+    effects = effect_size(paired, evidence.groups)
     for i, metric in enumerate(metrics):
         yield Difference(
             task=task,

@@ -61,11 +61,15 @@ def comparison_text(comparison: Comparison) -> str:
         rows, headings, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *["right"] * 8)
     )
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
-    title = f"{first} less {second} on {dataset.title}: {dataset.items.test:,} test items, seeds {seeds}."
+    grouped = comparison.groups < dataset.items.test
+    groups = f" in {comparison.groups:,} groups" if grouped else ""
+    title = f"{first} less {second} on {dataset.title}: {dataset.items.test:,} test items{groups}, seeds {seeds}."
+    drawn = "groups of queries" if grouped else "queries"
+    correction = f"Holm over {len(rows)} comparisons"
     reading = [
-        f"* p below {LEVEL}: paired permutation test, {RESAMPLES - 1:,} sign flips, Holm over {len(rows)} comparisons.",
-        f"interval: hierarchical bootstrap over seeds and queries, {RESAMPLES:,} resamples, widened for few seeds.",
-        "d_z: mean difference of a query over its standard deviation.",
+        f"* p below {LEVEL}: paired permutation test, {RESAMPLES - 1:,} sign flips of {drawn}, {correction}.",
+        f"interval: hierarchical bootstrap over seeds and {drawn}, {RESAMPLES:,} resamples, widened for few seeds.",
+        f"d_z: mean difference over its standard deviation across {drawn}.",
         f"won, lost: queries on which {first} is better, worse.",
         comparison.skipped,
         *_notes(comparison),
@@ -96,6 +100,7 @@ def comparison_json(comparison: Comparison) -> str:
             for row in (comparison.first, comparison.second)
         ],
         "seeds": comparison.seeds,
+        "groups": comparison.groups,
         "comparisons": len(comparison.differences),
         "resamples": RESAMPLES,
         "differences": [{**asdict(d), "winner": d.winner} for d in comparison.differences],

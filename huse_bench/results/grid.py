@@ -38,13 +38,14 @@ class Cell:
         text: the number as printed, ``-`` where there is none.
         best: whether it is marked: the best of its column at the printed precision, or tied with it.
         flagged: whether it is a printed number that cannot be.
-        interval: half the width of its 95 % interval as printed, with its sign; empty where there is none.
+        interval: how far its 95 % interval reaches as printed, with signs: one number where it reaches as far to both
+            sides, else upwards and downwards; empty where there is none.
     """
 
     text: str
     best: bool = False
     flagged: bool = False
-    interval: str = ""
+    interval: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Grid:
         name: which table it is, such as ``"table1"``.
         caption: what it shows.
         details: what the numbers were taken over and how to read them.
-        mark: what a marked number is, as a phrase.
+        mark: what a marked number is, as a phrase; empty where none is marked.
         headings: titles of the column groups with their number of columns; empty titles where there are none.
         columns: titles of the columns.
         sections: the rows.
@@ -129,16 +130,18 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
         footnotes += hp_notes(results)
     footnotes += chance_notes(results.rows, results.layout[name])
     caption = _CAPTIONS[name].format(dataset=dataset.title)
+    mark = known.mark
     if results.layout[name] != LAYOUT[name]:
         caption = caption.replace("precision", "precision by Barz and Denzler (BHP@K)")
     elif printed is not None and name in printed.tables:
+        mark = mark or "best of its column in the paper"
         sections += _printed(name, table, printed, dataset.name)
         footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(printed.flagged(name).values())]
     return Grid(
         name=name,
         caption=f"Table {name.removeprefix('table')}: {caption}",
         details=details,
-        mark=known.mark,
+        mark=mark,
         headings=headings,
         columns=tuple(str(metric) for _, metric in pairs),
         sections=tuple(sections),
@@ -151,8 +154,8 @@ def _measured(name: str, table: pd.DataFrame, results: Results, known: Uncertain
     more = budget_marked(results.rows)
     low = below_chance(results.rows, results.layout[name])
     # A ceiling would be the best of every column.
-    controls = [label in rows and rows[label].is_control for label in table.index]
-    cells = _with_uncertainty(name, table, results, known, [not control for control in controls])
+    candidates = [bool(known.mark) and not (label in rows and rows[label].is_control) for label in table.index]
+    cells = _with_uncertainty(name, table, results, known, candidates)
     lines: dict[tuple[str, bool], list[Line]] = {}
     for label, line in zip(table.index, cells, strict=True):
         row = rows.get(label)
@@ -177,20 +180,31 @@ def _with_uncertainty(
     for heading, cells in zip(table.columns, zip(*_marked(texts, candidates=candidates), strict=True), strict=True):
         # A column that a plugin changed holds other numbers than those whose uncertainty is known.
         if heading in own and own[heading].equals(table[heading]):
-            labelled = zip(table.index, cells, strict=True)
-            columns.append([_known(name, cell, known.cell(label, heading), known.tested) for label, cell in labelled])
+            labelled = zip(table.index, table[heading].tolist(), cells, strict=True)
+            columns.append(
+                [_known(name, value, cell, known.cell(label, heading), known.tested) for label, value, cell in labelled]
+            )
         else:
             columns.append(list(cells))
     return list(zip(*columns, strict=True))
 
 
-def _known(name: str, cell: Cell, about: CellUncertainty, tested: bool) -> Cell:
+def _known(name: str, value: object, cell: Cell, about: CellUncertainty, tested: bool) -> Cell:
     best = bool(about.tied) if tested else cell.best
-    if about.half is None:
+    if about.low is None or about.high is None or not isinstance(value, float):
         return replace(cell, best=best)
-    digits = _text(name, about.half)
+    return replace(cell, best=best, interval=_reach(name, value, about.low, about.high))
+
+
+def _reach(name: str, value: float, low: float, high: float) -> tuple[str, ...]:
+    up, down = (_text(name, distance) for distance in (high - value, value - low))
     # The columns are narrow: .012 for 0.012, as statisticians write it.
-    return replace(cell, best=best, interval="±" + (digits if name == "table3" else digits.removeprefix("0")))
+    above, below = ((text if name == "table3" else text.removeprefix("0")) for text in (up, down))
+    last_digit = 0.1 if name == "table3" else 0.001
+    # So small a difference is no more than rounding, or nothing to a reader.
+    if abs(float(up) - float(down)) < max(1.5 * last_digit, max(float(up), float(down)) / 8):
+        return (f"±{max(above, below, key=float)}",)
+    return f"+{above}", f"-{below}"
 
 
 def _uses_taxonomy(row: Row) -> bool:

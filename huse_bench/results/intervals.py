@@ -9,19 +9,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import (
-    LEVEL,
-    RESAMPLES,
-    holm,
-    may_be_best,
-    mean_interval,
-    paired_tests,
-    rank_intervals,
-)
+from huse_bench.results.evidence import Evidence
+from huse_bench.results.samples import shared_seeds
+from huse_bench.results.statistics import LEVEL, RESAMPLES, holm, may_be_best, rank_intervals
 from huse_bench.results.tables import Column, Results, Row
 
-__all__ = ["CellUncertainty", "Uncertainty", "has_samples", "shared_seeds", "uncertainty"]
+__all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]
 
 
 Layout = Mapping[str, Sequence[Column]]
@@ -32,8 +25,8 @@ class CellUncertainty:
     """What is known about one number.
 
     Attributes:
-        half: half the width of the 95 % interval over seeds and queries; None where the row has one seed.
-        low: the interval's lower end, at least 0.
+        half: half the width of the 95 % interval over seeds and groups of queries; None where the row has one seed.
+        low: the interval's lower end, at least 0; where the number is near 0 or 1, the ends are not as far from it.
         high: its upper end, at most 1.
         tied: whether it may be the best of its column, no other being significantly better; None where not tested.
         ranks: lowest and highest rank in its column, simultaneous 95 % intervals; None where not tested.
@@ -54,7 +47,7 @@ class Uncertainty:
         cells: by the row's label and the column's heading.
         tested: whether the rows were tested against each other.
         about: what the reader should know about the intervals, a sentence.
-        mark: what a marked number is, to stand behind the mark.
+        mark: what a marked number is, to stand behind the mark; empty where none is marked.
     """
 
     cells: Mapping[tuple[str, object], CellUncertainty] = field(default_factory=dict)
@@ -68,11 +61,12 @@ class Uncertainty:
 
 
 def uncertainty(results: Results) -> Uncertainty:
-    """Intervals over seeds and queries, and paired tests of all rows in each column.
+    """Intervals over seeds and groups of queries, and paired tests of all rows in each column.
 
     A row has intervals where it has two finished seeds with per-query scores. Methods are tested where all that
     finished have them and share two seeds: the mark of a column with a correction for the methods that each is compared
-    with, the ranks with Holm's correction over all pairs of the column.
+    with, the ranks with Holm's correction over all pairs of the column. Rounding alone moves the numbers of one seed,
+    so a table with rows of one seed marks none.
 
     Args:
         results: the runs.
@@ -84,75 +78,59 @@ def uncertainty(results: Results) -> Uncertainty:
         RecordError: if the scores of a run cannot be read.
     """
     finished = [row for row in results.rows if row.finished]
-    several = [row for row in finished if len(row.finished) > 1]
-    if not several:
-        return Uncertainty(about="No interval: one seed." if finished else "")
-    known = [row for row in several if results.folder is not None and has_samples(row)]
-    if not known:
-        return Uncertainty(about="No intervals: there are no per-query scores beside the records.")
-    samples = Samples(results)
-    cells = _intervals(known, samples, results.layout)
-    about = "±: 95 % interval over seeds and queries"
+    if not any(len(row.finished) > 1 for row in finished):
+        return Uncertainty(about="No interval, no mark: one seed.", mark="") if finished else Uncertainty()
+    evidence = Evidence(results)
+    if not evidence.rows:
+        alike = evidence.group_count == 1
+        why = "all test items are of one group" if alike else "there are no per-query scores beside the records"
+        return Uncertainty(about=f"No intervals: {why}.")
+    cells = _intervals(evidence, results.layout)
+    about = f"±: 95 % interval over seeds and {evidence.describe_queries()}"
     methods = [row for row in finished if not row.is_control]
-    if any(row not in known for row in methods):
-        return Uncertainty(cells, about=f"{about}; none for rows of one seed or without per-query scores.")
+    if any(row not in evidence.rows for row in methods):
+        about += "; none for rows of one seed or without per-query scores"
+        if any(len(row.finished) < 2 for row in methods):
+            return Uncertainty(cells, about=f"{about}. No mark: rows of one seed.", mark="")
+        return Uncertainty(cells, about=f"{about}.")
     seeds = shared_seeds(methods) if len(methods) > 1 else []
     if len(seeds) < 2:
         return Uncertainty(cells, about=f"{about}.")
-    for key, (tied, ranks) in _tests(methods, seeds, samples, results.layout).items():
+    for key, (tied, ranks) in _tests(methods, seeds, evidence, results.layout).items():
         cells[key] = replace(cells[key], tied=tied, ranks=ranks)
     mark = f"may be the best of its column: no other is significantly better (paired permutation tests, {LEVEL:.0%})"
     return Uncertainty(cells, tested=True, about=f"{about}.", mark=mark)
 
 
-def has_samples(row: Row) -> bool:
-    """Whether every finished run of a row has stored the scores of single queries and items."""
-    return all(
-        record.per_query is not None and (record.classification is None or record.predictions is not None)
-        for record in row.finished
-    )
-
-
-def shared_seeds(rows: Sequence[Row]) -> list[int]:
-    """Seeds that every row finished, ascending."""
-    return sorted(set.intersection(*({record.seed for record in row.finished} for row in rows)))
-
-
-def _intervals(rows: Sequence[Row], samples: Samples, layout: Layout) -> dict[tuple[str, object], CellUncertainty]:
+def _intervals(evidence: Evidence, layout: Layout) -> dict[tuple[str, object], CellUncertainty]:
     cells: dict[tuple[str, object], CellUncertainty] = {}
-    for row in rows:
+    for row in evidence.rows:
         for column in _columns(row, layout):
-            low, high = mean_interval(samples.values(row.finished, column.task, column.metric))
-            # No share is outside 0 to 1, wherever a symmetric interval may end.
-            half = float(high - low) / 2
-            cells[row.label, column.heading] = CellUncertainty(half, max(float(low), 0.0), min(float(high), 1.0))
+            low, high = evidence.interval(row, column.task, column.metric)
+            cells[row.label, column.heading] = CellUncertainty((high - low) / 2, low, high)
     return cells
 
 
 def _tests(
-    rows: Sequence[Row], seeds: Sequence[int], samples: Samples, layout: Layout
+    rows: Sequence[Row], seeds: Sequence[int], evidence: Evidence, layout: Layout
 ) -> dict[tuple[str, object], tuple[bool, tuple[int, int]]]:
     """Whether each number may be the best of its column, and its ranks."""
     cells: dict[tuple[str, object], tuple[bool, tuple[int, int]]] = {}
     columns = sorted((column for table in layout.values() for column in table), key=lambda column: column.task)
     for _, group in groupby(columns, key=lambda column: column.task):
         # Columns of one task have the same rows, so that one set of flips serves them all.
-        task_columns = list(group)
-        entries = [row for row in rows if task_columns[0] in _columns(row, layout)]
         # HP@K that no ranking can miss is in no row.
-        task_columns = [column for column in task_columns if all(column in _columns(row, layout) for row in entries)]
+        task_columns = [column for column in group if any(column in _columns(row, layout) for row in rows)]
+        if not task_columns:
+            continue
+        entries = [row for row in rows if task_columns[0] in _columns(row, layout)]
         if len(entries) < 2:
             continue
-        values = np.stack(
-            [
-                [samples.values(row.of_seeds(seeds), column.task, column.metric) for row in entries]
-                for column in task_columns
-            ]
-        )
         # A correction for n pairs multiplies the smallest p-value by n, which must be able to stay small.
-        p_values = paired_tests(values, max(RESAMPLES, 50 * len(entries) ** 2) - 1)
-        for column, column_values, column_p in zip(task_columns, values, p_values, strict=True):
-            cells |= _column_cells(entries, column, column_values.mean(axis=(1, 2)), column_p)
+        flips = max(RESAMPLES, 50 * len(entries) ** 2) - 1
+        values, p_values = evidence.tests(entries, seeds, [(c.task, c.metric) for c in task_columns], flips)
+        for column, means, column_p in zip(task_columns, values.mean(axis=(2, 3)), p_values, strict=True):
+            cells |= _column_cells(entries, column, means, column_p)
     return cells
 
 

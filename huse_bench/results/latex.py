@@ -56,11 +56,12 @@ def _table(grid: Grid) -> str:
     width = len(grid.columns) + 1
     # Twelve columns of numbers need both columns of a two-column page.
     environment = "table*" if len(grid.columns) > 6 else "table"
+    mark = f" Bold: {grid.mark}." if grid.mark else ""
     lines = [
         rf"\begin{{{environment}}}",
         r"\centering",
         r"\small",
-        rf"\caption{{{_escaped(_title(grid))} {_escaped(grid.details)} {_escaped(f'Bold: {grid.mark}.')}}}",
+        rf"\caption{{{_escaped(_title(grid))} {_escaped(grid.details)}{_escaped(mark)}}}",
         rf"\label{{tab:{grid.name}}}",
         r"\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
@@ -104,7 +105,7 @@ def _rows(line: Line, width: int) -> list[str]:
     rows = [_row(_escaped(line.label), cells)]
     if any(cell.interval for cell in line.cells):
         # Below the numbers, for twelve columns have no room beside them.
-        rows.append(_row("", [rf"{{\scriptsize {_escaped(cell.interval)}}}" for cell in line.cells]))
+        rows.append(_row("", [rf"{{\scriptsize {_reach(cell.interval)}}}" for cell in line.cells]))
     return rows
 
 
@@ -113,6 +114,13 @@ def _cell(cell: Cell) -> str:
     if cell.best:
         text = rf"\textbf{{{text}}}"
     return text + (_escaped(FLAG_MARK) if cell.flagged else "")
+
+
+def _reach(interval: Sequence[str]) -> str:
+    if len(interval) < 2:
+        return _escaped("".join(interval))
+    above, below = interval
+    return rf"$^{{{above}}}_{{{below}}}$"
 
 
 def _row(label: str, cells: Sequence[str]) -> str:

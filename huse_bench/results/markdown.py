@@ -20,8 +20,8 @@ def markdown_table(grid: Grid) -> str:
     Returns:
         Markdown, with the tables of GitHub.
     """
-    mark = markdown_escaped(f"Bold: {grid.mark}.")
-    blocks = [f"**{markdown_escaped(grid.caption)}** {markdown_escaped(grid.details)} {mark}"]
+    mark = f" Bold: {grid.mark}." if grid.mark else ""
+    blocks = [f"**{markdown_escaped(grid.caption)}** {markdown_escaped(grid.details + mark)}"]
     for section in grid.sections:
         if section.title:
             blocks.append(markdown_escaped(section.title))
@@ -51,7 +51,7 @@ def _table(grid: Grid, groups: Sequence[Sequence[Line]]) -> str:
 
 def _cell(cell: Cell) -> str:
     number = f"**{cell.text}**" if cell.best else cell.text
-    return number + (FLAG_MARK if cell.flagged else "") + (f" {cell.interval}" if cell.interval else "")
+    return number + (FLAG_MARK if cell.flagged else "") + (f" {'/'.join(cell.interval)}" if cell.interval else "")
 
 
 def markdown_escaped(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -90,7 +91,8 @@ def _text(grid: Grid, color: bool) -> str:
         # In places of a terminal: a Chinese sign takes two, a combining accent none.
         return (set_cell_size(label, label_width) + "".join(cells)).rstrip()
 
-    out = [*_wrapped(grid.caption), *_wrapped(grid.details), *_wrapped(f"* {grid.mark}."), ""]
+    mark = _wrapped(f"* {grid.mark}.") if grid.mark else []
+    out = [*_wrapped(grid.caption), *_wrapped(grid.details), *mark, ""]
     if any(title for title, _ in grid.headings):
         out.append(row("", _text_headings(grid, widths, gaps)))
     titles = zip(gaps, grid.columns, widths, strict=True)
@@ -109,9 +111,9 @@ def _text(grid: Grid, color: bool) -> str:
                     for gap, cell, width in zip(gaps, line.cells, widths, strict=bool(line.cells))
                 ]
                 out.append(row(_shortened(line.label, label_width), cells or [f"  {line.status}"]))
-                if any(cell.interval for cell in line.cells):
-                    halves = zip(gaps, line.cells, widths, strict=True)
-                    out.append(row("", [f"{gap}{cell.interval:>{width}} " for gap, cell, width in halves]))
+                for part in zip_longest(*(cell.interval for cell in line.cells), fillvalue=""):
+                    reach = zip(gaps, part, widths, strict=True)
+                    out.append(row("", [f"{gap}{text:>{width}} " for gap, text, width in reach]))
     out += [rule, *(line for note in grid.footnotes for line in _wrapped(note))]
     return "\n".join(out)
 
@@ -126,8 +128,8 @@ def _text_headings(grid: Grid, widths: Sequence[int], gaps: Sequence[str]) -> li
     return headings
 
 
-def _parts(cell: Cell) -> tuple[str, str]:
-    return cell.text, cell.interval
+def _parts(cell: Cell) -> tuple[str, ...]:
+    return cell.text, *cell.interval
 
 
 def _text_cell(cell: Cell, width: int, color: bool) -> str:

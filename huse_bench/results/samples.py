@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from huse_bench.errors import RecordError
 from huse_bench.results.schema import RunRecord
-from huse_bench.results.tables import Results
+from huse_bench.results.tables import Results, Row
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "has_samples", "shared_seeds"]
 
 # Name of the task that items are classified by, in place of a direction.
 _ITEMS = "items"
@@ -58,6 +58,27 @@ class Samples:
         """
         numbers = self._read(record)[_ITEMS].get("group")
         return np.arange(record.dataset.items.test) if numbers is None else numbers.astype(np.int64)
+
+    def shared_groups(self, records: Sequence[RunRecord]) -> NDArray[np.int64]:
+        """The groups of test items that runs have in common.
+
+        Args:
+            records: finished runs on one dataset.
+
+        Returns:
+            (queries,) numbers of groups.
+
+        Raises:
+            RecordError: if a file cannot be read, or two runs group their items differently.
+        """
+        first, groups = records[0], self.groups(records[0])
+        for record in records[1:]:
+            if not np.array_equal(self.groups(record), groups):
+                raise RecordError(
+                    f"the runs {first.stem} and {record.stem} group their test items differently, so they cannot be "
+                    f"compared; run one of them again with --overwrite always"
+                )
+        return groups
 
     def metrics(self, record: RunRecord) -> list[str]:
         """Retrieval metrics that the scores of a run give, such as ``"R@1"``.
@@ -121,3 +142,16 @@ class Samples:
                 for task, columns in arrays.items()
             }
         return self._counts[record.fingerprint]
+
+
+def has_samples(row: Row) -> bool:
+    """Whether every finished run of a row has stored the scores of single queries and items."""
+    return all(
+        record.per_query is not None and (record.classification is None or record.predictions is not None)
+        for record in row.finished
+    )
+
+
+def shared_seeds(rows: Sequence[Row]) -> list[int]:
+    """Seeds that every row finished, ascending."""
+    return sorted(set.intersection(*({record.seed for record in row.finished} for row in rows)))

@@ -1,7 +1,8 @@
 """Intervals and tests for scores that vary with the seed and with the query.
 
 All take scores ``(..., S, Q)`` of S seeds on the same Q queries. A score is taken as a sum of what the seed, the
-query and the two together contribute; both the seeds and the queries are a sample of those one could have had.
+query and the two together contribute; both the seeds and the groups of queries are a sample of those one could have
+had.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from huse_bench.results.variance import SeedSpread, analysis, group_sums
 
 __all__ = [
     "LEVEL",
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
 
 #: A p-value below it is significant; an interval covers with one minus it.
 LEVEL = 0.05
@@ -46,131 +50,152 @@ class Interval(NamedTuple):
     high: Floats
 
 
-class _MeanSquares(NamedTuple):
-    """Mean squares of the two-way analysis of variance over SQ: the variance of the mean is seeds + queries - rest."""
+def mean_interval(values: Floats, spread: SeedSpread, groups: Groups | None = None) -> Interval:
+    """95 % interval of a mean share over seeds and queries.
 
-    seeds: Floats
-    queries: Floats
-    rest: Floats
-
-
-def mean_interval(values: Floats) -> Interval:
-    """95 % interval of the mean over seeds and queries.
-
-    The half-widths of the two contributions add in quadrature: ``t(Q-1) e_queries`` with
-    ``e_queries^2 = MS_queries / SQ``, and ``t(S-1) e_seeds`` with ``e_seeds^2 = max(MS_seeds - MS_rest, 0) / SQ``,
-    from the mean squares of the two-way analysis of variance. Percentiles of the bootstrap are too narrow where
-    few seeds vary: five seeds drawn again vary less than five others, and so few say little about how much they vary.
+    Its ends are the shares x with ``(x - mean)^2 = h^2 x (1 - x) / (mean (1 - mean))``, where h is the half-width that
+    the mean has by itself: Wilson's interval, which stays within 0 and 1 and is the longer on the side of 1/2. Where
+    all queries are hit, or none, it is Wilson's for as many queries as there are groups.
 
     Args:
-        values: (..., S, Q) scores of S >= 2 seeds on Q >= 2 queries.
+        values: (..., S, Q) shares of S >= 2 seeds on Q queries.
+        spread: (...) how much seeds vary.
+        groups: (Q,) numbers of at least 2 groups of queries; None for each query its own.
 
     Returns:
-        The interval, of shape (...), symmetric about the mean.
+        The interval, of shape (...).
 
-    Source: Searle, Casella and McCulloch, "Variance Components" (1992), chapter 4, for the two errors; Zou and
-    Donner, "Construction of confidence limits about effect measures" (2008), for adding them.
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927); for variances that
+    are estimated, Franco, Little, Louis and Slud, "Comparative study of confidence intervals for proportions in
+    complex sample surveys" (2019).
     """
-    mean = values.mean(axis=(-2, -1))
-    half = _half_width(values)
-    return Interval(mean - half, mean + half)
+    parts = analysis(values, groups)
+    mean = np.clip(parts.mean, 0, 1)
+    binomial = mean * (1 - mean)
+    count = len(group_sums(values, groups).sizes)
+    all_alike = special.stdtrit(parts.freedom, 1 - LEVEL / 2) ** 2 / count
+    half = _half_width(values, spread, groups)
+    wide = np.divide(half**2, binomial, out=np.array(all_alike), where=binomial > 0)
+    middle, reach = mean + wide / 2, np.sqrt(wide * binomial + wide**2 / 4)
+    low, high = (middle - reach) / (1 + wide), (middle + reach) / (1 + wide)
+    # As they are, but for rounding.
+    return Interval(np.clip(low, 0, mean), np.clip(high, mean, 1))
 
 
-def hierarchical_bootstrap(values: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Means of resampled seeds and, within them, resampled queries.
+def hierarchical_bootstrap(
+    values: Floats, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Floats:
+    """Means of resampled seeds and, within them, resampled groups of queries.
 
-    Each resample draws S seeds and Q queries with replacement. The queries are the same for every seed and every
+    Each resample draws S seeds and G groups with replacement. The groups are the same for every seed and every
     leading index, for so they are in the data: differences between methods stay paired.
 
     Args:
         values: (..., S, Q) scores.
+        groups: (Q,) numbers of groups; None for each query its own.
         resamples: how many.
         seed: of the random numbers.
 
     Returns:
         (resamples, ...) means.
 
-    Source: Owen, "The pigeonhole bootstrap" (2007).
+    Source: Owen, "The pigeonhole bootstrap" (2007), with groups drawn whole as in Cameron, Gelbach and Miller,
+    "Bootstrap-based improvements for inference with clustered errors" (2008).
     """
-    *leading, seeds, queries = values.shape
-    columns = values.reshape(-1, queries).T
+    sums, sizes = group_sums(values, groups)
+    *leading, seeds, count = sums.shape
+    columns = sums.reshape(-1, count).T
     generator = np.random.default_rng(seed)
     means = []
-    for count in _blocks(resamples, queries):
-        drawn = generator.integers(queries, size=(count, queries)) + queries * np.arange(count)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=count * queries).reshape(count, queries).astype(float)
-        by_seed = (times @ columns).reshape(count, -1, seeds)
-        weights = generator.multinomial(seeds, [1 / seeds] * seeds, size=count)
-        means.append(np.einsum("rgs,rs->rg", by_seed, weights).reshape(count, *leading) / (seeds * queries))
+    for size in _blocks(resamples, count):
+        drawn = generator.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(float)
+        by_seed = (times @ columns).reshape(size, -1, seeds)
+        weights = generator.multinomial(seeds, [1 / seeds] * seeds, size=size)
+        totals = np.einsum("rgs,rs->rg", by_seed, weights) / (seeds * (times @ sizes))[:, None]
+        means.append(totals.reshape(size, *leading))
     return np.concatenate(means)
 
 
-def bootstrap_interval(values: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """95 % interval of the mean by the hierarchical bootstrap, widened for few seeds.
+def bootstrap_interval(
+    values: Floats, spread: SeedSpread, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """95 % interval of a mean difference by the hierarchical bootstrap, widened for few seeds.
 
-    The 2.5 % and 97.5 % percentiles, with their distances from the mean multiplied so that a normal
-    distribution of means would give the interval of :func:`mean_interval`.
+    The 2.5 % and 97.5 % percentiles, with their distances from the mean multiplied so that a normal distribution of
+    means would give the half-width of the seeds and of the groups added in quadrature, each with the t of its degrees
+    of freedom. Plain percentiles are too narrow where few seeds vary: five seeds drawn again vary less than five
+    others.
 
     Args:
-        values: (..., S, Q) scores of S >= 2 seeds on Q >= 2 queries.
+        values: (..., S, Q) differences of scores of S >= 2 seeds on Q queries.
+        spread: (...) how much their seeds vary.
+        groups: (Q,) numbers of at least 2 groups of queries; None for each query its own.
         resamples: how many.
         seed: of the random numbers.
 
     Returns:
-        The interval, of shape (...).
+        The interval, of shape (...), within -1 and 1.
     """
-    means = hierarchical_bootstrap(values, resamples, seed)
+    means = hierarchical_bootstrap(values, groups, resamples, seed)
     mean = values.mean(axis=(-2, -1))
     normal = special.ndtri(1 - LEVEL / 2) * means.std(axis=0)
-    half = _half_width(values)
+    half = _half_width(values, spread, groups)
     stretch = np.divide(half, normal, out=np.ones_like(half), where=normal > 0)
     low, high = np.quantile(means, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
-    return Interval(mean + (low - mean) * stretch, mean + (high - mean) * stretch)
+    ends = (mean + (end - mean) * stretch for end in (low, high))
+    return Interval(*(np.clip(end, -1, 1) for end in ends))
 
 
-def paired_tests(values: Floats, flips: int = RESAMPLES - 1, seed: int = 0) -> Floats:
+def paired_tests(
+    values: Floats, spread: SeedSpread, groups: Groups | None = None, flips: int = RESAMPLES - 1, seed: int = 0
+) -> Floats:
     """Two-sided p-values that two methods are equally good, for all pairs of methods.
 
-    A paired permutation test: under the hypothesis the difference of each query, averaged over seeds, could as well
-    have had the other sign. Flips of queries alone would take a lucky seed for a better method, and flips of five
-    seeds cannot give a p-value below 1/16. So to each flipped mean difference comes what other seeds would have
-    added: a normal number of variance ``max((S-1) MS_seeds / chi^2(S-1) - MS_rest, 0) / SQ``, with a new chi-square
-    for each flip since the seeds' variance is known from S of them only.
+    A paired permutation test: under the hypothesis the difference of each group of queries, averaged over seeds, could
+    as well have had the other sign. Flips of groups alone would take a lucky seed for a better method, and flips of
+    five seeds cannot give a p-value below 1/16. So to each flipped mean difference comes what other seeds would have
+    added: a normal number of variance ``max(total f / chi^2(f) - rest, 0) / S``, with a new chi-square for each flip
+    since the seeds' variance is known to f degrees of freedom only.
     ``p = (1 + how many are at least as far from 0 as the observed difference) / (flips + 1)``.
 
     Args:
-        values: (..., M, S, Q) scores of M methods; seeds S >= 2 and queries Q >= 2 are paired across methods.
+        values: (..., M, S, Q) scores of M methods; seeds S >= 2 and queries are paired across methods.
+        spread: (..., M) how much each method's seeds vary.
+        groups: (Q,) numbers of at least 2 groups of queries; None for each query its own.
         flips: how many.
         seed: of the random numbers.
 
     Returns:
         (..., M, M) p-values, symmetric, with 1 on the diagonal.
 
-    Source: Weerahandi, "Generalized confidence intervals" (1993), for the variance of the seeds; Phipson and Smyth,
+    Source: Canay, Romano and Shaikh, "Randomization tests under an approximate symmetry assumption" (2017), for flips
+    of groups; Weerahandi, "Generalized confidence intervals" (1993), for the variance of the seeds; Phipson and Smyth,
     "Permutation p-values should never be zero" (2010), for the formula of p.
     """
     *leading, methods, seeds, queries = values.shape
-    by_query = values.mean(axis=-2)
-    means = by_query.mean(axis=-1)
+    by_group = group_sums(values.mean(axis=-2), groups).values
+    count = by_group.shape[-1]
+    means = by_group.sum(axis=-1) / queries
     differences = means[..., :, None] - means[..., None, :]
     # The seeds' part gets the sign of the difference, so that the order of two methods does not matter.
     side = np.sign(differences)
-    seeds_ms, rest_ms = _pair_mean_squares(values)
+    of_pairs = spread.of_pairs()
+    freedom, place = np.unique(of_pairs.freedom, return_inverse=True)
     observed = np.abs(differences)
+    place = place.reshape(observed.shape)
     # Equal up to rounding is equal: a difference of no query may not look significant.
     observed -= 1e-9 * np.maximum(np.abs(means).max(axis=-1), 1e-300)[..., None, None]
-    columns = by_query.reshape(-1, queries).T
+    columns = by_group.reshape(-1, count).T
     generator = np.random.default_rng(seed)
     exceeding = np.zeros(observed.shape, dtype=np.int64)
-    for count in _blocks(flips, queries + observed.size):
-        bits = np.frombuffer(generator.bytes(count * (queries // 8 + 1)), dtype=np.uint8).reshape(count, -1)
-        signs = np.unpackbits(bits, axis=1, count=queries).astype(float) * 2 - 1
-        flipped = (signs @ columns).reshape(count, *leading, methods) / queries
-        normal, uncertain = (
-            draws.reshape(count, *[1] * (len(leading) + 2))
-            for draws in (generator.standard_normal(count), (seeds - 1) / generator.chisquare(seeds - 1, count))
-        )
-        of_seeds = np.sqrt(np.maximum(uncertain * seeds_ms - rest_ms, 0))
+    for size in _blocks(flips, count + observed.size):
+        bits = np.frombuffer(generator.bytes(size * (count // 8 + 1)), dtype=np.uint8).reshape(size, -1)
+        signs = np.unpackbits(bits, axis=1, count=count).astype(float) * 2 - 1
+        flipped = (signs @ columns).reshape(size, *leading, methods) / queries
+        normal = generator.standard_normal(size).reshape(size, *[1] * (len(leading) + 2))
+        uncertain = (freedom / generator.chisquare(freedom, (size, len(freedom))))[:, place]
+        of_seeds = np.sqrt(np.maximum(uncertain * of_pairs.total - of_pairs.rest, 0) / seeds)
         possible = flipped[..., :, None] - flipped[..., None, :] + side * normal * of_seeds
         exceeding += (np.abs(possible) >= observed).sum(axis=0)
     return (1 + exceeding) / (flips + 1)
@@ -234,57 +259,36 @@ def may_be_best(means: Floats, p_values: Floats) -> NDArray[np.bool_]:
     return np.asarray(~worse.any(axis=1))
 
 
-def effect_size(values: Floats) -> Floats:
-    """Cohen's d_z: the mean of paired differences over their standard deviation across queries.
+def effect_size(values: Floats, groups: Groups | None = None) -> Floats:
+    """Cohen's d_z: the mean of paired differences over their standard deviation across groups of queries.
 
     Args:
         values: (..., S, Q) differences of scores, which are averaged over seeds first.
+        groups: (Q,) numbers of at least 2 groups; None for each query its own.
 
     Returns:
-        (...) effect sizes; 0 where there is no difference, infinite where all queries differ alike.
+        (...) effect sizes, which are the paired t statistics over the root of the number of groups; 0 where there is
+        no difference, infinite where all groups differ alike.
 
     Source: Lakens, "Calculating and reporting effect sizes" (2013), equation 6.
     """
-    by_query = values.mean(axis=-2)
-    mean, deviation = by_query.mean(axis=-1), by_query.std(axis=-1, ddof=1)
+    sums, sizes = group_sums(values.mean(axis=-2), groups)
+    mean = sums.sum(axis=-1) / sizes.sum()
+    apart = (sums - mean[..., None] * sizes) / sizes.mean()
+    deviation = np.sqrt((apart**2).sum(axis=-1) / (len(sizes) - 1))
     alike = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
-    sizes: Floats = np.divide(mean, deviation, out=alike, where=deviation > 0)
-    return sizes
+    # Differences that are alike up to rounding are alike.
+    effects: Floats = np.divide(mean, deviation, out=alike, where=deviation > 1e-12)
+    return effects
 
 
-def _half_width(values: Floats) -> Floats:
-    seeds, queries = values.shape[-2:]
-    squares = _mean_squares(values)
-    t_queries, t_seeds = special.stdtrit([queries - 1, seeds - 1], 1 - LEVEL / 2)
-    of_seeds = np.maximum(squares.seeds - squares.rest, 0)
-    half: Floats = np.sqrt(t_queries**2 * squares.queries + t_seeds**2 * of_seeds)
+def _half_width(values: Floats, spread: SeedSpread, groups: Groups | None) -> Floats:
+    """Half-widths due to the groups and to the seeds, added in quadrature, as of Zou and Donner (2008)."""
+    parts = analysis(values, groups)
+    t_groups, t_seeds = (special.stdtrit(freedom, 1 - LEVEL / 2) for freedom in (parts.freedom, spread.freedom))
+    of_seeds = np.maximum(spread.total - spread.rest, 0) / values.shape[-2]
+    half: Floats = np.sqrt(t_groups**2 * parts.groups + t_seeds**2 * of_seeds)
     return half
-
-
-def _mean_squares(values: Floats) -> _MeanSquares:
-    seeds, queries = values.shape[-2:]
-    assert min(seeds, queries) >= 2
-    mean = values.mean(axis=(-2, -1), keepdims=True)
-    by_seed = values.mean(axis=-1, keepdims=True) - mean
-    by_query = values.mean(axis=-2, keepdims=True) - mean
-    rest = values - mean - by_seed - by_query
-    return _MeanSquares(
-        seeds=(by_seed**2).sum(axis=(-2, -1)) / (seeds * (seeds - 1)),
-        queries=(by_query**2).sum(axis=(-2, -1)) / (queries * (queries - 1)),
-        rest=(rest**2).sum(axis=(-2, -1)) / (seeds * queries * (seeds - 1) * (queries - 1)),
-    )
-
-
-def _pair_mean_squares(values: Floats) -> tuple[Floats, Floats]:
-    """(..., M, M) mean squares of the seeds and of the rest of each difference, as of :class:`_MeanSquares`."""
-    methods = values.shape[-3]
-    squares = np.zeros((2, *values.shape[:-3], methods, methods))
-    for first in range(methods):
-        for second in range(first):
-            of_pair = _mean_squares(values[..., first, :, :] - values[..., second, :, :])
-            squares[0, ..., first, second] = squares[0, ..., second, first] = of_pair.seeds
-            squares[1, ..., first, second] = squares[1, ..., second, first] = of_pair.rest
-    return squares[0], squares[1]
 
 
 def _blocks(total: int, row: int) -> Iterator[int]:

@@ -35,7 +35,7 @@ def test_one_table_says_who_wins_where(capsys):
     first, second, difference = rows[0].split()[4:7]
     assert float(difference.rstrip("*")) == pytest.approx(float(first) - float(second), abs=0.0011)
     assert difference.endswith("*")
-    assert "* p below 0.05: paired permutation test, 9,999 sign flips, Holm over 27 comparisons." in lines
+    assert "* p below 0.05: paired permutation test, 9,999 sign flips of queries, Holm over 27 comparisons." in lines
     assert max(map(len, lines)) <= 120
 
 

@@ -79,6 +79,13 @@ def test_a_number_of_groups_that_does_not_fit_is_refused():
         prepare(make_items(groups=["a", "b"]), "toy")
 
 
+def test_groups_are_a_part_of_the_data_but_not_of_its_content():
+    alone = prepare(make_items(), "toy")
+    grouped = prepare(make_items(groups=["a", "a", "v", "t", "b", "b", "w", "u"]), "toy")
+    assert grouped.content_hash == alone.content_hash
+    assert {part for part in alone.parts if grouped.parts[part] != alone.parts[part]} == {"groups"}
+
+
 def test_content_hash_changes_with_each_part():
     items = make_items()
     variants = [
@@ -87,7 +94,6 @@ def test_content_hash_changes_with_each_part():
         replace(items, labels=np.array([1, 0, 0, 0, 0, 1, 1, 1])),
         replace(items, splits=np.array(["train", "train", "test", "validation"] * 2)),
         replace(items, class_names=["cat", "wolf"]),
-        replace(items, groups=["a", "a", *"bcdefg"[:6]]),
         *(
             replace(items, **{kind: spoiled(getattr(items, kind), 0, 2.0)})
             for kind in ("image_features", "text_features", "class_features")

@@ -123,7 +123,7 @@ def scores_of_queries(rng, chance):
     return per_query, predictions, retrieval
 
 
-def write_scored(folder, name, seed, chance, *, classifier=True, **changes):
+def write_scored(folder, name, seed, chance, *, classifier=True, groups=None, **changes):
     """Write a run with its scores: hits have the method's own chance, and the query's difficulty."""
     rng = np.random.default_rng([seed, *name.encode()])
     difficulty = np.random.default_rng(8).normal(0, 0.2, QUERIES)
@@ -131,6 +131,8 @@ def write_scored(folder, name, seed, chance, *, classifier=True, **changes):
     right = [float((predictions[f"{task}_prediction"] == predictions["label"]).mean()) for task in TASKS]
     if not classifier:
         predictions = {"label": predictions["label"]}
+    if groups is not None:
+        predictions["group"] = groups
     items = {"train": 600, "validation": 90, "test": QUERIES}
     accuracies = right if classifier else None
     record = build(name, seed, retrieval=retrieval, accuracies=accuracies, dataset__items=items, **changes)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from huse_bench.errors import ResultsError
+from huse_bench.errors import RecordError, ResultsError
 from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.comparison import compare
 from huse_bench.results.comparison_text import comparison_text
 from huse_bench.results.statistics import holm, paired_tests
+from huse_bench.results.variance import SeedSpread, seed_spread
 
 SEEDS = range(3)
 
@@ -41,7 +42,9 @@ def test_each_number_is_that_of_the_stored_scores(results):
         statistic = scipy.stats.ttest_rel(huse.mean(0), cme.mean(0)).statistic
         assert difference.effect == pytest.approx(statistic / np.sqrt(90))
         assert difference.low < difference.difference < difference.high
-        p_values.append(paired_tests(np.stack([huse, cme]))[0, 1])
+        of_third = hits(results, "triplet", difference.task, 1).astype(float)
+        spread = seed_spread([huse, cme, of_third])
+        p_values.append(paired_tests(np.stack([huse, cme]), SeedSpread(*(part[:2] for part in spread)))[0, 1])
         assert difference.p_value == p_values[-1]
     np.testing.assert_allclose([d.adjusted for d in found], holm(np.array(p_values)))
 
@@ -132,6 +135,41 @@ def test_what_has_no_scores_is_refused(tmp_path, results, make_record):
         compare(more, "huse", "old")
     with pytest.raises(ResultsError, match="the runs of HUSE have no scores of single queries"):
         compare(Results(results.records), "huse", "cme")
+
+
+def test_groups_are_drawn_whole(tmp_path, write_run):
+    """Thirty groups of three: as few witnesses say less, and the text says how many they are."""
+    for seed in SEEDS:
+        for name, chance in (("cme", 0.35), ("huse", 0.5)):
+            write_run(name, seed, chance, groups=np.arange(90) % 30)
+    comparison = compare(load_results(tmp_path), "huse", "cme", ["R@1"])
+    assert comparison.groups == 30
+    for difference in comparison.differences:
+        of_group = [hits(load_results(tmp_path), name, difference.task, 1).mean(0) for name in ("huse", "cme")]
+        sums = (of_group[0] - of_group[1]).reshape(3, 30).sum(axis=0)
+        assert difference.effect == pytest.approx(scipy.stats.ttest_1samp(sums, 0).statistic / np.sqrt(30))
+    text = comparison_text(comparison)
+    assert text.startswith("HUSE less CME on Emoji: 90 test items in 30 groups, seeds 0, 1, 2.")
+    assert "9,999 sign flips of groups of queries," in text
+    assert "over seeds and groups of queries," in text
+
+
+def test_runs_that_group_their_items_differently_are_not_compared(tmp_path, write_run):
+    for seed in SEEDS:
+        write_run("cme", seed, 0.35, groups=np.arange(90) % 30)
+        write_run("huse", seed, 0.6, groups=np.arange(90) // 3)
+    message = r"the runs cme-s0-\w+ and huse-s0-\w+ group their test items differently, so they cannot be compared; run"
+    with pytest.raises(RecordError, match=message):
+        compare(load_results(tmp_path), "huse", "cme")
+
+
+def test_one_group_is_too_few(tmp_path, write_run):
+    for seed in SEEDS:
+        write_run("cme", seed, 0.35, groups=np.zeros(90, dtype=int))
+        write_run("huse", seed, 0.6, groups=np.zeros(90, dtype=int))
+    results = load_results(tmp_path)
+    with pytest.raises(ResultsError, match="all test items are of one group"):
+        compare(results, "huse", "cme")
 
 
 def test_long_labels_fit_too(tmp_path, write_run):

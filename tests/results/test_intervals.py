@@ -9,13 +9,24 @@ import pytest
 
 from huse_bench.errors import RecordError
 from huse_bench.results import DIRECTIONS, Results, load_results, render
-from huse_bench.results.intervals import _adjusted, uncertainty
+from huse_bench.results.grid import _reach
+from huse_bench.results.intervals import CellUncertainty, _adjusted, uncertainty
 from huse_bench.results.samples import Samples
 from huse_bench.results.statistics import mean_interval
 from huse_bench.results.tables import LAYOUT
+from huse_bench.results.variance import seed_spread
 
 COLUMNS = [column for layout in LAYOUT.values() for column in layout]
 I2T_R1 = ("Image to Text", "R@1")
+
+
+def reach(cell, value, digits=3):
+    """The interval as the tables have it: how far it goes up and down, or both ways where that is as far."""
+    up, down = (f"{distance:.{digits}f}" for distance in (cell.high - value, value - cell.low))
+    apart = abs(float(up) - float(down))
+    if round(apart * 10**digits) <= 1 or apart < max(float(up), float(down)) / 8:
+        return (f"±{max(up, down, key=float)}",)
+    return f"+{up}", f"-{down}"
 
 
 def only(results, name):
@@ -102,9 +113,14 @@ def test_intervals_are_those_of_the_stored_scores(results):
             if np.isnan(row.mean(column)):
                 assert cell.half is None
                 continue
-            low, high = mean_interval(samples.values(row.finished, column.task, column.metric))
-            assert (cell.low, cell.high) == (max(low, 0), min(high, 1))
-            assert cell.half == pytest.approx((high - low) / 2)
+            # Every method that has the number tells of how seeds vary.
+            together = [other for other in results.rows if not np.isnan(other.mean(column))]
+            values = [samples.values(other.finished, column.task, column.metric) for other in together]
+            place = together.index(row)
+            ends = mean_interval(values[place], seed_spread(values).of(place))
+            assert (cell.low, cell.high) == pytest.approx(ends)
+            assert cell.half == pytest.approx((ends.high - ends.low) / 2)
+            assert 0 <= cell.low < row.mean(column) < cell.high <= 1
             assert 0 < cell.half < 0.2
 
 
@@ -129,8 +145,14 @@ def test_text_has_intervals_below_the_numbers_and_marks_ties(results):
     )
     at = next(i for i, line in enumerate(lines) if line.startswith("HUSE"))
     known = uncertainty(results)
-    cells = [known.cell("HUSE", column.heading) for column in LAYOUT["table1"]]
-    assert lines[at + 1].split() == [f"±{cell.half:.3f}".replace("0.", ".") for cell in cells]
+    expected = [
+        reach(known.cell("HUSE", column.heading), results.tables()["table1"].loc["HUSE", column.heading])
+        for column in LAYOUT["table1"]
+    ]
+    assert lines[at + 1].split() == [parts[0].replace("0.", ".") for parts in expected]
+    below = [parts[1].replace("0.", ".") for parts in expected if len(parts) > 1]
+    assert below
+    assert lines[at + 2].split() == below
     assert lines[at].count("*") == 12
     assert next(line for line in lines if line.startswith("TRIPLET")).count("*") == 0
     # Digits stand below digits.
@@ -138,11 +160,24 @@ def test_text_has_intervals_below_the_numbers_and_marks_ties(results):
     assert all(lines[at + 1][i - 4] == "." for i in numbers)
 
 
+def test_an_interval_that_reaches_as_far_both_ways_has_one_number():
+    assert _reach("table1", 0.5, 0.48, 0.5204) == ("±.020",)
+    assert _reach("table1", 0.5, 0.48, 0.521) == ("±.021",)
+    assert _reach("table1", 0.5, 0.48, 0.518) == ("±.020",)
+    assert _reach("table1", 0.5, 0.48, 0.517) == ("+.017", "-.020")
+    assert _reach("table1", 0.97, 0.95, 0.982) == ("+.012", "-.020")
+    assert _reach("table3", 0.5, 0.48, 0.521) == ("±2.1",)
+    assert _reach("table3", 0.5, 0.4, 0.599) == ("±10.0",)
+    assert _reach("table3", 0.97, 0.95, 0.982) == ("+1.2", "-2.0")
+
+
 def test_accuracies_have_intervals_in_percent(results):
     lines = render(results, tables=only(results, "table3")).splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("CME"))
-    half = 100 * uncertainty(results).cell("CME", "Image").half
-    assert lines[at + 1].split()[0] == f"±{half:.1f}"
+    cell = uncertainty(results).cell("CME", "Image")
+    percent = CellUncertainty(low=100 * cell.low, high=100 * cell.high)
+    value = 100 * results.tables()["table3"].loc["CME", "Image"]
+    assert lines[at + 1].split()[0] == reach(percent, value, 1)[0]
     at = next(i for i, line in enumerate(lines) if line.startswith("TRIPLET"))
     assert lines[at].split() == ["TRIPLET", "-", "-", "-"]
     assert "±" not in lines[at + 1]
@@ -151,12 +186,14 @@ def test_accuracies_have_intervals_in_percent(results):
 def test_markdown_and_latex_have_them_too(results):
     cell = uncertainty(results).cell("HUSE", "Fusion")
     value = 100 * results.tables()["table3"].loc["HUSE", "Fusion"]
+    parts = reach(CellUncertainty(low=100 * cell.low, high=100 * cell.high), value, 1)
     markdown = render(results, "markdown", tables=only(results, "table3"))
-    assert f"**{value:.1f}** ±{100 * cell.half:.1f} |" in markdown
+    assert f"**{value:.1f}** {'/'.join(parts)} |" in markdown
     assert "Bold: may be the best of its column" in markdown
     latex = render(results, "latex", tables=only(results, "table3"))
     assert rf"\textbf{{{value:.1f}}} \\" in latex
-    assert rf"{{\scriptsize $\pm${100 * cell.half:.1f}}} \\" in latex
+    shown = parts[0].replace("±", r"$\pm$") if len(parts) == 1 else rf"$^{{{parts[0]}}}_{{{parts[1]}}}$"
+    assert rf"{{\scriptsize {shown}}} \\" in latex
     assert r"$\pm$: 95 \% interval over seeds and queries." in latex
     assert "±" not in latex.partition("% Budget")[0]
 
@@ -182,9 +219,10 @@ def test_one_seed_has_no_interval(tmp_path, write_run):
     write_run("huse", 0, 0.1)
     results = load_results(tmp_path)
     text = render(results)
-    assert "seed 0. No interval: one seed." in text
+    assert "seed 0. No interval, no mark: one seed." in text
     assert "±" not in text
-    assert "* best of its column." in text
+    assert "*" not in text
+    assert "best" not in text
     assert json.loads(render(results, "json"))["numbers"][0]["low"] is None
 
 
@@ -198,8 +236,9 @@ def test_a_row_of_one_seed_among_others_has_none_and_nothing_is_tested(tmp_path,
     assert known.cell("HUSE", I2T_R1).half is None
     assert not known.tested
     text = render(results, tables=only(results, "table1"))
-    assert "none for rows of one seed or without per-query scores" in text.replace("\n  ", " ")
-    assert "* best of its column." in text.replace("\n  ", " ")
+    said = "none for rows of one seed or without per-query scores. No mark: rows of one seed."
+    assert said in text.replace("\n  ", " ")
+    assert "*" not in text
 
 
 def test_rows_of_other_seeds_are_not_paired(tmp_path, write_run):
@@ -209,6 +248,29 @@ def test_rows_of_other_seeds_are_not_paired(tmp_path, write_run):
     known = uncertainty(load_results(tmp_path))
     assert known.cell("HUSE", I2T_R1).half is not None
     assert not known.tested
+
+
+def test_groups_of_queries_are_counted_and_drawn(tmp_path, write_run):
+    for seed in range(3):
+        write_run("cme", seed, 0.6, groups=np.arange(90) // 3)
+        write_run("huse", seed, 0.6, groups=np.arange(90) // 3)
+    results = load_results(tmp_path)
+    samples = Samples(results)
+    values = [samples.values(row.finished, "i2t", "R@1") for row in results.rows]
+    groups = np.repeat(np.arange(30), 3)
+    for place, row in enumerate(results.rows):
+        cell = uncertainty(results).cell(row.label, I2T_R1)
+        assert (cell.low, cell.high) == mean_interval(values[place], seed_spread(values, groups).of(place), groups)
+    assert "±: 95 % interval over seeds and 30 groups of queries." in render(results).replace("\n  ", " ")
+
+
+def test_one_group_has_no_interval(tmp_path, write_run):
+    for seed in range(2):
+        write_run("cme", seed, 0.6, groups=np.zeros(90, dtype=int))
+        write_run("huse", seed, 0.6, groups=np.zeros(90, dtype=int))
+    results = load_results(tmp_path)
+    assert not uncertainty(results).cells
+    assert "No intervals: all test items are of one group." in render(results, published=True).replace("\n  ", " ")
 
 
 def test_records_without_scores_have_no_intervals(make_record):
@@ -247,7 +309,7 @@ def test_a_changed_column_loses_what_was_known_of_it(results):
     lines = render(results, tables={"table3": tables["table3"]}).splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("CME"))
     assert lines[at].split()[:2] == ["CME", "50.0*"]
-    assert lines[at + 1].count("±") == 2
+    assert len(lines[at + 1].split()) == 2
     numbers = json.loads(render(results, "json", tables={"table3": tables["table3"]}))["numbers"]
     assert {number["task"] for number in numbers if number["low"] is not None} == {"text", "fusion"}
 

@@ -20,20 +20,25 @@ def flat(value):
 
 @pytest.fixture
 def results(make_record):
-    return Results(
-        [
-            make_record("triplet", accuracies=None, method__title="Triplet", retrieval=flat(0.6854)),
-            make_record("cme", method__title="CME", retrieval=flat(0.1), accuracies=(0.5, 0.81, 0.9)),
-            make_record("hie", status="diverged", method__title="HIE*"),
-            make_record("huse", method__title="HUSE", retrieval=flat(0.6849), accuracies=(0.7, 0.8, 0.91)),
-        ]
-    )
+    """Two seeds that are alike, for one alone marks nothing."""
+    return Results([record for seed in range(2) for record in records(make_record, seed)])
+
+
+def records(make_record, seed):
+    return [
+        make_record("triplet", seed, accuracies=None, method__title="Triplet", retrieval=flat(0.6854)),
+        make_record("cme", seed, method__title="CME", retrieval=flat(0.1), accuracies=(0.5, 0.81, 0.9)),
+        make_record("hie", seed, status="diverged", method__title="HIE*"),
+        make_record("huse", seed, method__title="HUSE", retrieval=flat(0.6849), accuracies=(0.7, 0.8, 0.91)),
+    ]
 
 
 def test_text_of_table_1(results):
-    expected = """\
+    about = "mean of seeds 0, 1. No intervals: there are no per-query scores beside the records."
+    expected = f"""\
     Table 1: Retrieval performance of various methods on four retrieval tasks of Emoji.
-    1,234 test queries per direction; seed 0. No interval: one seed. Below the dashed line: with semantic information.
+    1,234 test queries per direction; {about}
+      Below the dashed line: with semantic information.
     * best of its column.
 
                 Image to Image        Image to Text         Text to Image          Text to Text
@@ -50,14 +55,17 @@ def test_text_of_table_1(results):
     Tuning: none.
     Features: image efficientnet-lite0@1, text minilm@1, classes minilm@1.
     Protocol: recall class-hit-rate/v1, mean_set_size (2 3.2, 5 8.25).
-    HIE* seed 0 diverged: the loss diverged at step 7"""
+    HIE* seed 0 diverged: the loss diverged at step 7
+    HIE* seed 1 diverged: the loss diverged at step 7"""
     assert render(results, tables=only(results, "table1")) == textwrap.dedent(expected)
 
 
 def test_text_of_table_3(results):
-    expected = """\
+    about = "mean of seeds 0, 1. No intervals: there are no per-query scores beside the records."
+    expected = f"""\
         Table 3: Classification accuracy (%) on Emoji.
-        1,234 test items; seed 0. No interval: one seed. Below the dashed line: with semantic information.
+        1,234 test items; {about} Below the dashed
+          line: with semantic information.
         * best of its column.
 
         Method   Image  Text  Fusion
@@ -82,6 +90,29 @@ def test_a_lone_number_is_best_of_nothing(make_record):
     text = render(Results([make_record()]), tables=only(Results([make_record()]), "table3"))
     assert "70.0*" not in text
     assert "dashed" not in text
+
+
+def test_one_seed_marks_nothing(make_record):
+    """In no format: not the largest number, and not in a table that a plugin changed."""
+    one = Results(records(make_record, 0))
+    tables = only(one, "table3")
+    text = render(one, tables=tables, color=True)
+    assert text.splitlines()[1].startswith("1,234 test items; seed 0. No interval, no mark: one seed. ")
+    assert "best" not in text
+    assert "\033" not in text
+    assert text.count("*") == text.count("HIE*")
+    assert "**" not in "".join(render(one, "markdown", tables=tables).splitlines()[1:])
+    assert "Bold" not in render(one, "markdown", tables=tables)
+    assert "bf" not in render(one, "latex", tables=tables)
+    assert "Bold" not in render(one, "latex", tables=tables)
+    tables["table3"]["Image"] = [0.1, 0.2, float("nan"), 0.3]
+    assert "30.0*" not in render(one, tables=tables)
+    # The paper's numbers have the paper's marks.
+    beside = render(one, tables=only(one, "table3"), published=True)
+    assert "* best of its column in the paper." in beside
+    assert beside.partition("Numbers printed in the paper")[0].count("*") == 1 + beside.partition("Numbers")[0].count(
+        "HIE*"
+    )
 
 
 @pytest.mark.parametrize("published", [False, True])
@@ -168,7 +199,9 @@ def test_warnings_are_told_once(make_record):
 def test_markdown(results):
     text = render(results, "markdown", tables=only(results, "table3"))
     lines = text.splitlines()
-    assert lines[0].startswith("**Table 3: Classification accuracy (%) on Emoji.** 1,234 test items; seed 0.")
+    assert lines[0].startswith(
+        "**Table 3: Classification accuracy (%) on Emoji.** 1,234 test items; mean of seeds 0, 1."
+    )
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     assert cells[0] == ["Method", "Image", "Text", "Fusion"]
     assert cells[2:] == [
@@ -223,7 +256,7 @@ def test_latex(results):
         \end{table}"""
     assert textwrap.dedent(expected) in text
     assert text.startswith("% needs \\usepackage{booktabs} and \\usepackage{arydshln}\n")
-    assert r"\caption{Classification accuracy (\%) on Emoji. 1,234 test items; seed 0." in text
+    assert r"\caption{Classification accuracy (\%) on Emoji. 1,234 test items; mean of seeds 0, 1." in text
     assert "\n% Budget: 200 steps" in text
 
 
