@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 #: simulated tests err too often where variances differ fourfold, with 2 they do not.
 PRIOR_WEIGHT = 2.0
 
+# Share of what others tell that counts as degrees of freedom: how much methods differ is a guess too, and with all of
+# it the simulated intervals of two seeds that vary much cover 92 to 93 %.
+_RELIED_ON = 0.6
+
 # A variance below it is none: means of shares have no more digits.
 _ROUNDING = 1e-24
 
@@ -159,8 +163,9 @@ def seed_spread(
         prior: degrees of freedom that the common variance counts for.
 
     Returns:
-        The spread. Its degrees of freedom are the method's own, and what the others tell of the common variance: by
-        Fisher's information a method of d tells as much as d prior / (d + prior + 2), all together at most the prior.
+        The spread. Its degrees of freedom are the method's own, and 0.6 of what the others tell of the common
+        variance: by Fisher's information a method of d tells as much as d prior / (d + prior + 2), all together at
+        most the prior.
 
     Source: Smyth, "Linear models and empirical Bayes methods for assessing differential expression in microarray
     experiments" (2004), section 3, with the common variance by maximum likelihood.
@@ -185,5 +190,5 @@ def seed_spread(
     return SeedSpread(
         total=np.where(varies, (own * ratio + prior * common) / (own + prior) * scale, total),
         rest=rest,
-        freedom=np.where(varies, own + np.minimum(by_others, prior), count - 1),
+        freedom=np.where(varies, own + _RELIED_ON * np.minimum(by_others, prior), count - 1),
     )
