@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import permutation_test
 
 from huse_bench.results.agreement_columns import SharedColumn, shared_columns
 from huse_bench.results.published import Published
@@ -18,6 +19,9 @@ from huse_bench.results.tables import Results
 __all__ = ["Ordering", "kendall_tau", "orderings"]
 
 _RESAMPLES = 1000
+
+# Orders of the methods that are tried: all of them for up to seven.
+_ORDERS = 9999
 
 # Two methods have one order or the other; only from three on can orders be alike to some degree.
 _FEWEST = 3
@@ -34,6 +38,7 @@ class Ordering:
         methods: the methods that both have a usable number of.
         tau: Kendall's tau-b: 1 for the same order, -1 for the reverse; None with fewer than three methods, or
             where one side has all of them alike.
+        p_value: share of all orders of the methods that are as much like the printed one; None where tau is.
         low: lower end of its 95 % interval; None where there are no per-query scores or no seed that all share.
         high: upper end.
     """
@@ -43,6 +48,7 @@ class Ordering:
     metric: str
     methods: tuple[str, ...]
     tau: float | None = None
+    p_value: float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -52,7 +58,8 @@ def orderings(results: Results, published: Published) -> list[Ordering]:
 
     Printed numbers that cannot be are left out, and so are methods that were run in several configurations. The
     interval is that of the percentiles of a bootstrap over seeds and groups of test items, which are drawn for all
-    methods together; the printed order is taken as it is.
+    methods together; the printed order is taken as it is. Whether methods would stand in the printed order by chance is
+    another question, which the p-value of a permutation test answers: of seven methods, not many orders are unlike.
 
     Args:
         results: the runs.
@@ -65,8 +72,8 @@ def orderings(results: Results, published: Published) -> list[Ordering]:
         RecordError: if the scores of a run cannot be read.
     """
     columns = shared_columns(results, published)
-    taus = [_tau(shared) for shared in columns]
-    intervals = _intervals(results, columns, taus)
+    found = [_tau(shared) for shared in columns]
+    intervals = _intervals(results, columns, [tau for tau, _ in found])
     return [
         Ordering(
             shared.table,
@@ -74,9 +81,10 @@ def orderings(results: Results, published: Published) -> list[Ordering]:
             shared.column.metric,
             tuple(row.records[0].method.name for row in shared.rows),
             tau,
+            p_value,
             *intervals.get(position, (None, None)),
         )
-        for position, (shared, tau) in enumerate(zip(columns, taus, strict=True))
+        for position, (shared, (tau, p_value)) in enumerate(zip(columns, found, strict=True))
     ]
 
 
@@ -101,11 +109,24 @@ def kendall_tau(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.fl
         return np.asarray((dx * dy).sum(-1) / untied)
 
 
-def _tau(shared: SharedColumn) -> float | None:
+def _tau(shared: SharedColumn) -> tuple[float | None, float | None]:
+    """Tau, and the share of orders of the methods whose tau is no smaller."""
     if len(shared.rows) < _FEWEST:
-        return None
-    tau = float(kendall_tau(np.array([row.mean(shared.column) for row in shared.rows]), shared.printed))
-    return None if math.isnan(tau) else tau
+        return None, None
+    means = np.array([row.mean(shared.column) for row in shared.rows])
+    if math.isnan(float(kendall_tau(means, shared.printed))):
+        return None, None
+    test = permutation_test(
+        (means,),
+        # The axis is the last one, as it is anyway.
+        lambda orders, axis: kendall_tau(orders, shared.printed),  # noqa: ARG005
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=_ORDERS,
+        vectorized=True,
+        rng=0,
+    )
+    return float(test.statistic), float(test.pvalue)
 
 
 def _intervals(

@@ -14,6 +14,7 @@ from huse_bench.results.agreement_leads import Lead, leads
 from huse_bench.results.agreement_order import Ordering, orderings
 from huse_bench.results.markdown import markdown_escaped
 from huse_bench.results.published import Published
+from huse_bench.results.statistics import LEVEL
 from huse_bench.results.tables import Results
 
 __all__ = ["agreement_document", "agreement_text"]
@@ -120,7 +121,7 @@ def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[s
     if all(ordering.tau is None for ordering in found):
         return ["Fewer than three methods are in both, so their orders cannot be compared."]
     several = any(len(row.finished) > 1 for row in results.rows)
-    drawn = "seeds and test items" if several else "test items, as there is but one seed"
+    drawn = "seeds and groups of test items" if several else "groups of test items, as there is but one seed"
     tables = []
     if retrieval:
         rows = [
@@ -133,13 +134,16 @@ def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[s
         headers = ["", *(ordering.task.capitalize() for ordering in accuracies)]
         row = ["accuracy", *(_tau(ordering) for ordering in accuracies)]
         tables.append(table([row], headers))
+    defined = [ordering for ordering in found if ordering.tau is not None]
+    unlikely = _columns(sum(o.p_value is not None and o.p_value < LEVEL for o in defined), len(defined))
     few, many = (pick(len(ordering.methods) for ordering in found) for pick in (min, max))
     count = f"{few} to {many}" if few < many else str(few)
-    known = all(ordering.low is not None for ordering in found if ordering.tau is not None)
+    known = all(ordering.low is not None for ordering in defined)
     interval = f"95 % interval by a bootstrap of {drawn}" if known else _NO_SCORES
     question = (
         f"Do the {count} methods that both have stand in the same order? Kendall's tau by column: 1 for the same "
-        f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is."
+        f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is. p: the share "
+        f"of all orders of the methods that are as much like it, which is below {LEVEL} in {unlikely}."
     )
     return [question, *tables]
 
@@ -173,6 +177,15 @@ def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
     ]
 
 
+def _columns(some: int, count: int) -> str:
+    """How many of all columns, in words."""
+    return f"{some or 'none'} of {count} column{'' if count == 1 else 's'}"
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0") if value >= 0.01 else "<.01"
+
+
 def _by_metric(found: Sequence[Ordering], tasks: Sequence[str]) -> list[tuple[str, list[Ordering | None]]]:
     lookup = {(ordering.metric, ordering.task): ordering for ordering in found}
     metrics = dict.fromkeys(ordering.metric for ordering in found)
@@ -182,6 +195,7 @@ def _by_metric(found: Sequence[Ordering], tasks: Sequence[str]) -> list[tuple[st
 def _tau(ordering: Ordering | None) -> str:
     if ordering is None or ordering.tau is None:
         return "-"
+    chance = "" if ordering.p_value is None else f" p {_p_value(ordering.p_value)}"
     if ordering.low is None or ordering.high is None:
-        return f"{ordering.tau:+.2f}"
-    return f"{ordering.tau:+.2f} [{ordering.low:+.2f}, {ordering.high:+.2f}]"
+        return f"{ordering.tau:+.2f}{chance}"
+    return f"{ordering.tau:+.2f} [{ordering.low:+.2f}, {ordering.high:+.2f}]{chance}"
