@@ -136,19 +136,20 @@ def test_chance_by_hand(small):
     assert found.classification["fusion"] == 1 / 4
 
 
-def test_chance_across_modalities_is_that_of_the_protocol():
-    data = prepared([7, 5, 4, 4])
-    levels = protocol(data.taxonomy, HP_KS, RECALL_KS, data.splits["test"].labels)["chance"]
-    found = controls.chance(data, "v2").retrieval["i2t"]
-    assert {f"R@{k}": found[f"R@{k}"] for k in RECALL_KS} == pytest.approx(
-        {f"R@{k}": levels[f"R@{k}"] for k in RECALL_KS}
-    )
-    # Those of HP@K are of classes of equal sizes.
-    equal = prepared([5, 5, 5, 5])
-    found = controls.chance(equal, "v2").retrieval["i2t"]
-    assert {f"HP@{k}": found[f"HP@{k}"] for k in HP_KS} == pytest.approx(
-        {name: level for name, level in levels.items() if name.startswith("HP")}
-    )
+@pytest.mark.parametrize("groups", [None, [0, 0, 0, 1, 1, 2, *range(3, 17)]])
+def test_chance_is_that_of_the_protocol(groups):
+    data = prepared([7, 5, 4, 4], groups=groups)
+    test = data.splits["test"]
+    levels = protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups)["chance"]
+    found = controls.chance(data, "v2").retrieval
+    for before, direction in (("", "i2t"), ("in-modal ", "i2i")):
+        names = [*(f"R@{k}" for k in RECALL_KS), *(f"HP@{k}" for k in HP_KS)]
+        expected = {f"{before}{name}": found[direction][name] for name in names}
+        assert {name: levels[name] for name in expected} == pytest.approx(expected)
+    # Without labels, HP@K of classes of equal sizes.
+    found = controls.chance(prepared([5, 5, 5, 5]), "v2").retrieval["i2t"]
+    equal = protocol(data.taxonomy, HP_KS, RECALL_KS)["chance"]
+    assert equal == pytest.approx({f"HP@{k}": found[f"HP@{k}"] for k in HP_KS})
 
 
 @pytest.mark.usefixtures("small")
@@ -383,6 +384,13 @@ def test_below_chance_by_the_protocol_and_by_the_control():
     # The control knows better, and is itself no method; so is what was trained on shuffled labels.
     control, shuffled = record("control:chance", 0.06), record("control:shuffled-a", 0.01)
     assert below_chance(rows_of(at, record("c", 0.07), control, shuffled), [recall]) == {"A": [recall]}
+    # Equal as printed is not below; in-modal columns have a chance of their own, where the record says it.
+    assert below_chance(rows_of(record("a", 0.0499)), [recall]) == {}
+    both = {"chance": {"R@1": 0.9, "in-modal R@1": 0.01}}
+    across = LAYOUT["table1"][3]
+    assert (across.task, across.metric) == ("i2t", "R@1")
+    apart = make_record("a", start=0.02, protocol=both)
+    assert below_chance(rows_of(apart), [recall, across]) == {"A": [across]}
     silent = make_record("old", start=0.0, protocol={"recall": "class-hit-rate/v1"})
     assert below_chance(rows_of(silent), [recall]) == {}
 

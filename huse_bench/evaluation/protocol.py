@@ -21,6 +21,7 @@ __all__ = [
     "BHP_PROTOCOL",
     "CLASSIFICATION_PROTOCOL",
     "HP_PROTOCOL",
+    "IN_MODAL",
     "RECALL_PROTOCOL",
     "Version",
     "groups_of",
@@ -51,6 +52,9 @@ HP_PROTOCOL: Mapping[Version, str] = {
 #: Same rankings as R@K.
 BHP_PROTOCOL = "barz-denzler/lcs-height/ideal-of-own-gallery/v1"
 
+#: Before the names of chance levels of the directions that stay within a modality.
+IN_MODAL = "in-modal "
+
 #: Accuracy: share of items whose largest score is that of their class, the lower index winning ties. Each modality's
 #: scores are divided by the temperature of greatest validation likelihood. Fused scores are the weighted mean of the
 #: two softmaxes, with the weight of best validation accuracy on 0, 0.05 ... 1.
@@ -78,9 +82,10 @@ def protocol(
     Returns:
         A mapping that can be written as JSON: the protocol ids (``recall``, ``hp``, ``bhp``, ``classification``; that
         of BHP@K says why not where the taxonomy is no tree), the ``taxonomy`` hash, the number of ``classes``, the
-        ``mean_set_size`` by K, and the ``chance`` of ``HP@K`` (classes equally frequent) and, with labels, of ``R@K``
-        (cross-modal, a random order of each query's gallery). With labels also ``cannot_miss``: by K, the share of
-        queries whose correct set is all classes.
+        ``mean_set_size`` by K, and the ``chance``: with labels that of ``R@K`` and ``HP@K`` in a random order of each
+        query's gallery, across modalities and, as ``in-modal R@K`` and so on, within one; else that of ``HP@K`` of
+        classes that are equally frequent. With labels also ``cannot_miss``: by K, the share of queries whose correct
+        set is all classes.
 
     Raises:
         DataError: if a K is below 1 or above what a gallery holds, or labels, groups or version do not fit.
@@ -104,13 +109,19 @@ def protocol(
             str(k): float((taxonomy.correct_sets(k).sum(axis=1) == len(taxonomy.classes))[indices].mean())
             for k in hp_ks
         }
-        same = galleries.count(np.eye(len(taxonomy.classes), dtype=bool), "i2t")
-        sizes = galleries.sizes("i2t")
-        if max(recall_ks) > sizes.min():
+        least = galleries.sizes("i2i").min()
+        if max(recall_ks) > least:
             raise DataError(
-                f"K={max(recall_ks)} is more than the {sizes.min()} test items that a query may find: use a smaller K"
+                f"K={max(recall_ks)} is more than the {least} test items that a query may find: use a smaller K"
             )
-        known["chance"] |= {f"R@{k}": float(random_hits(same, sizes, k).mean()) for k in recall_ks}
+        own_class = np.eye(len(taxonomy.classes), dtype=bool)
+        for kind, direction in (("", "i2t"), (IN_MODAL, "i2i")):
+            sizes, same = galleries.sizes(direction), galleries.count(own_class, direction)
+            known["chance"] |= {f"{kind}R@{k}": float(random_hits(same, sizes, k).mean()) for k in recall_ks}
+            known["chance"] |= {
+                f"{kind}HP@{k}": float((galleries.count(taxonomy.correct_sets(k), direction) / sizes).mean())
+                for k in hp_ks
+            }
     return known
 
 

@@ -111,6 +111,11 @@ def _checked_groups(groups: Tensor | None, items: int, k: int) -> Tensor | None:
 
 
 def _check(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> None:
+    for name, rows in (("queries", queries), ("gallery", gallery)):
+        if not isinstance(rows, Tensor):
+            raise DataError(f"{name} must be a torch tensor, got {type(rows)}: convert it with torch.as_tensor")
+    if isinstance(k, bool) or not hasattr(k, "__index__"):
+        raise DataError(f"k must be an integer, got {k!r}")
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
         raise DataError(
             "queries and gallery must be (n, D) and (m, D) with one D, "
@@ -144,7 +149,7 @@ def _check(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> N
 
 
 def _check_lengths(queries: Tensor, gallery: Tensor) -> None:
-    norms = [float(torch.linalg.vector_norm(rows, dim=1).max()) for rows in (queries, gallery)]
+    norms = [float(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).max()) for rows in (queries, gallery)]
     if norms[0] * norms[1] > torch.finfo(queries.dtype).max / 4:
         raise DataError(
             f"the longest rows have norms {norms[0]:.3g} and {norms[1]:.3g}, whose product overflows {queries.dtype}: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huse_bench.evaluation.protocol import IN_MODAL
 from huse_bench.results.schema import CONTROL_PREFIX, RunRecord
 from huse_bench.results.tables import Column, Row
 
@@ -34,7 +35,8 @@ def below_chance(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, li
     for row in rows:
         if row.finished and not row.is_control:
             levels = [_by_protocol(row.finished[0], c) if control is None else control.mean(c) for c in columns]
-            low = [column for column, level in zip(columns, levels, strict=True) if row.mean(column) < level]
+            # As they are printed: a number that is chance up to rounding is not below it.
+            low = [c for c, level in zip(columns, levels, strict=True) if round(row.mean(c), 3) < round(level, 3)]
             if low:
                 found[row.label] = low
     return found
@@ -60,6 +62,8 @@ def _by_protocol(record: RunRecord, column: Column) -> float:
     if column.metric == "accuracy":
         return 1 / record.dataset.classes
     levels = record.protocol.get("chance")
-    level = levels.get(column.metric) if isinstance(levels, dict) else None
+    within = column.task[0] == column.task[-1]
+    known = levels if isinstance(levels, dict) else {}
+    level = known.get(f"{IN_MODAL}{column.metric}" if within else column.metric, known.get(column.metric))
     # A record from elsewhere may not say; then nothing is below it.
     return float(level) if isinstance(level, int | float) else 0.0

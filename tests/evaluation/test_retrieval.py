@@ -93,11 +93,17 @@ def test_protocol_says_what_the_numbers_depend_on(taxonomy):
     assert record["taxonomy"] == taxonomy.hash
     assert record["classes"] == 9
     assert record["mean_set_size"] == {"2": taxonomy.mean_set_size(2), "5": taxonomy.mean_set_size(5)}
-    # R@1: 1/2 * 2/4 + 1/4 * 1/4 twice. R@2: 1/2 * (1 - 2/4 * 1/3) + 1/2 * (1 - 3/4 * 2/3).
-    assert record["chance"] == pytest.approx(
-        {"HP@2": taxonomy.chance(2), "HP@5": taxonomy.chance(5), "R@1": 3 / 8, "R@2": 5 / 12 + 1 / 4}
-    )
-    assert "R@1" not in protocol(taxonomy)["chance"]
+    # R@1: 1/2 * 2/4 + 1/4 * 1/4 twice. R@2: 1/2 * (1 - 2/4 * 1/3) + 1/2 * (1 - 3/4 * 2/3). In-modal, only the queries
+    # of class 0 can hit, and there one of three is right.
+    expected = {"R@1": 3 / 8, "R@2": 5 / 12 + 1 / 4, "in-modal R@1": 1 / 2 * 1 / 3, "in-modal R@2": 1 / 2 * 2 / 3}
+    for k in (2, 5):
+        near = [
+            [other in taxonomy.correct_sets(k)[label].nonzero()[0] for other in (0, 0, 1, 2)] for label in (0, 0, 1, 2)
+        ]
+        expected[f"HP@{k}"] = np.mean(near)
+        expected[f"in-modal HP@{k}"] = np.mean([np.sum(row) - 1 for row in near]) / 3
+    assert record["chance"] == pytest.approx(expected)
+    assert protocol(taxonomy)["chance"].keys() == {"HP@2", "HP@5", "HP@10"}
     assert "cannot_miss" not in protocol(taxonomy)
 
 
@@ -137,8 +143,8 @@ def test_errors_name_the_fix(embeddings, labels, flat, change, message):
     ("change", "message"),
     [
         ({"labels": [9] * 20}, "labels holds the class index 9, but there are 9 classes"),
-        ({"labels": [0]}, "K=10 is more than the 1 test items that a query may find"),
-        ({"labels": [0] * 20, "groups": [0, 0] * 10}, "K=10 is more than the 1 test items that a query may find"),
+        ({"labels": [0]}, "K=10 is more than the 0 test items that a query may find"),
+        ({"labels": [0] * 20, "groups": [0, 0] * 10}, "K=10 is more than the 0 test items that a query may find"),
         ({"labels": [0] * 20, "groups": [0, 0]}, r"groups must be \(20,\) integers like the labels, got \(2,\) int64"),
         ({"version": "v3"}, "unknown protocol 'v3': there are v1 and v2"),
         ({"hp_ks": (0,)}, "each 1 or more"),

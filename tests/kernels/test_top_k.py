@@ -266,8 +266,21 @@ def test_overflowing_products_are_refused():
     rows = torch.full((4, 8), 1e19)
     with pytest.raises(DataError, match=r"whose product overflows torch.float32: normalise the rows"):
         top_k(rows, rows, 1)
-    with pytest.raises(DataError, match="normalise the rows"):
+    # The length itself is beyond float32.
+    with pytest.raises(DataError, match=r"norms 2.83e\+37 and 2.83e\+19, .* normalise the rows"):
         top_k_directions(1e18 * rows, rows, 1)
+
+
+def test_what_is_no_tensor_or_no_number_is_refused():
+    rows = torch.eye(4)
+    with pytest.raises(
+        DataError, match=r"gallery must be a torch tensor, got <class 'numpy.ndarray'>: convert it with"
+    ):
+        top_k(rows, rows.numpy(), 1)
+    for k in (2.0, True, "2"):
+        with pytest.raises(DataError, match=f"k must be an integer, got {k!r}"):
+            top_k(rows, rows, k)
+    assert top_k(rows, rows, np.int64(1))[1].tolist() == [[0], [1], [2], [3]]
 
 
 def test_tiny_rows_are_ranked_by_their_score():
