@@ -205,7 +205,7 @@ def _announce(
     data: Prepared,
     reporter: Reporter,
 ) -> None:
-    device = data.classes.embeddings.device
+    device, threads = data.classes.embeddings.device, torch.get_num_threads()
     sizes = " / ".join(f"{len(split.labels)} {name}" for name, split in data.splits.items())
     training = config.training
     reporter.say(f"{config.dataset}: {sizes} items of {len(data.class_names)} classes")
@@ -213,7 +213,7 @@ def _announce(
         reporter.say(f"  {notice}")
     reporter.say(
         f"preset {config.preset}: {training.steps} steps of {training.batch_size} pairs, {training.optimizer}, "
-        f"on {device} with {torch.get_num_threads()} threads"
+        f"on {device} with {threads} {'thread' if threads == 1 else 'threads'}"
     )
     changed = {name: origin for name, origin in config.origins.items() if not origin.startswith("preset ")}
     for name, origin in sorted(changed.items()):
@@ -262,7 +262,7 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
         return
     store.write(record, per_query, predictions)
     speed = config.training.steps / outcome.trained.seconds
-    reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s ({speed:.1f} steps/s)")
+    reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s (training {speed:.1f} steps/s)")
     for inert in inert_terms(outcome.trained.shares, spec.method.parameters):
         reporter.say(f"  {spec.method.title}: {inert}")
     for path in saved:

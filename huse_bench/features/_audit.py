@@ -214,10 +214,11 @@ def _duplicates(
     if (kind == "image" and found["same"]) or found["near"] >= _NOTABLE * count:
         first = int(distances.argmin())
         findings.append(
-            f"{found['near']} of {count} test items ({found['near'] / count:.1%}) have a near-duplicate {kind} among "
-            f"the train items, {found['same']} of them the same and {found['other_class']} of another class; for "
-            f"example {splits['test'].ids[first]} and {splits['train'].ids[int(nearest[first])]}; where the splits are "
-            "drawn here, near_duplicates_as_groups = true keeps them together"
+            f"{found['near']} of {count} test items ({found['near'] / count:.1%}) {_have(found['near'])} a "
+            f"near-duplicate {kind} among the train items, {found['same']} of them with the same features and "
+            f"{found['other_class']} of another class; for example items {splits['test'].ids[first]} and "
+            f"{splits['train'].ids[int(nearest[first])]}; near_duplicates_as_groups = true keeps such items in one "
+            "split where the data name no splits"
         )
     return found
 
@@ -236,13 +237,18 @@ def _within_test(kind: str, rows: Tensor, test: SplitFeatures, typical: float, f
     if found["same"] and (kind == "image" or found["same"] >= _NOTABLE * count):
         first, second = np.flatnonzero(same == sizes.argmax())[:2].tolist()
         findings.append(
-            f"{found['same']} of {count} test items ({found['same'] / count:.1%}) have the same {kind} as a test item "
-            f"outside their group ({found['near']} a near-duplicate); they make {found['sets']} sets, the largest of "
-            f"{found['largest']} items, such as {test.ids[first]} and {test.ids[second]}. A query finds its copies, so "
-            f"{kind}-to-{kind} retrieval looks better than it is and one witness counts several times: give their "
-            "groups (a column 'group'), or set near_duplicates_as_groups = true"
+            f"{found['same']} of {count} test items ({found['same'] / count:.1%}) have the same {kind} features as a "
+            f"test item outside their group ({found['near']} {_have(found['near'])} a near-duplicate); they make "
+            f"{found['sets']} {'set' if found['sets'] == 1 else 'sets'}, the largest of {found['largest']} items, such "
+            f"as items {test.ids[first]} and {test.ids[second]}. A query finds its copies, so {kind}-to-{kind} "
+            "retrieval looks better than it is, and one item counts as several: give their groups (a column 'group'), "
+            "or set near_duplicates_as_groups = true"
         )
     return found
+
+
+def _have(count: float) -> str:
+    return "has" if count == 1 else "have"
 
 
 def _shared(sets: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -164,8 +164,8 @@ def near_duplicates_as_groups(items: Items, device: torch.device) -> tuple[Items
         first[number] = min(name, first.get(number, name))
     groups = [first[number] for number in sets.tolist()]
     sizes = np.bincount(sets)
-    counts = f"{len(names)} items in {len(first)} groups, the largest of {sizes.max()}; without, they were in"
-    notices = [f"near-duplicates are groups: {counts} {len(set(names))}"]
+    counts = f"{len(names)} items in {len(first)} groups, the largest of {sizes.max()}"
+    notices = [f"near-duplicates are groups: {counts} (in {len(set(names))} groups without this option)"]
     if crossing.any():
         notices.append(
             f"{np.count_nonzero(crossing)} items have a near-duplicate in another split; the data's own splits are "

@@ -218,13 +218,14 @@ def _each_of(groups: dict[str, list[str]]) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    # Labels may have commas of their own.
+    return ("; " if any(", " in name for name in names) else ", ").join(names)
 
 
 def _plain(value: Json) -> str:
     """A JSON value for people: short hashes, three digits, no braces at the top."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_braced(item)}" for key, item in value.items())
+        return ", ".join(f"{f'@{key}' if key.isdigit() else key} {_braced(item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(_braced(item) for item in value)
     if isinstance(value, float):

@@ -166,7 +166,8 @@ def _announce(
 ) -> None:
     training = config.training
     reporter.say(
-        f"{config.dataset}: {trials} trials for each of {len(searches)} methods, {training.steps} steps of "
+        f"{config.dataset}: {trials} {'trial' if trials == 1 else 'trials'} for each of {len(searches)} "
+        f"{'method' if len(searches) == 1 else 'methods'}, {training.steps} steps of "
         f"{training.batch_size} pairs each, seed {config.seeds[0]}"
     )
     reporter.say(f"  objective: mean of {', '.join(objective.metrics)}, on the validation split")

@@ -188,7 +188,7 @@ def test_classes_without_items_are_left_out_with_their_rows(folder) -> None:
     assert items.class_texts == ["an oak", "a cat", "a dog"]
     np.testing.assert_array_equal(items.class_features.values, CLASS)
     assert items.labels.tolist() == LABELS.tolist()
-    assert items.notices == ["classes.csv has 1 classes without items, which are left out"]
+    assert items.notices == ["classes.csv has 1 class without items: elm"]
 
 
 def test_splits_are_made_where_there_are_none(folder) -> None:

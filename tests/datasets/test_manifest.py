@@ -407,8 +407,8 @@ def test_class_files_may_have_other_names(folder) -> None:
     items = Manifest(write(folder), taxonomy="tree.csv", class_texts="words.csv").load()
     assert items.class_texts == ["Cat", "Dog"]
     assert items.notices == [
-        "tree.csv has 1 classes without items: bird",
-        "words.csv has 1 classes without items: bird",
+        "tree.csv has 1 class without items: bird",
+        "words.csv has 1 class without items: bird",
     ]
 
 

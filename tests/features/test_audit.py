@@ -72,7 +72,7 @@ def test_planted_duplicates_are_counted(kind) -> None:
     assert (counts["near"], counts["same"], counts["other_class"]) == (3, 3, 1)
     (finding,) = found.findings
     assert f"3 of 40 test items (7.5%) have a near-duplicate {kind} among the train items" in finding
-    assert "3 of them the same and 1 of another class" in finding
+    assert "3 of them with the same features and 1 of another class" in finding
     assert any(f"item{80 + test} and item{train}" in finding for test, train in {3: 3, 4: 10, 5: 20}.items())
 
 
@@ -113,7 +113,7 @@ def test_one_text_twice_is_no_finding_but_one_image_is() -> None:
     assert found.findings == ()
     wide["image"][0] = wide["image"][250]
     (finding,) = run(items).findings
-    assert "1 of 200 test items (0.5%) have a near-duplicate image" in finding
+    assert "1 of 200 test items (0.5%) has a near-duplicate image" in finding
 
 
 def test_half_precision_keeps_duplicates_the_same() -> None:
@@ -292,8 +292,8 @@ def test_copies_within_the_test_split_are_counted_and_groups_are_the_cure(kind) 
     found = run(items)
     assert found.facts["features"][kind]["within_test"] == {"near": 5, "same": 5, "sets": 2, "largest": 3}
     (finding,) = found.findings
-    assert f"5 of 40 test items (12.5%) have the same {kind} as a test item outside their group (5 a near" in finding
-    assert "they make 2 sets, the largest of 3 items, such as item80 and item81" in finding
+    assert f"5 of 40 test items (12.5%) have the same {kind} features as a test item outside their group" in finding
+    assert "(5 have a near-duplicate); they make 2 sets, the largest of 3 items, such as items item80 and" in finding
     assert f"so {kind}-to-{kind} retrieval looks better than it is" in finding
     assert finding.endswith("give their groups (a column 'group'), or set near_duplicates_as_groups = true")
     groups = [{81: "item80", 99: "item80", 91: "item90"}.get(row, f"item{row}") for row in range(120)]
@@ -362,7 +362,7 @@ def test_near_duplicates_become_groups_within_the_splits_that_the_data_have() ->
     assert grouped.groups == expected
     assert by_id == dict(zip(items.ids, expected, strict=True))
     assert notices == [
-        "near-duplicates are groups: 120 items in 117 groups, the largest of 3; without, they were in 119",
+        "near-duplicates are groups: 120 items in 117 groups, the largest of 3 (in 119 groups without this option)",
         (
             "2 items have a near-duplicate in another split; the data's own splits are kept, so those pairs are in no "
             "group: leave the splits out to have them drawn by group"
@@ -392,7 +392,8 @@ def test_the_emoji_data_has_the_doubles_that_its_drawings_show() -> None:
     assert found.facts["features"]["image"]["duplicates"]["same"] == int((cosines.max(1).values > 1 - 1e-5).sum()) == 15
     assert [finding.split(":")[0] for finding in found.findings[:1]] == ["the classes are unbalanced"]
     assert "135 of 1358 test items (9.9%) have a near-duplicate image" in found.findings[1]
-    assert "3 of 1358 test items (0.2%) have the same image as a test item outside their group (41" in found.findings[2]
+    assert "3 of 1358 test items (0.2%) have the same image features as a test item outside" in found.findings[2]
+    assert "(41 have a near-duplicate); they make 1 set, the largest of 3 items" in found.findings[2]
     assert "have a near-duplicate text among the train items" in found.findings[3]
     assert len(found.findings) == 4
     # By brute force in float64, over chains of near pairs of which one is of two emoji.

@@ -54,7 +54,7 @@ def test_text_of_table_1(results):
     Budget: 200 steps of 1,024 pairs with adamw (preset quick).
     Tuning: none.
     Features: image efficientnet-lite0@1, text minilm@1, classes minilm@1.
-    Protocol: recall class-hit-rate/v1, mean_set_size (2 3.2, 5 8.25).
+    Protocol: recall class-hit-rate/v1, mean_set_size (@2 3.2, @5 8.25).
     HIE* seed 0 diverged: the loss diverged at step 7
     HIE* seed 1 diverged: the loss diverged at step 7"""
     assert render(results, tables=only(results, "table1")) == textwrap.dedent(expected)

@@ -15,7 +15,7 @@ from huse_bench_datasets._own_data.words import some, unknown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["class_indices", "find_beside", "numbers_as_names", "read_taxonomy", "texts_of"]
+__all__ = ["class_indices", "find_beside", "numbers_as_names", "read_taxonomy", "texts_of", "without_items"]
 
 
 def find_beside(folder: Path, option: str, default: str) -> Path | None:
@@ -97,7 +97,7 @@ def read_taxonomy(path: Path | None, names: Sequence[str]) -> tuple[Taxonomy, li
         return Taxonomy.from_edges([(root, name) for name in names], names), [notice]
     table = read_table(path, ["parent", "child"])
     for column in ("parent", "child"):
-        table.refuse_empty(column, "Give every row both, or take the row out")
+        table.refuse_empty(column, "Give every row a parent and a child, or take the row out")
     parents, children = set(table.columns["parent"]), set(table.columns["child"])
     missing = [name for name in names if name not in parents | children]
     if missing:
@@ -113,8 +113,14 @@ def read_taxonomy(path: Path | None, names: Sequence[str]) -> tuple[Taxonomy, li
     except errors.DataError as error:
         raise errors.DataError(f"{path}: {error}") from error
     unused = sorted(children - parents - set(names))
-    notices = [f"{path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
+    notices = without_items(path.name, unused)
     return taxonomy, [*table.notices(), *notices]
+
+
+def without_items(file: str, classes: Sequence[str]) -> list[str]:
+    """What to tell the user about classes that a file names and no item has."""
+    word = "class" if len(classes) == 1 else "classes"
+    return [f"{file} has {len(classes)} {word} without items: {some(classes, 5)}"] if classes else []
 
 
 def _refuse_repeated(table: Table, edges: Sequence[tuple[str, str]]) -> None:
@@ -155,5 +161,5 @@ def texts_of(table: Table, names: Sequence[str]) -> tuple[list[str], list[str]]:
             "row label,text for each"
         )
     unused = sorted(set(texts).difference(names))
-    notices = [f"{table.path.name} has {len(unused)} classes without items: {some(unused, 5)}"] if unused else []
+    notices = without_items(table.path.name, unused)
     return [texts[name] for name in names], [*table.notices(), *notices]

@@ -17,6 +17,7 @@ from huse_bench_datasets._own_data.classes import (
     numbers_as_names,
     read_taxonomy,
     texts_of,
+    without_items,
 )
 from huse_bench_datasets._own_data.table import Table, closest, read_table, some
 from huse_bench_datasets._own_data.words import alike, composed, word
@@ -89,7 +90,7 @@ class PrecomputedFeatures(Dataset):
         if classes and "labels" not in arrays:
             notices += numbers_as_names(table, all_names)
         if len(used) < len(all_names):
-            notices.append(f"classes.csv has {len(all_names) - len(used)} classes without items, which are left out")
+            notices += without_items("classes.csv", [name for name in all_names if name not in names])
 
         ids = table.columns.get("id", [str(row) for row in range(count)])
         groups, group_notices = groups_of(table, self.group or "group")
