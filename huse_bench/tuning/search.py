@@ -120,7 +120,7 @@ def tune(
     _refuse_other_terms(output, terms)
     locks = store.folder / "tuning" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    with open_journal(store.folder / "tuning" / "journal.log") as journal:
+    with open_journal(store.folder / "tuning" / "journal.log", reporter.say) as journal:
         searches = []
         for method in methods:
             space = space_of(method, config)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +71,12 @@ def require_optuna() -> None:
 
 
 @contextmanager
-def open_journal(path: Path) -> Iterator[JournalStorage]:
+def open_journal(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[JournalStorage]:
     """Open the journal of a results folder, which several processes may share.
 
     Args:
         path: the file; made where there is none.
+        say: told what had to be cut.
 
     Raises:
         ResultsError: if it cannot be read.
@@ -89,7 +90,14 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
     lock = JournalFileOpenLock(str(path))
     try:
         backend = JournalFileBackend(str(path), lock)
-        _cut_damaged_end(path, lock)
+        cut = _cut_damaged_end(path, lock)
+        if cut:
+            lost = (
+                "line was damaged and is cut; what it"
+                if cut == 1
+                else f"{cut} lines were damaged and are cut; what they"
+            )
+            say(f"{path}: the last {lost} held is run again")
         try:
             journal = optuna.storages.JournalStorage(backend)
         except (ValueError, KeyError, TypeError) as error:
@@ -99,8 +107,11 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _cut_damaged_end(path: Path, lock: Any) -> None:
+def _cut_damaged_end(path: Path, lock: Any) -> int:
     """Cut what a killed process or a power failure left at the end; the next line would be glued to it.
+
+    Returns:
+        How many lines were cut.
 
     Raises:
         ResultsError: for a damaged line before a whole one, since what follows it may depend on it.
@@ -118,6 +129,7 @@ def _cut_damaged_end(path: Path, lock: Any) -> None:
             if damaged is not None:
                 raise _unreadable(path, f"line {damaged + 1} is damaged")
             file.truncate(sum(map(len, lines[:kept])))
+            return len(lines) - kept
     finally:
         lock.release()
 
@@ -131,7 +143,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _unreadable(path: Path, why: object) -> ResultsError:
-    return ResultsError(f"{path} is no readable journal of trials ({why}); move it away, and the trials are run again")
+    return ResultsError(
+        f"{path} is no readable journal of trials ({why}); move the file away, and the trials are run again"
+    )
 
 
 class Study:

@@ -182,8 +182,10 @@ def test_zeros_behind_whole_lines_cost_no_trial(tmp_path):
     path = tmp_path / "journal.log"
     contents = path.read_bytes()
     path.write_bytes(contents + bytes(300))
-    with open_journal(path) as journal:
+    said = []
+    with open_journal(path, said.append) as journal:
         assert list(study(journal, tmp_path).trials()) == [1, 2, 3, 4]
+    assert said == [f"{path}: the last line was damaged and is cut; trials that are lost by it are run again"]
     assert path.read_bytes().startswith(contents + b"{")
 
 
@@ -204,7 +206,8 @@ def test_a_damaged_line_before_whole_ones_is_named_and_nothing_is_lost(tmp_path,
     path.write_bytes(b"".join(lines) + b'{"op')
     before = path.read_bytes()
     with pytest.raises(
-        ResultsError, match=rf"journal.log is no readable journal of trials \(line {number} is damaged\); move it away"
+        ResultsError,
+        match=rf"journal.log is no readable journal of trials \(line {number} is damaged\); move the file away",
     ):
         work(tmp_path, 4)
     assert path.read_bytes() == before
@@ -214,7 +217,7 @@ def test_a_damaged_line_before_whole_ones_is_named_and_nothing_is_lost(tmp_path,
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, contents):
     path = tmp_path / "journal.log"
     path.write_bytes(contents)
-    with pytest.raises(ResultsError, match=r"journal.log is no readable journal of trials \(.*move it away"):
+    with pytest.raises(ResultsError, match=r"journal.log is no readable journal of trials \(.*move the file away"):
         work(tmp_path, 2)
     assert path.read_bytes() == contents
 
