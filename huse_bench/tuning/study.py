@@ -92,12 +92,8 @@ def open_journal(path: Path, say: Callable[[str], None] = lambda _: None) -> Ite
         backend = JournalFileBackend(str(path), lock)
         cut = _cut_damaged_end(path, lock)
         if cut:
-            lost = (
-                "line was damaged and is cut; what it"
-                if cut == 1
-                else f"{cut} lines were damaged and are cut; what they"
-            )
-            say(f"{path}: the last {lost} held is run again")
+            which = "line was damaged and is" if cut == 1 else f"{cut} lines were damaged and are"
+            say(f"{path}: the last {which} cut; trials that are lost by it are run again")
         try:
             journal = optuna.storages.JournalStorage(backend)
         except (ValueError, KeyError, TypeError) as error:
