@@ -1,102 +1,35 @@
-"""From a planned run to its record: identity before training, measurements after it."""
+"""The record of a run: what it was planned as, and what was measured."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
-import sys
 import traceback
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.controls import CONTROLS, Control, Evaluated, controls_hash
-from huse_bench.discovery import collect
 from huse_bench.errors import DivergedError, HuseBenchError
-from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL, protocol
+from huse_bench.evaluation import protocol
 from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
 from huse_bench.features import Prepared
 from huse_bench.features._near import classes_are_alike
-from huse_bench.methods import Method
-from huse_bench.results import RunRecord, fingerprint
+from huse_bench.plan import RunSpec, control_fingerprint
+from huse_bench.provenance import provenance
+from huse_bench.results import RunRecord
 from huse_bench.results.arrays import PerQuery, Predictions
-from huse_bench.results.schema import CONTROL_SECTION, Tuning
+from huse_bench.results.schema import CONTROL_SECTION
 from huse_bench.training import inert_terms
 
 __all__ = [
-    "RunSpec",
-    "control_fingerprint",
     "items_of",
-    "plan_run",
     "record_control",
     "record_control_failure",
     "record_failure",
     "record_outcome",
 ]
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """One run before it is trained.
-
-    Attributes:
-        method: the loss with its hyper-parameters.
-        seed: of the run.
-        fingerprint: sha256 over everything that changes the run's numbers.
-        configuration: the same without the seed.
-        dataset_title: name of the dataset for people.
-        config: the configuration of the whole command.
-        tuning: what the hyper-parameters cost, where a search chose them.
-    """
-
-    method: Method
-    seed: int
-    fingerprint: str
-    configuration: str
-    dataset_title: str
-    config: RunConfig
-    tuning: Tuning | None = None
-
-
-def plan_run(
-    config: RunConfig, method: Method, seed: int, data: Prepared, dataset_title: str, tuning: Tuning | None = None
-) -> RunSpec:
-    """Give a run its identity.
-
-    What changes the numbers is in the fingerprint, and nothing else: the order of the methods, the number
-    of threads, the device, the folder of the results and what was spent on the hyper-parameters are not.
-    """
-    code = {
-        "name": method.name,
-        "parameters": dict(method.parameters),
-        "distribution": method.component.distribution,
-        "version": method.component.version,
-        "source_hash": method.source_hash,
-    }
-    identity = _identity(config, data, code, config.training.model_dump())
-    return RunSpec(
-        method=method,
-        seed=seed,
-        fingerprint=fingerprint({**identity, "seed": seed}),
-        configuration=fingerprint(identity),
-        dataset_title=dataset_title,
-        config=config,
-        tuning=tuning,
-    )
-
-
-def control_fingerprint(control: Control, config: RunConfig, data: Prepared) -> str:
-    """The identity of a control's record: no setting of a training is in it, for there is none."""
-    return fingerprint(_identity(config, data, {"name": control.name, "source_hash": controls_hash()}, None))
 
 
 def record_control(
@@ -254,7 +187,7 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
 
 def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any) -> RunRecord:
     """A record of these fields and of what all records of a command say alike."""
-    provenance, errors = _provenance()
+    facts, errors = provenance()
     fields["warnings"] = [*data.notices, *fields.get("warnings", []), *errors]
     return RunRecord.model_validate(
         {
@@ -273,37 +206,12 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
             },
             "preset": run.preset,
             "protocol": _protocol(run, data),
-            "provenance": provenance,
+            "provenance": facts,
             "audit": data.audit,
             "created": datetime.now(UTC),
             **fields,
         }
     )
-
-
-def _identity(
-    config: RunConfig, data: Prepared, method: dict[str, Any], training: dict[str, Any] | None
-) -> dict[str, Any]:
-    return {
-        "dataset": {
-            "name": config.dataset,
-            "content_hash": data.content_hash,
-            "groups": data.parts.get("groups"),
-            "backbones": data.backbones,
-            "taxonomy_hash": data.taxonomy.hash,
-        },
-        "method": method,
-        "training": training,
-        "protocol": [
-            RECALL_PROTOCOL[config.protocol],
-            HP_PROTOCOL[config.protocol],
-            BHP_PROTOCOL,
-            CLASSIFICATION_PROTOCOL,
-            list(RECALL_KS),
-            list(HP_KS),
-        ],
-        "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
-    }
 
 
 def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
@@ -323,42 +231,3 @@ def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:
             f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"
         )
     return warnings + inert_terms(outcome.trained.shares, spec.method.parameters)
-
-
-@cache
-def _core_hash() -> str:
-    """sha256 over the core's sources that make numbers, so that records of other code are not taken for this one's."""
-    root = Path(huse_bench.__file__).parent
-    digest = hashlib.sha256()
-    for part in ("training", "kernels", "evaluation"):
-        for path in sorted((root / part).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    for name in ("experiment.py", "taxonomy.py"):
-        digest.update((root / name).read_bytes())
-    return digest.hexdigest()
-
-
-def _provenance() -> tuple[dict[str, str], list[str]]:
-    packages = ("huse-bench", "torch", "numpy", "numba")
-    provenance = {name: metadata.version(name) for name in packages}
-    provenance |= {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "torch threads": str(torch.get_num_threads()),
-        "command": " ".join(Path(arg).name if i == 0 else arg for i, arg in enumerate(sys.argv)),
-    }
-    results, errors = collect("huse_bench_provenance")
-    for extra in results:
-        provenance |= extra
-    return provenance, errors
-
-
-@cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

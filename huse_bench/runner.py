@@ -18,17 +18,9 @@ from huse_bench.errors import HuseBenchError
 from huse_bench.experiment import run_experiment
 from huse_bench.features import Prepared
 from huse_bench.methods import Method, resolve_methods
+from huse_bench.plan import RunSpec, control_fingerprint, plan_run
 from huse_bench.progress import Reporter
-from huse_bench.records import (
-    RunSpec,
-    control_fingerprint,
-    items_of,
-    plan_run,
-    record_control,
-    record_control_failure,
-    record_failure,
-    record_outcome,
-)
+from huse_bench.records import items_of, record_control, record_control_failure, record_failure, record_outcome
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.run_data import audited, load_data, refuse_other_data

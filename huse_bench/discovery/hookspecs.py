@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from huse_bench.config import RunConfig
-    from huse_bench.records import RunSpec
+    from huse_bench.plan import RunSpec
     from huse_bench.results import RunRecord
 
 __all__ = ["Register", "hookimpl", "hookspec"]
