@@ -61,8 +61,10 @@ def hp_notes(results: Results) -> list[str]:
     record = results.records[0]
     metrics = dict.fromkeys(column.metric for column in results.layout["table2"])
     shares = {metric: share for metric in metrics if (share := cannot_miss(record, metric)) is not None}
-    some = [f"{metric} for {share:.1%}" for metric, share in shares.items() if share < 1]
+    some = [f"{metric} for {share:.1%}" for metric, share in shares.items() if 0 < share < 1]
     lines = [f"Cannot miss, whatever is found, since every class is correct: {_list(some)} of queries."] if some else []
+    if shares and not any(shares.values()):
+        lines.append("Every query can miss: no correct set has all classes.")
     none = [metric for metric, share in shares.items() if share == 1]
     if none:
         lines.append(
