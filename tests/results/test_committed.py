@@ -1,0 +1,28 @@
+"""The results that the repository keeps: every record is whole, and its numbers are the means of its scores."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import huse_bench as hb
+from huse_bench.results.samples import Samples
+
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "results").glob("*/*/huse-bench.json"))
+
+
+@pytest.mark.skipif(not FOLDERS, reason="an unpacked distribution keeps no results")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_every_number_is_the_mean_of_its_scores(folder):
+    results = hb.load_results(folder)
+    assert not results.problems
+    assert results.records
+    samples, numbers = Samples(results), 0
+    for record in results.records:
+        assert record.status == "finished"
+        # What is computed and not ranked, as chance, has no scores of single queries.
+        for task, scores in (record.retrieval or {}).items() if record.per_query else ():
+            for metric, number in scores.items():
+                np.testing.assert_allclose(samples.values([record], task, metric).mean(), number, atol=1e-12)
+                numbers += 1
+    assert numbers >= 24 * len(results.rows)
