@@ -2,7 +2,8 @@
 
     python results/emoji/moved.py OLD NEW
 
-OLD is a results folder with the runs of before, NEW one with runs that kept their embeddings (``--save-embeddings``).
+OLD is a results folder with the runs of before (results/emoji/tuned of an earlier checkout), NEW one with runs that
+kept their embeddings (``--save-embeddings``).
 All rankings are made here, by numpy alone, so that the numbers of the new records are checked on the way.
 """
 
@@ -54,7 +55,6 @@ def tables(folder: Path) -> dict[str, list[tuple[Path, dict[str, float]]]]:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["status"] == "finished" and not record["method"]["name"].startswith("control:"):
             numbers = {f"{d} {m}": v for d, scores in record["retrieval"].items() for m, v in scores.items()}
-            numbers |= {f"accuracy {k}": (record["classification"] or {}).get(k) for k in ("image", "text", "fusion")}
             found[record["method"]["title"]].append((path, numbers))
     return found
 
