@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from huse_bench.config import did_you_mean
 from huse_bench.errors import ConfigError
+from huse_bench.hints import did_you_mean
 
 __all__ = ["checked_arguments"]
 

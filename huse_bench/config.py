@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from huse_bench.errors import ConfigError
 from huse_bench.features._decode import MAX_PIXELS
+from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
-__all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "did_you_mean", "read_config_file", "resolve_config"]
+__all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
 
 #: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
@@ -159,12 +159,6 @@ class RunConfig(BaseModel):
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""
         return self.origins.get(name, "default")
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """A hint at the nearest known name, or an empty string."""
-    close = get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from huse_bench.arguments import checked_arguments
 from huse_bench.components import Loss
-from huse_bench.config import RunConfig, did_you_mean
+from huse_bench.config import RunConfig
 from huse_bench.discovery import Component, components, find, load, source_hash
 from huse_bench.errors import ConfigError, PluginConflictError, UnknownComponentError, UsageError
+from huse_bench.hints import did_you_mean
 from huse_bench.results.schema import CONTROL_PREFIX, one_line
 
 __all__ = ["Method", "resolve_methods"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import click
 
 from huse_bench.cli._encodings import spare_encodings
 from huse_bench.errors import HuseBenchError, PluginConflictError
+from huse_bench.hints import did_you_mean
 
 __all__ = ["cli", "main"]
 
@@ -82,9 +82,8 @@ class _LazyGroup(click.Group):
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             known = self.list_commands(ctx)
-            close = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"The commands are {', '.join(known)}."
-            raise click.UsageError(f"No such command {name!r}. {hint}", ctx)
+            hint = did_you_mean(name, known) or f" The commands are {', '.join(known)}."
+            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

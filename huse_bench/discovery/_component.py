@@ -1,9 +1,7 @@
 """The record of a component or hook plugin, and how messages speak of it."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 __all__ = [
@@ -14,7 +12,6 @@ __all__ = [
     "Status",
     "canonical",
     "describe",
-    "did_you_mean",
     "repair",
     "split_reference",
 ]
@@ -82,14 +79,6 @@ def describe(error: BaseException) -> str:
     """The type and message of an exception, on one line."""
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the closest known one, if any is close, and all of them."""
-    names = sorted(set(known))
-    close = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{hint} Known: {', '.join(names) or 'none'}"
 
 
 def repair(component: Component, error: BaseException | None = None) -> str:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from huse_bench.discovery._component import BUILTIN, canonical, did_you_mean
+from huse_bench.discovery._component import BUILTIN, canonical
 from huse_bench.errors import UsageError
+from huse_bench.hints import among
 
 __all__ = ["Selection", "read_selection", "strict"]
 
@@ -70,6 +71,6 @@ def _names(variable: str, known: Collection[str]) -> frozenset[str] | None:
         if name not in known:
             raise UsageError(
                 f"{variable} names {name!r}, which is neither an installed distribution with huse-bench plugins "
-                f"nor a hook plugin{did_you_mean(name, known)}"
+                f"nor a hook plugin{among(name, known)}"
             )
     return names

@@ -1,9 +1,10 @@
 """Finding a component by its name."""
 
-from huse_bench.discovery._component import GROUPS, Component, Kind, canonical, did_you_mean
+from huse_bench.discovery._component import GROUPS, Component, Kind, canonical
 from huse_bench.discovery._conflicts import conflict_message
 from huse_bench.discovery._session import session, sound_session
 from huse_bench.errors import PluginConflictError, UnknownComponentError, UsageError
+from huse_bench.hints import among
 
 __all__ = ["components", "find", "inventory"]
 
@@ -22,7 +23,7 @@ def components(kind: Kind | None = None) -> list[Component]:
         PluginLoadError: if a hook plugin is broken and ``HUSE_BENCH_STRICT_PLUGINS`` is 1.
     """
     if kind is not None and kind not in GROUPS:
-        raise UsageError(f"no kind of component is called {kind!r}{did_you_mean(kind, GROUPS)}")
+        raise UsageError(f"no kind of component is called {kind!r}{among(kind, GROUPS)}")
     return [component for component in sound_session().components if kind in (None, component.kind)]
 
 
@@ -68,4 +69,4 @@ def find(kind: Kind, name: str) -> Component:
             "pip install -e .), which brings the built-in ones"
         )
     names = [f"{each.distribution}::{each.name}" if qualified else each.name for each in known]
-    raise UnknownComponentError(f"no {kind} is named {name!r}{did_you_mean(name, names)}")
+    raise UnknownComponentError(f"no {kind} is named {name!r}{among(name, names)}")

@@ -17,12 +17,13 @@ from typing import Any
 import pluggy
 
 from huse_bench.discovery import hookspecs
-from huse_bench.discovery._component import BUILTIN, GROUPS, Component, canonical, describe, did_you_mean, repair
+from huse_bench.discovery._component import BUILTIN, GROUPS, Component, canonical, describe, repair
 from huse_bench.discovery._conflicts import mark_conflicts
 from huse_bench.discovery._environment import Selection, read_selection, strict
 from huse_bench.discovery._files import FileListing, file_listings
 from huse_bench.discovery._metadata import Listing, hook_entries, listings
 from huse_bench.errors import PluginError, PluginLoadError
+from huse_bench.hints import among
 
 __all__ = ["Session", "invoke", "refresh", "session", "sound_session"]
 
@@ -64,7 +65,7 @@ class _Register:
     def __call__(self, kind: str, name: str, target: str) -> None:
         known = next((each for each in GROUPS if each == kind), None)
         if known is None:
-            raise PluginError(f"component {name!r} is registered as a {kind!r}{did_you_mean(kind, GROUPS)}")
+            raise PluginError(f"component {name!r} is registered as a {kind!r}{among(kind, GROUPS)}")
         component = Component(known, canonical(name), target, self._owner.distribution, self._owner.version)
         if self._switched_off:
             component = replace(component, status="disabled", error=self._switched_off)
@@ -163,7 +164,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
             if implementation.plugin is not plugin:
                 continue
             if not caller.has_spec() and not implementation.optionalhook:
-                raise PluginError(f"{caller.name} is no hook of this huse-bench{did_you_mean(caller.name, known)}")
+                raise PluginError(f"{caller.name} is no hook of this huse-bench{among(caller.name, known)}")
             if implementation.wrapper or implementation.hookwrapper:
                 raise PluginError(f"{caller.name} is a wrapper, but each implementation is called by itself")
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from huse_bench.config import did_you_mean
 from huse_bench.errors import ResultsError
+from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
 __all__ = [

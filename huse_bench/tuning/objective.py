@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from huse_bench.config import did_you_mean
 from huse_bench.errors import ConfigError
+from huse_bench.hints import did_you_mean
 from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
 
 __all__ = ["METRICS", "Objective"]

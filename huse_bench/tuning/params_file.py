@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from huse_bench.config import RunConfig, TrainingConfig, did_you_mean
+from huse_bench.config import RunConfig, TrainingConfig
 from huse_bench.errors import ConfigError
 from huse_bench.evaluation.protocol import Version
+from huse_bench.hints import did_you_mean
 from huse_bench.results.files import write_atomically
 from huse_bench.results.schema import Tuning
 from huse_bench.text_files import read_text
