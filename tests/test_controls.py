@@ -17,7 +17,8 @@ from huse_bench.components import ClassGraph
 from huse_bench.evaluation import evaluate_retrieval, lcs_height_similarity, protocol
 from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, SplitFeatures
-from huse_bench.results import Results, load_results, render
+from huse_bench.report import render
+from huse_bench.results import Results, load_results
 from huse_bench.results.chance import below_chance
 from huse_bench.results.tables import LAYOUT
 

@@ -25,9 +25,9 @@ def compare(
     have been run with the same two seeds at least.
     """
     # Pandas and pyarrow load only once the command line was understood.
+    from huse_bench.report.comparison import comparison_json, comparison_text  # noqa: PLC0415
     from huse_bench.results import load_results  # noqa: PLC0415
     from huse_bench.results.comparison import compare as compared  # noqa: PLC0415
-    from huse_bench.results.comparison_text import comparison_json, comparison_text  # noqa: PLC0415
 
     loaded = load_results(results if results is not None else Path("results") / dataset)
     for problem in loaded.problems:

@@ -43,7 +43,7 @@ def list_() -> None:
 @_PAPER
 def show(paper: str) -> None:
     """Print a paper's tables as printed, with a mark on the cells that cannot be."""
-    from huse_bench.results.grid import FLAG_MARK  # noqa: PLC0415  as above
+    from huse_bench.report.grid import FLAG_MARK  # noqa: PLC0415  as above
     from huse_bench.results.published import published_tables  # noqa: PLC0415  as above
 
     document = published_tables(paper)

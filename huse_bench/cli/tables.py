@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
-    from huse_bench.results import Format, Results
+    from huse_bench.report import Format
+    from huse_bench.results import Results
     from huse_bench.results.tables import HierarchicalPrecision
 
 __all__ = ["print_tables", "tables"]
@@ -26,13 +27,13 @@ def print_tables(
 
     Args:
         results: the runs.
-        format_: as in :func:`huse_bench.results.render`.
+        format_: as in :func:`huse_bench.report.render`.
         published: name or file of a paper whose printed numbers to add, as
             :func:`huse_bench.results.published_tables` takes it.
         numbers: ``"1"``, ``"2"`` or ``"3"`` of each table to print; all where empty.
     """
     from huse_bench.discovery import notify  # noqa: PLC0415  --help needs no plugins
-    from huse_bench.results import render  # noqa: PLC0415  nor pandas
+    from huse_bench.report import render  # noqa: PLC0415  nor pandas
 
     shown = {name: table for name, table in results.tables().items() if not numbers or name[-1] in numbers}
     for name, table in shown.items():

@@ -2,7 +2,6 @@
 
 from huse_bench.results.fingerprint import fingerprint
 from huse_bench.results.published import Published, published_tables
-from huse_bench.results.render import FORMATS, Format, render
 from huse_bench.results.schema import (
     DIRECTIONS,
     Classification,
@@ -18,10 +17,8 @@ from huse_bench.results.tables import Results, load_results
 
 __all__ = [
     "DIRECTIONS",
-    "FORMATS",
     "Classification",
     "DatasetInfo",
-    "Format",
     "MethodInfo",
     "Published",
     "Results",
@@ -33,5 +30,4 @@ __all__ = [
     "fingerprint",
     "load_results",
     "published_tables",
-    "render",
 ]

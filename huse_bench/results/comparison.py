@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
 
 from huse_bench.errors import ResultsError
+from huse_bench.hints import closest
 from huse_bench.results.evidence import Evidence
-from huse_bench.results.notes import TELLS_NOTHING
 from huse_bench.results.samples import has_samples, shared_seeds
 from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
 from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
-from huse_bench.results.tables import Results, Row, cannot_miss
+from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
 from huse_bench.results.variance import stacked
 
 __all__ = ["Comparison", "Difference", "compare"]
@@ -181,8 +180,8 @@ def _row(results: Results, name: str) -> Row:
         raise ResultsError(f"{name!r} was run in {len(found)} configurations; name one of them: {labels}")
     names = [row.records[0].method.name for row in results.rows]
     known = {text.casefold(): text for row in results.rows for text in (row.label, row.records[0].method.name)}
-    close = get_close_matches(wanted, known, n=1)
-    hint = f"Did you mean {known[close[0]]!r}?" if close else f"There are {', '.join(dict.fromkeys(names))}."
+    close = closest(wanted, known)
+    hint = f"Did you mean {known[close]!r}?" if close else f"There are {', '.join(dict.fromkeys(names))}."
     raise ResultsError(f"the results have no runs of {name!r}. {hint}")
 
 
@@ -214,8 +213,8 @@ def _metrics(asked: Sequence[str], stored: Sequence[str]) -> list[str]:
     found = []
     for name in asked:
         if name.casefold() not in known:
-            close = get_close_matches(name.casefold(), known, n=1)
-            hint = f"Did you mean {known[close[0]]!r}? " if close else ""
+            close = closest(name.casefold(), known)
+            hint = f"Did you mean {known[close]!r}? " if close else ""
             raise ResultsError(f"unknown metric {name!r}. {hint}The metrics are {', '.join(known.values())}")
         found.append(known[name.casefold()])
     return list(dict.fromkeys(found))

@@ -17,7 +17,16 @@ from huse_bench.errors import ResultsError
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.store import Store
 
-__all__ = ["LAYOUT", "Column", "HierarchicalPrecision", "Results", "Row", "cannot_miss", "load_results"]
+__all__ = [
+    "LAYOUT",
+    "TELLS_NOTHING",
+    "Column",
+    "HierarchicalPrecision",
+    "Results",
+    "Row",
+    "cannot_miss",
+    "load_results",
+]
 
 #: Whose hierarchical precision Table 2 shows: that of DeViSE, as in the paper, or that of Barz and Denzler.
 HierarchicalPrecision = Literal["devise", "barz"]
@@ -53,6 +62,9 @@ def _retrieval_columns(metrics: Sequence[str]) -> tuple[Column, ...]:
         for metric in metrics
     )
 
+
+#: Why HP@K that no ranking can miss is not shown.
+TELLS_NOTHING = "every class is correct for every query, so that it tells nothing apart"
 
 #: Columns of each table, in the paper's order.
 LAYOUT: dict[str, tuple[Column, ...]] = {

@@ -5,9 +5,9 @@ import pytest
 import scipy.stats
 
 from huse_bench.errors import RecordError, ResultsError
+from huse_bench.report.comparison import comparison_text
 from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.comparison import compare
-from huse_bench.results.comparison_text import comparison_text
 from huse_bench.results.statistics import holm, paired_tests
 from huse_bench.results.variance import SeedSpread, seed_spread
 

@@ -10,7 +10,8 @@ import pytest
 import huse_bench as hb
 from huse_bench.cli import main
 from huse_bench.errors import ResultsError
-from huse_bench.results import DIRECTIONS, Results, Store, render
+from huse_bench.report import render
+from huse_bench.results import DIRECTIONS, Results, Store
 from huse_bench.results.comparison import compare
 from huse_bench.results.intervals import uncertainty
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from huse_bench.errors import RecordError
-from huse_bench.results import DIRECTIONS, Results, load_results, render
-from huse_bench.results.grid import _reach
+from huse_bench.report import render
+from huse_bench.report.grid import _reach
+from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.intervals import CellUncertainty, _adjusted, uncertainty
 from huse_bench.results.samples import Samples
 from huse_bench.results.statistics import mean_interval

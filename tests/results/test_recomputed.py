@@ -8,7 +8,7 @@ from huse_bench.config import resolve_config
 from huse_bench.experiment import run_experiment
 from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
-from huse_bench.results import render
+from huse_bench.report import render
 from huse_bench.run_data import load_data
 
 

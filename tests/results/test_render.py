@@ -5,7 +5,8 @@ import textwrap
 
 import pytest
 
-from huse_bench.results import Results, render
+from huse_bench.report import render
+from huse_bench.results import Results
 
 
 def only(results, name):

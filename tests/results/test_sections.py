@@ -2,7 +2,8 @@
 
 import pytest
 
-from huse_bench.results import Results, render
+from huse_bench.report import render
+from huse_bench.results import Results
 
 BEYOND = {"method__section": "Beyond the paper"}
 

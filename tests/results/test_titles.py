@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from huse_bench.results import Results, render
+from huse_bench.report import render
+from huse_bench.results import Results
 
 TITLES = [
     "left|right `code` [link](x) **b** <i>",

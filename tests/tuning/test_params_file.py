@@ -8,8 +8,8 @@ import pytest
 
 import huse_bench as hb
 from huse_bench.errors import ConfigError
-from huse_bench.results import render
-from huse_bench.results.tuning_budget import tuned_more
+from huse_bench.report import render
+from huse_bench.report.tuning_budget import tuned_more
 from huse_bench.tuning import ParamsFile
 
 # A factor on the only term of a loss is nothing to AdamW.

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from huse_bench.results.agreement_text import agreement_document
+from huse_bench.report.agreement import agreement_document
+from huse_bench.report.notes import hp_notes, notes
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
-from huse_bench.results.notes import TELLS_NOTHING, hp_notes, notes
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, Results, cannot_miss
+from huse_bench.results.tables import LAYOUT, TELLS_NOTHING, Results, cannot_miss
 
 __all__ = ["as_csv", "as_json"]
 

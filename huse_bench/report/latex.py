@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line
+from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
 
 __all__ = ["latex_document"]
 

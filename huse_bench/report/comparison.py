@@ -9,8 +9,8 @@ from dataclasses import asdict
 import tabulate
 from rich.cells import cell_len
 
+from huse_bench.report.notes import notes
 from huse_bench.results.comparison import Comparison, Difference
-from huse_bench.results.notes import notes
 from huse_bench.results.statistics import LEVEL, RESAMPLES
 from huse_bench.results.tables import Results
 

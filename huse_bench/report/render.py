@@ -11,15 +11,15 @@ from typing import Literal
 import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
-from huse_bench.results.agreement_text import agreement_text
-from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.agreement import agreement_text
+from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.latex import latex_document
+from huse_bench.report.markdown import markdown_escaped, markdown_table
+from huse_bench.report.notes import notes
+from huse_bench.report.tidy import as_csv, as_json
 from huse_bench.results.intervals import uncertainty
-from huse_bench.results.latex import latex_document
-from huse_bench.results.markdown import markdown_escaped, markdown_table
-from huse_bench.results.notes import notes
 from huse_bench.results.published import published_tables
 from huse_bench.results.tables import Results
-from huse_bench.results.tidy import as_csv, as_json
 
 __all__ = ["FORMATS", "Format", "render"]
 

@@ -9,10 +9,10 @@ from itertools import groupby
 
 import tabulate
 
+from huse_bench.report.markdown import markdown_escaped
 from huse_bench.results.agreement import Verdict, incomparable, verdicts
 from huse_bench.results.agreement_leads import Lead, leads
 from huse_bench.results.agreement_order import Ordering, orderings
-from huse_bench.results.markdown import markdown_escaped
 from huse_bench.results.published import Published
 from huse_bench.results.statistics import LEVEL
 from huse_bench.results.tables import Results

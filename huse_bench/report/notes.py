@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from huse_bench.report.tuning_budget import tuned_more, tuning_notes
 from huse_bench.results.schema import Json, RunRecord
-from huse_bench.results.tables import Results, Row, cannot_miss
-from huse_bench.results.tuning_budget import tuned_more, tuning_notes
+from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
 
-__all__ = ["BUDGET_MARK", "TELLS_NOTHING", "budget_marked", "hp_notes", "notes", "seeds_text"]
+__all__ = ["BUDGET_MARK", "budget_marked", "hp_notes", "notes", "seeds_text"]
 
 #: Behind the label of a row whose training or tuning saw more than another row's.
 BUDGET_MARK = "‡"
-
-
-#: Why HP@K that no ranking can miss is not shown.
-TELLS_NOTHING = "every class is correct for every query, so that it tells nothing apart"
 
 
 def budget_marked(rows: Sequence[Row]) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tabulate
 
-from huse_bench.results.grid import FLAG_MARK, Cell, Grid, Line
+from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
 
 __all__ = ["markdown_escaped", "markdown_table"]
 
