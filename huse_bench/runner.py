@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from huse_bench import export
 from huse_bench.compiling import is_kept
 from huse_bench.config import RunConfig, resolve_config
-from huse_bench.controls import CONTROLS, shuffled_data, shuffled_method
+from huse_bench.controls import CONTROLS, shuffled_method
 from huse_bench.discovery import notify
-from huse_bench.errors import HuseBenchError
-from huse_bench.experiment import run_experiment
 from huse_bench.features import Prepared
 from huse_bench.methods import Method, resolve_methods
 from huse_bench.plan import RunSpec, control_fingerprint, plan_run
 from huse_bench.progress import Reporter
-from huse_bench.records import items_of, record_control, record_control_failure, record_failure, record_outcome
+from huse_bench.records import items_of, record_control, record_control_failure
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.run_data import audited, load_data, refuse_other_data
-from huse_bench.training import inert_terms
 from huse_bench.tuning import ParamsFile
+from huse_bench.unit import reason, run_all
 
 __all__ = ["run", "run_config"]
 
@@ -160,9 +156,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     _note_tuning(specs, store)
     data = audited(data, items, known, reporter, needed=bool(waiting))
 
-    for spec in waiting:
-        trained_on = shuffled_data(data, spec.seed) if spec.method.is_control else data
-        _run_one(spec, trained_on, config, store, reporter)
+    run_all(waiting, data, config, store, reporter)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= _evaluate_controls(data, title, config, store, reporter)
@@ -228,46 +222,6 @@ def _announce(
             )
 
 
-def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, reporter: Reporter) -> None:
-    label = f"{spec.method.title} seed {spec.seed}"
-    for error in notify("huse_bench_run_start", spec=spec):
-        reporter.say(error)
-    started = time.perf_counter()
-    try:
-        with reporter.run(label, config.training.steps) as step:
-            outcome = run_experiment(
-                spec.method, data, config.dataset, config.training, spec.seed, step, config.protocol
-            )
-        record, per_query, predictions = record_outcome(spec, outcome, data)
-        saved = []
-        if config.save_model:
-            saved.append(export.save_model(store.folder, record, outcome.model, data))
-        if config.save_embeddings:
-            saved.append(export.save_embeddings(store.folder, record, outcome.embedded, data))
-    # A failing method is a row that says so; the others go on.
-    except Exception as error:  # noqa: BLE001
-        failure = record_failure(spec, data, error)
-        store.write(failure)
-        reporter.say(f"{label}: {failure.status} after {time.perf_counter() - started:.0f} s: {_reason(error)}")
-        for problem in notify("huse_bench_run_failed", spec=spec, error=error):
-            reporter.say(problem)
-        return
-    store.write(record, per_query, predictions)
-    speed = config.training.steps / outcome.trained.seconds
-    reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s (training {speed:.1f} steps/s)")
-    for inert in inert_terms(outcome.trained.shares, spec.method.parameters):
-        reporter.say(f"  {spec.method.title}: {inert}")
-    for path in saved:
-        reporter.say(f"  saved {path}")
-    for problem in notify("huse_bench_run_finished", record=record):
-        reporter.say(problem)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error) or repr(error)
-    return text if isinstance(error, HuseBenchError) else f"{type(error).__name__}: {text}"
-
-
 def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Store, reporter: Reporter) -> set[str]:
     """Store the controls that need no training; gives their fingerprints."""
     asked = set()
@@ -280,7 +234,7 @@ def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Sto
             # As a failing method: a row that says so.
             except Exception as error:  # noqa: BLE001
                 store.write(record_control_failure(control, error, config, data, title))
-                reporter.say(f"{control.title}: failed: {_reason(error)}")
+                reporter.say(f"{control.title}: failed: {reason(error)}")
             else:
                 store.write(record, evaluated.per_query, None if evaluated.per_query is None else items_of(data))
                 reporter.say(f"{control.title}: evaluated")

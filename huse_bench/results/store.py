@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
@@ -165,6 +167,30 @@ class Store:
         if record is None or overwrite == "always":
             return True
         return overwrite == "failed" and record.status != "finished"
+
+    @contextmanager
+    def claim(self, fingerprint: str) -> Iterator[bool]:
+        """Reserve a run for this process, for as long as the context lasts.
+
+        The operating system frees what a killed process had reserved.
+
+        Args:
+            fingerprint: identity of the run.
+
+        Yields:
+            Whether it is this process's; False where another one is at it.
+        """
+        lock = filelock.FileLock(self.folder / "runs" / f".{fingerprint[:12]}.lock", blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
 
     def per_query(self, record: RunRecord) -> dict[str, dict[str, NDArray[np.integer]]] | None:
         """The per-query scores of a run, as they were given to :meth:`write`.
