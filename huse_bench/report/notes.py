@@ -137,7 +137,8 @@ def _variants(rows: Sequence[Row]) -> list[str]:
         values = ", ".join(f"{name}={_plain(method.parameters[name])}" for name in changes)
         told = " and else ".join(part for part in (values, rest) if part) or "nothing changed"
         lines.append(f"{row.label} is {base} with {told}")
-    return [f"Variants: {'; '.join(lines)}."] if lines else []
+    # Else two with equal settings would look like a fault.
+    return [f"Variants: {'; '.join(lines)}. Random numbers go by the names of methods and variants."] if lines else []
 
 
 def _configurations(rows: Sequence[Row]) -> list[str]:
