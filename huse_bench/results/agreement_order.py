@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import permutation_test
 
 from huse_bench.results.agreement_columns import SharedColumn, shared_columns
 from huse_bench.results.published import Published
@@ -116,6 +115,8 @@ def _tau(shared: SharedColumn) -> tuple[float | None, float | None]:
     means = np.array([row.mean(shared.column) for row in shared.rows])
     if math.isnan(float(kendall_tau(means, shared.printed))):
         return None, None
+    from scipy.stats import permutation_test  # noqa: PLC0415  half a second, for who compares with a paper
+
     test = permutation_test(
         (means,),
         # The axis is the last one, as it is anyway.

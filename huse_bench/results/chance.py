@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huse_bench.evaluation.protocol import IN_MODAL
 from huse_bench.results.schema import CONTROL_PREFIX, RunRecord
 from huse_bench.results.tables import Column, Row
 
@@ -62,8 +61,9 @@ def _by_protocol(record: RunRecord, column: Column) -> float:
     if column.metric == "accuracy":
         return 1 / record.dataset.classes
     levels = record.protocol.get("chance")
+    # As records say it; the module that writes it would bring numba with it.
     within = column.task[0] == column.task[-1]
     known = levels if isinstance(levels, dict) else {}
-    level = known.get(f"{IN_MODAL}{column.metric}" if within else column.metric, known.get(column.metric))
+    level = known.get(f"in-modal {column.metric}" if within else column.metric, known.get(column.metric))
     # A record from elsewhere may not say; then nothing is below it.
     return float(level) if isinstance(level, int | float) else 0.0

@@ -56,6 +56,13 @@ def test_heavy_modules_and_components_are_not_imported(python, arguments):
     assert not imported & {"torch", "numpy", "pandas", "huse_bench.components", "acme_bad", "huse_bench_losses"}
 
 
+def test_tables_are_shown_without_what_evaluates_and_trains(python):
+    done = python("-c", "import sys, huse_bench.report; print(*sys.modules)")
+    imported = set(done.stdout.split())
+    assert "pandas" in imported
+    assert not imported & {"torch", "numba", "scipy.stats", "scipy.optimize", "huse_bench.evaluation"}
+
+
 @pytest.mark.parametrize("command", cli._COMMANDS)
 def test_each_command_is_what_the_table_says(command):
     module, _, attribute = cli._COMMANDS[command].target.partition(":")
