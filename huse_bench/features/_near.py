@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench.components import ClassGraph, Items
+from huse_bench.features._prepare import numbered
 
 __all__ = [
     "COLLAPSED",
@@ -144,8 +144,8 @@ def near_duplicates_as_groups(items: Items, device: torch.device) -> tuple[Items
         The items with their new groups, the new group by id, and what to tell the user about them.
     """
     names = list(items.ids if items.groups is None else items.groups)
-    own = _numbers(names)
-    parts = None if items.redrawn is not None else _numbers(items.splits.tolist())
+    own = numbered(names)
+    parts = None if items.redrawn is not None else numbered(items.splits.tolist())
     train = np.flatnonzero(items.splits == "train")
     crossing = np.zeros(len(names), dtype=np.bool_)
     sets = own
@@ -172,8 +172,3 @@ def near_duplicates_as_groups(items: Items, device: torch.device) -> tuple[Items
             "kept, so those pairs are in no group: leave the splits out to have them drawn by group"
         )
     return replace(items, groups=groups), dict(zip(items.ids, groups, strict=True)), notices
-
-
-def _numbers(words: Sequence[Any]) -> _Numbers:
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(word, len(numbers)) for word in words], dtype=np.int64)

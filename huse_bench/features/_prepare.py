@@ -16,7 +16,7 @@ from huse_bench.components import ClassGraph, Features, Items, Split
 from huse_bench.errors import DataError
 from huse_bench.taxonomy import Taxonomy
 
-__all__ = ["Prepared", "SplitFeatures", "check_items", "prepare"]
+__all__ = ["Prepared", "SplitFeatures", "check_items", "numbered", "prepare"]
 
 # Below this length torch's normalize does not make a row a unit vector.
 _SHORTEST = 1e-12
@@ -108,7 +108,7 @@ def prepare(items: Items, name: str) -> Prepared:
             image=torch.from_numpy(image.values[rows].astype(np.float32, copy=False)),
             text=torch.from_numpy(text.values[rows].astype(np.float32, copy=False)),
             labels=torch.from_numpy(labels[rows]),
-            groups=_numbered(rows if items.groups is None else [items.groups[row] for row in rows.tolist()]),
+            groups=numbered(rows if items.groups is None else [items.groups[row] for row in rows.tolist()]),
         )
     return Prepared(
         splits=splits,
@@ -242,7 +242,7 @@ def _check_groups(items: Items, name: str) -> None:
             )
 
 
-def _numbered(names: Sequence[str] | NDArray[np.int64]) -> NDArray[np.int64]:
+def numbered(names: Sequence[str] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers of names, from 0 in the order of their first appearance."""
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

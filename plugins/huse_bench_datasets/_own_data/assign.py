@@ -11,7 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from huse_bench import errors
-from huse_bench_datasets._own_data.table import Table, closest, some
+from huse_bench_datasets._own_data.table import Table
+from huse_bench_datasets._own_data.words import closest, some
 from huse_bench_datasets._splits import held_out, split_hash
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from huse_bench_datasets._own_data.words import closest, composed, some, word
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Table", "closest", "read_table", "some"]
+__all__ = ["Table", "read_table"]
 
 # Columns whose cells are no names: what they hold is kept as it is written.
 _CONTENT = {"text"}

@@ -19,8 +19,8 @@ from huse_bench_datasets._own_data.classes import (
     texts_of,
     without_items,
 )
-from huse_bench_datasets._own_data.table import Table, closest, read_table, some
-from huse_bench_datasets._own_data.words import alike, composed, word
+from huse_bench_datasets._own_data.table import Table, read_table
+from huse_bench_datasets._own_data.words import alike, closest, composed, some, word
 from huse_bench_datasets.features._arrays import Array, array_beside, arrays_in, features
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class PrecomputedFeatures(Dataset):
         if classes and "labels" not in arrays:
             notices += numbers_as_names(table, all_names)
         if len(used) < len(all_names):
-            notices += without_items("classes.csv", [name for name in all_names if name not in names])
+            unused = np.setdiff1d(np.arange(len(all_names)), used)
+            notices += without_items("classes.csv", [all_names[row] for row in unused.tolist()])
 
         ids = table.columns.get("id", [str(row) for row in range(count)])
         groups, group_notices = groups_of(table, self.group or "group")

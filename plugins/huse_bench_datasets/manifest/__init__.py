@@ -10,8 +10,8 @@ from typing import ClassVar
 from huse_bench import Dataset, Items, errors
 from huse_bench_datasets._own_data.assign import assign_splits, groups_of
 from huse_bench_datasets._own_data.classes import class_indices, find_beside, read_taxonomy, texts_of
-from huse_bench_datasets._own_data.table import Table, closest, read_table, some
-from huse_bench_datasets._own_data.words import alike
+from huse_bench_datasets._own_data.table import Table, read_table
+from huse_bench_datasets._own_data.words import alike, closest, some
 from huse_bench_datasets.manifest._pictures import find_pictures
 
 __all__ = ["Manifest"]
