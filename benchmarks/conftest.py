@@ -14,7 +14,7 @@ from benchmarks.measuring import OURS, Effort, measure, threads
 from benchmarks.record import FOLDER, Report, machine, slug
 from benchmarks.table import facts, table
 from benchmarks.worker import TUNED_ALLOCATOR, Worker
-from huse_bench.results.files import write_atomically
+from huse_bench.files import write_atomically
 
 _MACHINE = pytest.StashKey()
 _MEASUREMENTS = pytest.StashKey()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from huse_bench.config import RunConfig
     from huse_bench.discovery import hookimpl, load
     from huse_bench.results import Results, load_results
-    from huse_bench.runner import run
+    from huse_bench.runs.runner import run
     from huse_bench.space import Choice, LogUniform, Uniform
     from huse_bench.taxonomy import Taxonomy
 
@@ -75,7 +75,7 @@ _MODULES = {
     "hookimpl": "discovery",
     "load": "discovery",
     "load_results": "results",
-    "run": "runner",
+    "run": "runs.runner",
 }
 _SUBMODULES = ("evaluation", "kernels")
 

@@ -76,7 +76,7 @@ def run(config: Path | None, steps: int | None, **options: Any) -> None:
     # Torch loads only once the command line was understood.
     from huse_bench.cli.tables import print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
-    from huse_bench.runner import run_config  # noqa: PLC0415
+    from huse_bench.runs.runner import run_config  # noqa: PLC0415
 
     results = run_config(resolve_config(config, given, by="command line"))
     print_tables(results)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from huse_bench.config import RunConfig
-    from huse_bench.plan import RunSpec
     from huse_bench.results import RunRecord
+    from huse_bench.runs.plan import RunSpec
 
 __all__ = ["Register", "hookimpl", "hookspec"]
 

@@ -24,7 +24,8 @@ from huse_bench.evaluation.protocol import (
     Version,
     protocol,
 )
-from huse_bench.evaluation.scores import DIRECTIONS, scores_from_per_query
+from huse_bench.evaluation.scores import scores_from_per_query
+from huse_bench.measures import DIRECTIONS
 
 if TYPE_CHECKING:
     from huse_bench.evaluation.retrieval import Retrieval, evaluate_retrieval

@@ -15,8 +15,9 @@ from huse_bench.evaluation._counts import correct_counts, first_hits, hit_counts
 from huse_bench.evaluation.galleries import Galleries
 from huse_bench.evaluation.hierarchy import tree_steps
 from huse_bench.evaluation.protocol import Version, groups_of
-from huse_bench.evaluation.scores import DIRECTIONS, scores_from_per_query
+from huse_bench.evaluation.scores import scores_from_per_query
 from huse_bench.kernels.top_k import top_k_directions
+from huse_bench.measures import DIRECTIONS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -96,7 +97,7 @@ def evaluate_retrieval(
     tree = tree_steps(taxonomy)
     # Both in-modal directions have the same galleries, and so have the cross-modal ones.
     ideals = {} if tree is None else {d: galleries.ideals(*tree, sorted(sets), d) for d in ("i2i", "i2t")}
-    per_query = {}
+    per_query: dict[str, dict[str, NDArray[np.int64]]] = {}
     for direction in DIRECTIONS:
         retrieved = classes[rankings[direction][1].cpu().numpy()]
         columns = {"first_hit": first_hits(classes, retrieved)}

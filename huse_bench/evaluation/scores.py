@@ -10,10 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DIRECTIONS", "scores_from_per_query"]
-
-#: The four retrieval directions, in the order of the paper's tables.
-DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
+__all__ = ["scores_from_per_query"]
 
 
 def scores_from_per_query(

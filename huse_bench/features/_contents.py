@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from huse_bench.errors import DataError
-from huse_bench.results.files import write_atomically
+from huse_bench.files import write_atomically
 
 __all__ = ["hash_files", "hash_texts"]
 

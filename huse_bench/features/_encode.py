@@ -24,8 +24,8 @@ from huse_bench.features._partial import Partial
 from huse_bench.features._pixels import default_workers, stream_pixels
 from huse_bench.features._worker import Flaw
 from huse_bench.features.cache import Cache, Entry
+from huse_bench.fingerprint import fingerprint
 from huse_bench.progress import Reporter
-from huse_bench.results.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -159,7 +159,7 @@ class Cache:
         Raises:
             ConfigError: if the folder cannot be written to.
         """
-        from huse_bench.results.files import remove_stale_temporaries  # noqa: PLC0415  loads pandas
+        from huse_bench.files import remove_stale_temporaries  # noqa: PLC0415  loads pandas
 
         with self.writing():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ class Cache:
         Returns:
             The entry.
         """
-        from huse_bench.results.files import TEMPORARY_PREFIX  # noqa: PLC0415  loads pandas
+        from huse_bench.files import TEMPORARY_PREFIX  # noqa: PLC0415  loads pandas
 
         with self.writing():
             partial.close()

@@ -9,10 +9,9 @@ from itertools import groupby
 
 import tabulate
 
+from huse_bench.measures import DIRECTION_TITLES
 from huse_bench.report.markdown import markdown_escaped
-from huse_bench.results.agreement import Verdict, incomparable, verdicts
-from huse_bench.results.agreement_leads import Lead, leads
-from huse_bench.results.agreement_order import Ordering, orderings
+from huse_bench.results.agreement import Lead, Ordering, Verdict, incomparable, leads, orderings, verdicts
 from huse_bench.results.published import Published
 from huse_bench.results.statistics import LEVEL
 from huse_bench.results.tables import Results
@@ -24,7 +23,6 @@ _Table = Callable[[Sequence[Sequence[str]], Sequence[str]], str]
 
 _WIDTH = 120
 _NO_SCORES = "no interval where a run has no per-query scores, or where resamples have all methods alike"
-_TASKS = {"i2i": "Image to Image", "i2t": "Image to Text", "t2i": "Text to Image", "t2t": "Text to Text"}
 
 
 def agreement_text(results: Results, published: Published, markdown: bool = False) -> str:
@@ -89,7 +87,7 @@ def _verdict_table(found: Sequence[Verdict], table: _Table) -> str:
     rows: list[list[str]] = []
     ordered = sorted(found, key=lambda verdict: verdict.table)
     for (_, label, task), group in groupby(ordered, key=lambda v: (v.table, v.label, v.task)):
-        rows.extend([label, _TASKS.get(task, task.capitalize()), v.metric, *_cells(v)] for v in group)
+        rows.extend([label, DIRECTION_TITLES.get(task, task.capitalize()), v.metric, *_cells(v)] for v in group)
     headers = ["Method", "", "", "here", "95 % interval", "printed", "verdict"]
     return table(rows, headers)
 
@@ -128,7 +126,7 @@ def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[s
             [metric, *(_tau(ordering) for ordering in group)]
             for metric, group in _by_metric(retrieval, list(dict.fromkeys(o.task for o in retrieval)))
         ]
-        tasks = dict.fromkeys(_TASKS[ordering.task] for ordering in retrieval)
+        tasks = dict.fromkeys(DIRECTION_TITLES[ordering.task] for ordering in retrieval)
         tables.append(table(rows, ["", *tasks]))
     if accuracies:
         headers = ["", *(ordering.task.capitalize() for ordering in accuracies)]
@@ -167,7 +165,12 @@ def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
         else "Here: the largest mean; differences were not tested, for that takes two seeds with per-query scores"
     )
     rows = [
-        [_TASKS.get(lead.task, lead.task.capitalize()), lead.metric, ", ".join(lead.printed), ", ".join(lead.measured)]
+        [
+            DIRECTION_TITLES.get(lead.task, lead.task.capitalize()),
+            lead.metric,
+            ", ".join(lead.printed),
+            ", ".join(lead.measured),
+        ]
         for lead in found
     ]
     count = "1 column" if len(found) == 1 else f"{len(found)} columns"

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import tabulate
 from rich.cells import cell_len
 
+from huse_bench.measures import DIRECTION_TITLES, TASKS
 from huse_bench.report.notes import notes
 from huse_bench.results.comparison import Comparison, Difference
 from huse_bench.results.statistics import LEVEL, RESAMPLES
@@ -18,15 +19,7 @@ __all__ = ["comparison_json", "comparison_text"]
 
 _WIDTH = 120
 _LABEL_WIDTH = 13
-_TASKS = {
-    "i2i": "Image to Image",
-    "i2t": "Image to Text",
-    "t2i": "Text to Image",
-    "t2t": "Text to Text",
-    "image": "Image class",
-    "text": "Text class",
-    "fusion": "Fusion class",
-}
+_TITLES: dict[str, str] = {**DIRECTION_TITLES, **{task: f"{task.capitalize()} class" for task in TASKS}}
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -43,7 +36,7 @@ def comparison_text(comparison: Comparison) -> str:
     names = _columns(first, second)
     rows = [
         [
-            _TASKS[d.task],
+            _TITLES[d.task],
             d.metric,
             f"{d.first:.3f}",
             f"{d.second:.3f}",
@@ -122,7 +115,7 @@ def _summary(comparison: Comparison) -> str:
 def _places(differences: list[Difference]) -> str:
     by_task: dict[str, int] = {}
     for difference in differences:
-        by_task[_TASKS[difference.task]] = by_task.get(_TASKS[difference.task], 0) + 1
+        by_task[_TITLES[difference.task]] = by_task.get(_TITLES[difference.task], 0) + 1
     return ", ".join(f"{count} {task}" for task, count in by_task.items())
 
 

@@ -1,9 +1,9 @@
 """Run records, the folder they live in, and the tables made from them; nothing here needs torch."""
 
-from huse_bench.results.fingerprint import fingerprint
+from huse_bench.fingerprint import fingerprint
+from huse_bench.measures import DIRECTIONS
 from huse_bench.results.published import Published, published_tables
 from huse_bench.results.schema import (
-    DIRECTIONS,
     Classification,
     DatasetInfo,
     MethodInfo,

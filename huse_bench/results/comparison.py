@@ -10,9 +10,9 @@ import numpy as np
 
 from huse_bench.errors import ResultsError
 from huse_bench.hints import closest
+from huse_bench.measures import DIRECTIONS, TABLE_METRICS, TASKS
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.samples import has_samples, shared_seeds
-from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
 from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
 from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
 from huse_bench.results.variance import stacked
@@ -20,7 +20,6 @@ from huse_bench.results.variance import stacked
 __all__ = ["Comparison", "Difference", "compare"]
 
 _ACCURACY = "accuracy"
-_CLASSIFIED = ("image", "text", "fusion")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
         if without:
             skipped += f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
         else:
-            differences += [d for task in _CLASSIFIED for d in _differences(evidence, rows, seeds, task, [_ACCURACY])]
+            differences += [d for task in TASKS for d in _differences(evidence, rows, seeds, task, [_ACCURACY])]
     if not differences:
         raise ResultsError(
             f"{rows[0].label} and {rows[1].label} have no score in common. {skipped} Compare another --metric".rstrip()

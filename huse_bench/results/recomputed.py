@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from huse_bench.measures import TASKS
 from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import RunRecord
 
@@ -44,7 +45,7 @@ def _retrieval(record: RunRecord, per_query: PerQuery) -> Iterator[tuple[str, fl
 
 
 def _accuracies(record: RunRecord, predictions: Predictions) -> Iterator[tuple[str, float, float]]:
-    for task in ("image", "text", "fusion"):
+    for task in TASKS:
         predicted = predictions.get(f"{task}_prediction")
         if record.classification is not None and predicted is not None:
             right = np.asarray(predicted == predictions["label"])

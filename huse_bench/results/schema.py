@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from huse_bench.results.files import safe_name
+from huse_bench.files import safe_name
+from huse_bench.measures import DIRECTIONS, TABLE_METRICS, Direction
 
 __all__ = [
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
-    "DIRECTIONS",
     "SCHEMA_VERSION",
-    "TABLE_METRICS",
     "Classification",
     "DatasetInfo",
-    "Direction",
     "Json",
     "MethodInfo",
     "RunRecord",
@@ -30,15 +28,6 @@ __all__ = [
 
 #: Version of the record's schema, written into each record.
 SCHEMA_VERSION = 1
-
-Direction = Literal["i2i", "i2t", "t2i", "t2t"]
-
-#: The four retrieval directions, in the order of the paper's tables.
-DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
-
-#: Metrics that every direction of a finished run has: the columns of the paper's Tables 1 and 2.
-TABLE_METRICS = ("R@1", "R@5", "R@10", "HP@2", "HP@5", "HP@10")
-
 
 #: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
 CONTROL_PREFIX = "control:"

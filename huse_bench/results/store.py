@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
+from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.results.arrays import (
     PerQuery,
     Predictions,
@@ -22,7 +23,6 @@ from huse_bench.results.arrays import (
     per_query_table,
     predictions_table,
 )
-from huse_bench.results.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.results.reading import read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord
 from huse_bench.text_files import read_text

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from huse_bench.errors import ResultsError
+from huse_bench.measures import DIRECTION_TITLES, HP_KS, RECALL_KS, TASKS
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.store import Store
 
@@ -47,18 +48,10 @@ class Column:
     heading: tuple[str, str] | str
 
 
-_DIRECTION_TITLES = {
-    "i2i": "Image to Image",
-    "i2t": "Image to Text",
-    "t2i": "Text to Image",
-    "t2t": "Text to Text",
-}
-
-
 def _retrieval_columns(metrics: Sequence[str]) -> tuple[Column, ...]:
     return tuple(
         Column(direction, metric, (title, metric))
-        for direction, title in _DIRECTION_TITLES.items()
+        for direction, title in DIRECTION_TITLES.items()
         for metric in metrics
     )
 
@@ -68,14 +61,14 @@ TELLS_NOTHING = "every class is correct for every query, so that it tells nothin
 
 #: Columns of each table, in the paper's order.
 LAYOUT: dict[str, tuple[Column, ...]] = {
-    "table1": _retrieval_columns(("R@1", "R@5", "R@10")),
-    "table2": _retrieval_columns(("HP@2", "HP@5", "HP@10")),
-    "table3": tuple(Column(task, "accuracy", task.capitalize()) for task in ("image", "text", "fusion")),
+    "table1": _retrieval_columns([f"R@{k}" for k in RECALL_KS]),
+    "table2": _retrieval_columns([f"HP@{k}" for k in HP_KS]),
+    "table3": tuple(Column(task, "accuracy", task.capitalize()) for task in TASKS),
 }
 
 
 # Table 2 by Barz and Denzler.
-_BARZ = _retrieval_columns(("BHP@2", "BHP@5", "BHP@10"))
+_BARZ = _retrieval_columns([f"BHP@{k}" for k in HP_KS])
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from huse_bench.tuning.objective import METRICS, Objective
-    from huse_bench.tuning.params_file import ParamsFile
     from huse_bench.tuning.search import Tuned, tune
 
-__all__ = ["METRICS", "Objective", "ParamsFile", "Tuned", "tune"]
+__all__ = ["METRICS", "Objective", "Tuned", "tune"]
 
-# A run with --params reads the file; it must not need the packages of a search.
+# Asking for a name must not need the packages of a search.
 _MODULES = {
     "METRICS": "objective",
     "Objective": "objective",
-    "ParamsFile": "params_file",
     "Tuned": "search",
     "tune": "search",
 }

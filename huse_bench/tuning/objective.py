@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from huse_bench.errors import ConfigError
 from huse_bench.hints import did_you_mean
-from huse_bench.results.schema import DIRECTIONS, TABLE_METRICS
+from huse_bench.measures import DIRECTIONS, TABLE_METRICS
 
 __all__ = ["METRICS", "Objective"]
 

@@ -8,11 +8,11 @@ from huse_bench.config import RunConfig
 from huse_bench.discovery import components
 from huse_bench.errors import ConfigError, PluginError
 from huse_bench.features import Prepared
-from huse_bench.methods import Method, resolve_methods
-from huse_bench.plan import plan_run
 from huse_bench.progress import Reporter
 from huse_bench.results import fingerprint
 from huse_bench.results.schema import Json
+from huse_bench.runs.methods import Method, resolve_methods
+from huse_bench.runs.plan import plan_run
 from huse_bench.space import Choice, Distribution
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.study import SAMPLER

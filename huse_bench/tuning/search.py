@@ -11,14 +11,14 @@ import filelock
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError, DivergedError, HuseBenchError, ResultsError
-from huse_bench.experiment import run_trial
 from huse_bench.features import Prepared
-from huse_bench.methods import Method
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
-from huse_bench.run_data import load_data
+from huse_bench.runs.data import load_data
+from huse_bench.runs.experiment import run_trial
+from huse_bench.runs.methods import Method
+from huse_bench.runs.params import Ledger, MethodLedger, ParamsFile, table_of
 from huse_bench.tuning.objective import Objective
-from huse_bench.tuning.params_file import Ledger, MethodLedger, ParamsFile, table_of
 from huse_bench.tuning.plan import given, identity_of, methods_to_tune, space_of
 from huse_bench.tuning.repeats import distinct, repeats
 from huse_bench.tuning.study import Study, Trial, open_journal, require_optuna

@@ -20,7 +20,7 @@ import filelock
 import numpy as np
 
 from huse_bench.errors import MissingExtraError, ResultsError
-from huse_bench.results.files import safe_name
+from huse_bench.files import safe_name
 from huse_bench.space import Choice, Distribution, LogUniform
 
 if TYPE_CHECKING:

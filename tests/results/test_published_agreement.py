@@ -16,9 +16,7 @@ from huse_bench.cli.tables import tables
 from huse_bench.report import render
 from huse_bench.report.agreement import agreement_document, agreement_text
 from huse_bench.results import DIRECTIONS, Results, Store, load_results
-from huse_bench.results.agreement import incomparable, verdicts
-from huse_bench.results.agreement_leads import leads
-from huse_bench.results.agreement_order import kendall_tau, orderings
+from huse_bench.results.agreement import incomparable, kendall_tau, leads, orderings, verdicts
 from huse_bench.results.published import Published, published_tables
 
 make_record = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["build"]

@@ -5,11 +5,11 @@ import pytest
 
 import huse_bench as hb
 from huse_bench.config import resolve_config
-from huse_bench.experiment import run_experiment
-from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
 from huse_bench.report import render
-from huse_bench.run_data import load_data
+from huse_bench.runs.data import load_data
+from huse_bench.runs.experiment import run_experiment
+from huse_bench.runs.methods import resolve_methods
 
 
 @pytest.mark.usefixtures("toy")

@@ -8,11 +8,11 @@ import torch
 import huse_bench as hb
 from huse_bench import discovery
 from huse_bench.config import TrainingConfig, resolve_config
-from huse_bench.experiment import run_experiment
-from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
 from huse_bench.report import render
-from huse_bench.run_data import load_data
+from huse_bench.runs.data import load_data
+from huse_bench.runs.experiment import run_experiment
+from huse_bench.runs.methods import resolve_methods
 from huse_bench.training import Model, inert_terms
 from huse_bench.training.shares import GradientShares, steps_to_measure
 

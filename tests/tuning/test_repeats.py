@@ -8,7 +8,8 @@ import huse_bench as hb
 from huse_bench.cli import main
 from huse_bench.config import resolve_config
 from huse_bench.report import render
-from huse_bench.tuning import ParamsFile, tune
+from huse_bench.runs.params import ParamsFile
+from huse_bench.tuning import tune
 from huse_bench.tuning.repeats import distinct, repeats
 from huse_bench.tuning.study import Trial
 

@@ -10,11 +10,12 @@ import huse_bench as hb
 from huse_bench import discovery
 from huse_bench.config import resolve_config
 from huse_bench.errors import ConfigError, PluginError, ResultsError
-from huse_bench.experiment import run_experiment, run_trial
-from huse_bench.methods import resolve_methods
 from huse_bench.progress import Reporter
-from huse_bench.run_data import load_data
-from huse_bench.tuning import Objective, ParamsFile
+from huse_bench.runs.data import load_data
+from huse_bench.runs.experiment import run_experiment, run_trial
+from huse_bench.runs.methods import resolve_methods
+from huse_bench.runs.params import ParamsFile
+from huse_bench.tuning import Objective
 
 
 def values(tuned):

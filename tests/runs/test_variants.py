@@ -5,8 +5,8 @@ import pytest
 import huse_bench as hb
 from huse_bench.config import resolve_config
 from huse_bench.errors import ConfigError, UnknownComponentError
-from huse_bench.methods import resolve_methods
 from huse_bench.report.notes import notes
+from huse_bench.runs.methods import resolve_methods
 
 
 def methods(tmp_path, text, **given):

@@ -10,17 +10,18 @@ import numpy as np
 
 import huse_bench
 from huse_bench.config import RunConfig
-from huse_bench.controls import CONTROLS, Control, Evaluated, controls_hash
 from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import protocol
-from huse_bench.experiment import HP_KS, RECALL_KS, Outcome
 from huse_bench.features import Prepared
 from huse_bench.features._near import classes_are_alike
-from huse_bench.plan import RunSpec, control_fingerprint
-from huse_bench.provenance import provenance
+from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.results import RunRecord
 from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import CONTROL_SECTION
+from huse_bench.runs.controls import CONTROLS, Control, Evaluated, controls_hash
+from huse_bench.runs.experiment import Outcome
+from huse_bench.runs.plan import RunSpec, control_fingerprint
+from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
 
 __all__ = [

@@ -7,13 +7,14 @@ import json
 import math
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from huse_bench.errors import ConfigError
-from huse_bench.results.schema import Json
 
 __all__ = ["fingerprint"]
 
 
-def fingerprint(identity: Mapping[str, Json]) -> str:
+def fingerprint(identity: Mapping[str, JsonValue]) -> str:
     """SHA-256 of an identity's canonical JSON: keys sorted, no white space, floats by their ``repr``.
 
     The order of keys does not matter; each key, value and type does (``1`` and ``1.0`` are two identities).

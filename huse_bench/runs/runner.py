@@ -10,18 +10,18 @@ import torch
 
 from huse_bench.compiling import is_kept
 from huse_bench.config import RunConfig, resolve_config
-from huse_bench.controls import CONTROLS, shuffled_method
 from huse_bench.discovery import notify
 from huse_bench.features import Prepared
-from huse_bench.methods import Method, resolve_methods
-from huse_bench.plan import RunSpec, control_fingerprint, plan_run
 from huse_bench.progress import Reporter
-from huse_bench.records import items_of, record_control, record_control_failure
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
-from huse_bench.run_data import audited, load_data, refuse_other_data
-from huse_bench.tuning import ParamsFile
-from huse_bench.unit import reason, run_all
+from huse_bench.runs.controls import CONTROLS, shuffled_method
+from huse_bench.runs.data import audited, load_data, refuse_other_data
+from huse_bench.runs.methods import Method, resolve_methods
+from huse_bench.runs.params import ParamsFile
+from huse_bench.runs.plan import RunSpec, control_fingerprint, plan_run
+from huse_bench.runs.records import items_of, record_control, record_control_failure
+from huse_bench.runs.unit import reason, run_all
 
 __all__ = ["run", "run_config"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import huse_bench
 from huse_bench.config import RunConfig
-from huse_bench.controls import Control, controls_hash
 from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
-from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared
-from huse_bench.methods import Method
+from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.results import fingerprint
 from huse_bench.results.schema import Tuning
+from huse_bench.runs.controls import Control, controls_hash
+from huse_bench.runs.methods import Method
 
 __all__ = ["RunSpec", "control_fingerprint", "plan_run"]
 
@@ -109,6 +109,6 @@ def _core_hash() -> str:
     for part in ("training", "kernels", "evaluation"):
         for path in sorted((root / part).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    for name in ("experiment.py", "taxonomy.py"):
+    for name in ("runs/experiment.py", "taxonomy.py"):
         digest.update((root / name).read_bytes())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.results.agreement_columns import SharedColumn, shared_columns
+from huse_bench.results.agreement._columns import SharedColumn, shared_columns
 from huse_bench.results.published import Published
 from huse_bench.results.samples import Samples, shared_seeds
 from huse_bench.results.statistics import LEVEL, hierarchical_bootstrap

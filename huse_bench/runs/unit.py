@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from huse_bench import export
 from huse_bench.config import RunConfig
-from huse_bench.controls import shuffled_data
 from huse_bench.discovery import notify
 from huse_bench.errors import HuseBenchError
-from huse_bench.experiment import run_experiment
 from huse_bench.features import Prepared
-from huse_bench.plan import RunSpec
 from huse_bench.progress import Reporter
-from huse_bench.records import record_failure, record_outcome
 from huse_bench.results import Store
+from huse_bench.runs import saved as saving
+from huse_bench.runs.controls import shuffled_data
+from huse_bench.runs.experiment import run_experiment
+from huse_bench.runs.plan import RunSpec
+from huse_bench.runs.records import record_failure, record_outcome
 from huse_bench.training import inert_terms
 
 __all__ = ["reason", "run_all"]
@@ -75,9 +75,9 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
         record, per_query, predictions = record_outcome(spec, outcome, data)
         saved = []
         if config.save_model:
-            saved.append(export.save_model(store.folder, record, outcome.model, data))
+            saved.append(saving.save_model(store.folder, record, outcome.model, data))
         if config.save_embeddings:
-            saved.append(export.save_embeddings(store.folder, record, outcome.embedded, data))
+            saved.append(saving.save_embeddings(store.folder, record, outcome.embedded, data))
     # A failing method is a row that says so; the others go on.
     except Exception as error:  # noqa: BLE001
         failure = record_failure(spec, data, error)

@@ -11,18 +11,19 @@ import pytest
 import torch
 
 import huse_bench as hb
-from huse_bench import controls, discovery
+from huse_bench import discovery
 from huse_bench.cli import main
 from huse_bench.components import ClassGraph
 from huse_bench.evaluation import evaluate_retrieval, lcs_height_similarity, protocol
-from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, SplitFeatures
+from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.report import render
 from huse_bench.results import Results, load_results
 from huse_bench.results.chance import below_chance
 from huse_bench.results.tables import LAYOUT
+from huse_bench.runs import controls
 
-make_record = runpy.run_path(str(Path(__file__).with_name("results") / "conftest.py"))["build"]
+make_record = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["build"]
 
 TREE = [("life", "animal"), ("life", "tree"), ("animal", "cat"), ("animal", "dog"), ("tree", "oak"), ("tree", "elm")]
 NAMES = ["cat", "dog", "oak", "elm"]

@@ -14,16 +14,11 @@ from huse_bench.components import Split
 from huse_bench.config import TrainingConfig
 from huse_bench.evaluation import Fusion, Retrieval, Version, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.features import Prepared
-from huse_bench.methods import Method
+from huse_bench.measures import HP_KS, RECALL_KS
+from huse_bench.runs.methods import Method
 from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
 
-__all__ = ["HP_KS", "RECALL_KS", "Classification", "Embedded", "Outcome", "retrieve", "run_experiment", "run_trial"]
-
-#: K of the paper's Table 1.
-RECALL_KS = (1, 5, 10)
-
-#: K of the paper's Table 2.
-HP_KS = (2, 5, 10)
+__all__ = ["Classification", "Embedded", "Outcome", "retrieve", "run_experiment", "run_trial"]
 
 #: Rows embedded at once outside training.
 _ROWS = 4096

@@ -15,7 +15,7 @@ import huse_bench as hb
 from huse_bench.config import resolve_config
 from huse_bench.errors import ResultsError
 from huse_bench.progress import Reporter
-from huse_bench.run_data import load_data, refuse_other_data
+from huse_bench.runs.data import load_data, refuse_other_data
 
 EACH, COPIES, CLASSES = 25, 3, 4
 COUNT = EACH * COPIES * CLASSES
@@ -136,7 +136,7 @@ PROGRAM = """
 import json
 from huse_bench.config import resolve_config
 from huse_bench.progress import Reporter
-from huse_bench.run_data import load_data
+from huse_bench.runs.data import load_data
 
 options = {{"near_duplicates_as_groups": True, "training": {{"batch_size": 32}}}}
 backbones = {{"image_backbone": "pixels", "text_backbone": "tfidf", "class_backbone": "tfidf"}}

@@ -15,16 +15,17 @@ from torch.nn import functional as F
 
 from huse_bench.components import Split
 from huse_bench.errors import DataError
-from huse_bench.evaluation import DIRECTIONS, Version, accuracy, fit_fusion
+from huse_bench.evaluation import Version, accuracy, fit_fusion
 from huse_bench.evaluation.galleries import Galleries, random_hits
 from huse_bench.evaluation.hierarchy import tree_steps
 from huse_bench.evaluation.protocol import groups_of
-from huse_bench.experiment import HP_KS, RECALL_KS, retrieve
 from huse_bench.features import Prepared, SplitFeatures
-from huse_bench.methods import Method
+from huse_bench.measures import DIRECTIONS, HP_KS, RECALL_KS
 from huse_bench.results.arrays import PerQuery
 from huse_bench.results.chance import CHANCE
 from huse_bench.results.schema import CONTROL_PREFIX
+from huse_bench.runs.experiment import retrieve
+from huse_bench.runs.methods import Method
 
 __all__ = ["CONTROLS", "Control", "Evaluated", "controls_hash", "shuffled_data", "shuffled_method"]
 

@@ -10,7 +10,7 @@ import huse_bench as hb
 from huse_bench.errors import ConfigError
 from huse_bench.report import render
 from huse_bench.report.tuning_budget import tuned_more
-from huse_bench.tuning import ParamsFile
+from huse_bench.runs.params import ParamsFile
 
 # A factor on the only term of a loss is nothing to AdamW.
 REPEATED = "Tunable: 2 trials (1 distinct)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from huse_bench.results.agreement_columns import SharedColumn, shared_columns
+from huse_bench.results.agreement._columns import SharedColumn, shared_columns
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.published import Published
 from huse_bench.results.samples import shared_seeds

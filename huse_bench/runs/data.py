@@ -13,10 +13,10 @@ from huse_bench.components import Items, Split
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import RECALL_PROTOCOL
-from huse_bench.experiment import HP_KS, RECALL_KS
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
 from huse_bench.features._near import near_duplicates_as_groups
 from huse_bench.features._prepare import check_items
+from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
 from huse_bench.results.schema import DatasetInfo

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from huse_bench.config import RunConfig, TrainingConfig
 from huse_bench.errors import ConfigError
 from huse_bench.evaluation.protocol import Version
+from huse_bench.files import write_atomically
 from huse_bench.hints import did_you_mean
-from huse_bench.results.files import write_atomically
 from huse_bench.results.schema import Tuning
 from huse_bench.text_files import read_text
 
 if TYPE_CHECKING:
     from huse_bench.features import Prepared
-    from huse_bench.methods import Method
+    from huse_bench.runs.methods import Method
 
 __all__ = ["Ledger", "MethodLedger", "ParamsFile"]
 

@@ -11,10 +11,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from huse_bench.components import Split
-from huse_bench.experiment import Embedded
 from huse_bench.features import Prepared
+from huse_bench.files import write_atomically
 from huse_bench.results import RunRecord
-from huse_bench.results.files import write_atomically
+from huse_bench.runs.experiment import Embedded
 from huse_bench.training import Model
 
 __all__ = ["save_embeddings", "save_model"]
