@@ -23,6 +23,7 @@ __all__ = [
     "SplitSizes",
     "Training",
     "Tuning",
+    "file_stem",
     "one_line",
 ]
 
@@ -37,6 +38,11 @@ CONTROL_SECTION = "Controls"
 
 #: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
 Json = JsonValue
+
+
+def file_stem(method: str, seed: int, fingerprint: str) -> str:
+    """Name of a run's files, without their endings, of the method's name, the seed and the fingerprint."""
+    return f"{safe_name(method)}-s{seed}-{fingerprint[:12]}"
 
 
 def one_line(text: str) -> str:
@@ -294,7 +300,7 @@ class RunRecord(_Part):
     @property
     def stem(self) -> str:
         """Name of the run's files, without their endings."""
-        return f"{safe_name(self.method.name)}-s{self.seed}-{self.fingerprint[:12]}"
+        return file_stem(self.method.name, self.seed, self.fingerprint)
 
     @model_validator(mode="after")
     def _whole(self) -> RunRecord:

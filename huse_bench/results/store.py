@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,25 @@ class Store:
         self.dataset = _read_marker(self.folder / _MARKER)
         if dataset is not None and dataset != self.dataset:
             raise _other_dataset(self, dataset)
+
+    @classmethod
+    def refuse_unusable(cls, folder: Path | str, dataset: str) -> None:
+        """Refuse a results folder that runs could not be written to; a missing one is not made yet.
+
+        Args:
+            folder: the results folder.
+            dataset: name of the dataset whose runs are to be written.
+
+        Raises:
+            ResultsError: as the constructor.
+        """
+        path = Path(folder)
+        if path.exists():
+            cls(path, dataset)
+            return
+        parent = next(above for above in path.absolute().parents if above.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise _unwritable(path, f"{parent} is {'read-only' if parent.is_dir() else 'a file'}")
 
     def write(
         self, record: RunRecord, per_query: PerQuery | None = None, predictions: Predictions | None = None
@@ -232,6 +252,12 @@ def _other_dataset(store: Store, dataset: str) -> ResultsError:
     )
 
 
+def _unwritable(folder: Path, reason: str) -> ResultsError:
+    return ResultsError(
+        f"cannot write to the results folder {folder} ({reason}); make it writable or choose another --results"
+    )
+
+
 def _prepare(folder: Path, dataset: str) -> None:
     """Make the folder where there is none, and see that runs can be written to it."""
     try:
@@ -245,10 +271,7 @@ def _prepare(folder: Path, dataset: str) -> None:
         with tempfile.NamedTemporaryFile(dir=runs, prefix=TEMPORARY_PREFIX) as probe:
             probe.write(b"writable")
     except OSError as error:
-        raise ResultsError(
-            f"cannot write to the results folder {folder} ({error.strerror or error}); "
-            f"make it writable or choose another --results"
-        ) from error
+        raise _unwritable(folder, error.strerror or str(error)) from error
 
 
 def _mark(folder: Path, dataset: str) -> None:

@@ -6,8 +6,6 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.errors import DivergedError, HuseBenchError
@@ -33,15 +31,12 @@ __all__ = [
 ]
 
 
-def record_control(
-    control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared, dataset_title: str
-) -> RunRecord:
+def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> RunRecord:
     """The record of a control that needs no training, as if it were a run of no steps."""
     return _control(
         control,
         config,
         data,
-        dataset_title,
         status="finished",
         retrieval=evaluated.retrieval,
         classification=evaluated.classification,
@@ -57,19 +52,16 @@ def record_control(
     )
 
 
-def record_control_failure(
-    control: Control, error: Exception, config: RunConfig, data: Prepared, dataset_title: str
-) -> RunRecord:
+def record_control_failure(control: Control, error: Exception, config: RunConfig, data: Prepared) -> RunRecord:
     """The record of a control that cannot be computed on this data."""
-    return _control(control, config, data, dataset_title, status="failed", error=_text(error))
+    return _control(control, config, data, status="failed", error=_text(error))
 
 
-def _control(control: Control, config: RunConfig, data: Prepared, dataset_title: str, **fields: Any) -> RunRecord:
+def _control(control: Control, config: RunConfig, data: Prepared, **fields: Any) -> RunRecord:
     identity = control_fingerprint(control, config, data)
     return _validated(
         config,
         data,
-        dataset_title,
         fingerprint=identity,
         configuration=identity,
         method={
@@ -135,7 +127,7 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[Run
 def items_of(data: Prepared) -> dict[str, Any]:
     """Labels and groups of the test items, as they are stored beside a record."""
     test = data.splits["test"]
-    return {"label": np.asarray(test.labels.cpu()), "group": test.groups}
+    return {"label": test.labels, "group": test.groups}
 
 
 def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord:
@@ -153,7 +145,6 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
     return _validated(
         config,
         data,
-        spec.dataset_title,
         fingerprint=spec.fingerprint,
         configuration=spec.configuration,
         method={
@@ -186,7 +177,7 @@ def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
     )
 
 
-def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any) -> RunRecord:
+def _validated(run: RunConfig, data: Prepared, **fields: Any) -> RunRecord:
     """A record of these fields and of what all records of a command say alike."""
     facts, errors = provenance()
     fields["warnings"] = [*data.notices, *fields.get("warnings", []), *errors]
@@ -195,7 +186,7 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
             "schema_version": 1,
             "dataset": {
                 "name": run.dataset,
-                "title": dataset_title,
+                "title": data.title,
                 "content_hash": data.content_hash,
                 "items": {name: len(split.labels) for name, split in data.splits.items()},
                 "classes": len(data.class_names),
@@ -217,7 +208,7 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
 
 def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
     test = data.splits["test"]
-    return protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels.cpu(), test.groups, config.protocol)
+    return protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, config.protocol)
 
 
 def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:
