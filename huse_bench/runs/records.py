@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import protocol
@@ -23,6 +22,7 @@ from huse_bench.runs.experiment import Outcome
 from huse_bench.runs.plan import RunSpec, control_fingerprint
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
+from huse_bench.version import installed_version
 
 __all__ = [
     "items_of",
@@ -81,7 +81,7 @@ def _control(control: Control, config: RunConfig, data: Prepared, dataset_title:
             "heads": "none",
             "parameters": {},
             "distribution": "huse-bench",
-            "version": huse_bench.__version__,
+            "version": installed_version(),
             "target": f"{control.evaluate.__module__}:{control.evaluate.__name__}",
             "source_hash": controls_hash(),
         },
