@@ -6,7 +6,6 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
-import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import protocol
@@ -21,6 +20,7 @@ from huse_bench.runs.experiment import Outcome
 from huse_bench.runs.plan import RunSpec, control_fingerprint
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
+from huse_bench.version import installed_version
 
 __all__ = [
     "items_of",
@@ -73,7 +73,7 @@ def _control(control: Control, config: RunConfig, data: Prepared, **fields: Any)
             "heads": "none",
             "parameters": {},
             "distribution": "huse-bench",
-            "version": huse_bench.__version__,
+            "version": installed_version(),
             "target": f"{control.evaluate.__module__}:{control.evaluate.__name__}",
             "source_hash": controls_hash(),
         },
