@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from huse_bench.report import Format
     from huse_bench.results import Results
-    from huse_bench.results.tables import HierarchicalPrecision
+    from huse_bench.results.layout import HierarchicalPrecision
 
 __all__ = ["print_tables", "tables"]
 

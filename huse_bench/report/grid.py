@@ -12,8 +12,10 @@ import pandas as pd
 from huse_bench.report.notes import BUDGET_MARK, budget_marked, hp_notes, seeds_text
 from huse_bench.results.chance import CHANCE_MARK, below_chance, chance_notes
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
+from huse_bench.results.layout import LAYOUT
 from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.tables import LAYOUT, Results, Row
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
 

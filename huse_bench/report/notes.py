@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from huse_bench.report.tuning_budget import tuned_more, tuning_notes
+from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import Json, RunRecord
-from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
+from huse_bench.results.tables import Results
 
 __all__ = ["BUDGET_MARK", "budget_marked", "hp_notes", "notes", "seeds_text"]
 

@@ -11,8 +11,9 @@ import pandas as pd
 from huse_bench.report.agreement import agreement_document
 from huse_bench.report.notes import hp_notes, notes
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
+from huse_bench.results.layout import LAYOUT, TELLS_NOTHING, cannot_miss
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, TELLS_NOTHING, Results, cannot_miss
+from huse_bench.results.tables import Results
 
 __all__ = ["as_csv", "as_json"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import Tuning
-from huse_bench.results.tables import Row
 
 __all__ = ["tuned_more", "tuning_notes"]
 

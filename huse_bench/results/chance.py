@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huse_bench.results.layout import Column
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import CONTROL_PREFIX, RunRecord
-from huse_bench.results.tables import Column, Row
 
 __all__ = ["CHANCE", "CHANCE_MARK", "below_chance", "chance_notes"]
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.results.evidence import Evidence
+from huse_bench.results.layout import Column
+from huse_bench.results.rows import Row
 from huse_bench.results.samples import shared_seeds
 from huse_bench.results.statistics import LEVEL, RESAMPLES, holm, may_be_best, rank_intervals
-from huse_bench.results.tables import Column, Results, Row
+from huse_bench.results.tables import Results
 
 __all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.errors import RecordError
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import RunRecord
-from huse_bench.results.tables import Results, Row
+from huse_bench.results.tables import Results
 
 __all__ = ["Samples", "has_samples", "shared_seeds"]
 

@@ -12,9 +12,9 @@ from huse_bench.report import render
 from huse_bench.report.grid import _reach
 from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.intervals import CellUncertainty, _adjusted, uncertainty
+from huse_bench.results.layout import LAYOUT
 from huse_bench.results.samples import Samples
 from huse_bench.results.statistics import mean_interval
-from huse_bench.results.tables import LAYOUT
 from huse_bench.results.variance import seed_spread
 
 COLUMNS = [column for layout in LAYOUT.values() for column in layout]

@@ -298,7 +298,7 @@ def test_markdown_shows_titles_as_they_are(runs):
 
 
 def _column():
-    from huse_bench.results.tables import LAYOUT
+    from huse_bench.results.layout import LAYOUT
 
     return LAYOUT["table1"][0]
 

@@ -20,7 +20,7 @@ from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.report import render
 from huse_bench.results import Results, load_results
 from huse_bench.results.chance import below_chance
-from huse_bench.results.tables import LAYOUT
+from huse_bench.results.layout import LAYOUT
 from huse_bench.runs import controls
 
 make_record = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["build"]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from huse_bench.results.layout import LAYOUT, Column
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, Column, Results, Row
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["SharedColumn", "shared_columns"]
 

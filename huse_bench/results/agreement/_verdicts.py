@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from huse_bench.results.evidence import Evidence
+from huse_bench.results.layout import LAYOUT
 from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.tables import LAYOUT, Results, Row
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["Outcome", "Verdict", "incomparable", "verdicts"]
 
