@@ -44,12 +44,13 @@ def list_() -> None:
 def show(paper: str) -> None:
     """Print a paper's tables as printed, with a mark on the cells that cannot be."""
     from huse_bench.report.grid import FLAG_MARK  # noqa: PLC0415  as above
+    from huse_bench.results.consistency import flagged_cells  # noqa: PLC0415  as above
     from huse_bench.results.published import published_tables  # noqa: PLC0415  as above
 
     document = published_tables(paper)
     click.echo(f"{document.title} ({document.source}), on {document.dataset_title}")
     for name, table in document.tables.items():
-        flagged = document.flagged(name)
+        flagged = flagged_cells(document, name)
         click.echo(f"\n{table.place}{' (%)' if table.unit == 'percent' else ''}")
         click.echo(_printed(table, dict.fromkeys(flagged, FLAG_MARK)))
         for note in dict.fromkeys(flagged.values()):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
 from huse_bench.report.agreement import agreement_text
@@ -16,7 +15,9 @@ from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line, build_grid
 from huse_bench.report.latex import latex_document
 from huse_bench.report.markdown import markdown_escaped, markdown_table
 from huse_bench.report.notes import notes
+from huse_bench.report.shown import Change, shown_tables
 from huse_bench.report.tidy import as_csv, as_json
+from huse_bench.results.consistency import refuse_unflagged
 from huse_bench.results.intervals import uncertainty
 from huse_bench.results.published import published_tables
 from huse_bench.results.tables import Results
@@ -37,7 +38,8 @@ def render(
     format: Format = "text",  # noqa: A002  the command line's name for it
     published: bool | str | Path = False,
     color: bool = False,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    tables: Collection[str] | None = None,
+    change: Change | None = None,
 ) -> str:
     """Tables 1-3 with the paper's layout, their uncertainty, and notes on what the numbers depend on.
 
@@ -48,19 +50,27 @@ def render(
         published: add a paper's own numbers and what they say of ours: True for the HUSE paper's, else the paper's
             name or file as in :func:`published_tables`. The comparison is not in LaTeX and CSV.
         color: set the marked numbers in bold by ANSI codes, for a terminal; text only.
-        tables: the tables to show, by name; None is ``results.tables()``.
+        tables: names of the tables to show, such as ``"table1"``; None for all.
+        change: called with each of them, as :meth:`Results.tables` gives them, and its name; it may change the table in
+            place.
 
     Returns:
         The text, without a newline at its end.
+
+    Raises:
+        ResultsError: if the paper is unknown, or has a number that cannot be and that carries no flag.
+        RecordError: if the scores of a run cannot be read.
     """
-    tables = results.tables() if tables is None else tables
     printed = published_tables("huse" if published is True else published) if published else None
+    if printed is not None:
+        refuse_unflagged(printed)
     known = uncertainty(results)
+    shown = shown_tables(results, known, tables, change)
     if format == "csv":
-        return as_csv(results, tables, known, printed)
+        return as_csv(results, shown, printed)
     if format == "json":
-        return as_json(results, tables, known, printed)
-    grids = [build_grid(name, table, results, known, printed) for name, table in tables.items()]
+        return as_json(results, shown, printed)
+    grids = [build_grid(table, results, known, printed) for table in shown]
     if format == "latex":
         return latex_document(grids, notes(results))
     if format == "markdown":

@@ -186,18 +186,6 @@ class Published(_Part):
     claims: list[Claim] = []
     flags: list[Flag] = []
 
-    def flagged(self, table: str) -> dict[tuple[str, str, str], str]:
-        """Notes on the cells of a table that cannot be or that carry a flag, by row key, task and metric."""
-        from huse_bench.results.consistency import impossible_cells  # noqa: PLC0415  it imports this module
-
-        found = {
-            (cell.row, cell.task, cell.metric): f"cannot be: {cell.rule}"
-            for cell in impossible_cells(self)
-            if cell.table == table
-        }
-        flags = (flag for flag in self.flags if flag.table == table)
-        return found | {(flag.method, task, metric): flag.note for flag in flags for task, metric in flag.cells}
-
     @model_validator(mode="after")
     def _references_exist(self) -> Published:
         for name, table in self.tables.items():

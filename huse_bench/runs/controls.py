@@ -22,8 +22,7 @@ from huse_bench.evaluation.protocol import groups_of
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import DIRECTIONS, HP_KS, RECALL_KS
 from huse_bench.results.arrays import PerQuery
-from huse_bench.results.chance import CHANCE
-from huse_bench.results.schema import CONTROL_PREFIX
+from huse_bench.results.schema import CHANCE_CONTROL, CONTROL_PREFIX
 from huse_bench.runs.experiment import retrieve
 from huse_bench.runs.methods import Method
 
@@ -142,7 +141,7 @@ def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
 
 #: The controls that need no training, in the order of their rows.
 CONTROLS = (
-    Control(CHANCE, "Chance", chance),
+    Control(CHANCE_CONTROL, "Chance", chance),
     Control(f"{CONTROL_PREFIX}raw-neighbours", "Raw features", raw_neighbours),
     Control(f"{CONTROL_PREFIX}raw-centroids", "Class centroids", raw_centroids),
     Control(f"{CONTROL_PREFIX}ceiling", "Ceiling", ceiling),

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from huse_bench.results.consistency import flagged_cells
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import LAYOUT
 from huse_bench.results.published import Published, PublishedTable
@@ -98,7 +99,7 @@ def verdicts(results: Results, published: Published) -> list[Verdict]:
         own.
     """
     reasons = "; ".join(incomparable(results, published))
-    flagged = {name: published.flagged(name) for name in published.tables}
+    flagged = {name: flagged_cells(published, name) for name in published.tables}
     evidence = Evidence(results)
     return [
         verdict
