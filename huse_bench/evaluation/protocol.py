@@ -9,7 +9,7 @@ import numpy as np
 
 from huse_bench.errors import DataError
 from huse_bench.evaluation._arrays import as_array, as_labels, check_ks
-from huse_bench.evaluation.galleries import Galleries, random_hits
+from huse_bench.evaluation.galleries import Galleries, chance_levels
 from huse_bench.evaluation.hierarchy import lcs_steps
 from huse_bench.measures import IN_MODAL
 
@@ -111,14 +111,9 @@ def protocol(
             raise DataError(
                 f"K={max(recall_ks)} is more than the {least} test items that a query may find: use a smaller K"
             )
-        own_class = np.eye(len(taxonomy.classes), dtype=bool)
         for kind, direction in (("", "i2t"), (IN_MODAL, "i2i")):
-            sizes, same = galleries.sizes(direction), galleries.count(own_class, direction)
-            known["chance"] |= {f"{kind}R@{k}": float(random_hits(same, sizes, k).mean()) for k in recall_ks}
-            known["chance"] |= {
-                f"{kind}HP@{k}": float((galleries.count(taxonomy.correct_sets(k), direction) / sizes).mean())
-                for k in hp_ks
-            }
+            levels = chance_levels(galleries, taxonomy, direction, recall_ks, hp_ks)
+            known["chance"] |= {f"{kind}{metric}": level for metric, level in levels.items()}
     return known
 
 
