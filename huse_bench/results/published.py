@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from huse_bench.errors import ResultsError
+from huse_bench.faults import first_fault
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
@@ -255,10 +256,7 @@ def _read(path: Path, cure: str) -> Published:
     except OSError as error:
         raise ResultsError(f"the published tables {path} cannot be read ({error.strerror or error}); {cure}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}{more}"
+        reason = first_fault(error, "the file")
         raise ResultsError(f"the published tables {path} cannot be used: {reason}; {cure}") from error
     except UnicodeError as error:
         raise ResultsError(f"the published tables {path} are not UTF-8 text ({error}); {cure}") from error
