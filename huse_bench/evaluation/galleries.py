@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from huse_bench.taxonomy import Taxonomy
 
-__all__ = ["Galleries", "chance_levels", "random_hits"]
+__all__ = ["Galleries", "chance_levels"]
 
 
 class Galleries:
@@ -78,7 +78,7 @@ class Galleries:
         return dict(zip(ks, sums, strict=True))
 
 
-def random_hits(same: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def _random_hits(same: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """(n,) chances that a random order has one of ``same`` items among the top k of galleries of ``sizes`` items."""
     miss = np.ones(len(same))
     for drawn in range(k):
@@ -103,7 +103,7 @@ def chance_levels(
     """
     sizes = galleries.sizes(direction)
     same = galleries.count(np.eye(len(taxonomy.classes), dtype=bool), direction)
-    levels = {f"R@{k}": random_hits(same, sizes, k) for k in recall_ks}
+    levels = {f"R@{k}": _random_hits(same, sizes, k) for k in recall_ks}
     levels |= {f"HP@{k}": galleries.count(taxonomy.correct_sets(k), direction) / sizes for k in hp_ks}
     return {metric: float(values.mean()) for metric, values in levels.items()}
 

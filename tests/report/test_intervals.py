@@ -133,8 +133,8 @@ def test_a_row_of_one_seed_among_others_has_none_and_nothing_is_tested(tmp_path,
     write_run("huse", 0, 0.1)
     results = load_results(tmp_path)
     known = uncertainty(results)
-    assert known.cell("CME", I2T_R1).half is not None
-    assert known.cell("HUSE", I2T_R1).half is None
+    assert known.cell("CME", I2T_R1).low is not None
+    assert known.cell("HUSE", I2T_R1).low is None
     assert not known.tested
     text = render(results, tables=["table1"])
     said = "none for rows of one seed or without per-query scores. No mark: rows of one seed."

@@ -35,7 +35,7 @@ def test_columns_of_which_some_tell_something_keep_the_others(write_run, tmp_pat
     assert f"HP@10: - where {REASON}." in text
     known = uncertainty(results)
     assert known.cell("HUSE", ("Image to Text", "HP@5")).tied is not None
-    assert known.cell("HUSE", ("Image to Text", "HP@10")).half is None
+    assert known.cell("HUSE", ("Image to Text", "HP@10")).low is None
     compared = compare(results, "huse", "cme")
     assert {difference.metric for difference in compared.differences} >= {"HP@2", "HP@5"}
     assert "HP@10" not in {difference.metric for difference in compared.differences}
