@@ -131,6 +131,11 @@ def load_results(path: Path | str, hp: HierarchicalPrecision = "devise") -> Resu
     Raises:
         ResultsError: if the folder is no results folder, has no usable record, mixes data or protocols, or has no
             run with the hierarchical precision that is asked for.
+
+    Examples:
+        >>> import huse_bench as hb
+        >>> results = hb.load_results("results/emoji")  # doctest: +SKIP
+        >>> results.tables()["table1"]  # doctest: +SKIP
     """
     store = Store(path)
     records, problems = store.read()
