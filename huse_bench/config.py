@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from huse_bench.errors import ConfigError
+from huse_bench.faults import fault_message, fault_place
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
@@ -260,8 +261,7 @@ def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     except ValidationError as error:
         problems = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
+            name = fault_place(problem)
             origin = origins.get(name, origins.get(str(problem["loc"][0]), "default"))
-            message = problem["msg"].removeprefix("Value error, ")
-            problems.append(f"{name} = {problem['input']!r} ({origin}): {message}")
+            problems.append(f"{name} = {problem['input']!r} ({origin}): {fault_message(problem)}")
         raise ConfigError("wrong configuration: " + "; ".join(problems)) from error

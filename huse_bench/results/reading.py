@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from huse_bench.errors import RecordError
+from huse_bench.faults import first_fault
 from huse_bench.results.arrays import from_per_query_table
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
@@ -49,10 +50,7 @@ def read_record(path: Path) -> RunRecord:
     try:
         record = RunRecord.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the record"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path}: no valid run record: {place}: {first['msg']}{more}; {cure}") from error
+        raise RecordError(f"{path}: no valid run record: {first_fault(error, 'the record')}; {cure}") from error
     if path.stem != record.stem:
         raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
     for name in (record.per_query, record.predictions):

@@ -11,6 +11,7 @@ from huse_bench.files import safe_name
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS, Direction
 
 __all__ = [
+    "CHANCE_CONTROL",
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
     "SCHEMA_VERSION",
@@ -32,6 +33,9 @@ SCHEMA_VERSION = 1
 
 #: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
 CONTROL_PREFIX = "control:"
+
+#: The control whose numbers are those of chance.
+CHANCE_CONTROL = f"{CONTROL_PREFIX}chance"
 
 #: Part of the tables that controls stand in.
 CONTROL_SECTION = "Controls"
