@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from huse_bench.components import Batch, ClassGraph, Loss
+from huse_bench.components import ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
@@ -83,11 +83,8 @@ def train(
     batches = _batches(len(data.labels), config.batch_size, generator)
     for step in range(1, config.steps + 1):
         index = next(batches).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            image = model.image(data.image.index_select(0, index))
-            text = model.text(data.text.index_select(0, index))
-        image_logits, text_logits = model.logits(image, text)
-        terms = loss(Batch(image, text, data.labels[index], image_logits, text_logits, graph))
+        image, text = data.image.index_select(0, index), data.text.index_select(0, index)
+        terms = loss(model.batch(image, text, data.labels[index], graph))
         total = _total(terms, loss, step)
         optimizer.zero_grad()
         if step in measured:
