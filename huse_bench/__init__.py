@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Loss,
         Terms,
         TextBackbone,
+        View,
     )
     from huse_bench.config import RunConfig
     from huse_bench.discovery import hookimpl, load
@@ -46,6 +47,7 @@ __all__ = [
     "Terms",
     "TextBackbone",
     "Uniform",
+    "View",
     "__version__",
     "errors",
     "evaluation",
@@ -73,6 +75,7 @@ _MODULES = {
     "Terms": "components",
     "TextBackbone": "components",
     "Uniform": "space",
+    "View": "components",
     "hookimpl": "discovery",
     "load": "discovery",
     "load_results": "results",
