@@ -17,9 +17,10 @@ from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.runs.controls import CONTROLS, shuffled_method
 from huse_bench.runs.data import audited, load_data, refuse_other_data
+from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.methods import Method, resolve_methods
 from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import RunSpec, control_fingerprint, plan_run
+from huse_bench.runs.plan import RunSpec, plan_run
 from huse_bench.runs.records import items_of, record_control, record_control_failure
 from huse_bench.runs.unit import reason, run_all
 

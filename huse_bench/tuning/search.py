@@ -105,7 +105,7 @@ def tune(
     methods = methods_to_tune(config, reporter)
     for method in methods:
         objective.of(method.name, method.loss_class.heads)
-    _, title, data = load_data(config, reporter)
+    _, _, data = load_data(config, reporter)
     store = Store(config.results_folder, config.dataset)
     output = output or store.folder / "tuned.toml"
     terms = Ledger(
@@ -124,7 +124,7 @@ def tune(
         searches = []
         for method in methods:
             space = space_of(method, config)
-            identity = identity_of(method, space, objective, config, data, title)
+            identity = identity_of(method, space, objective, config, data, data.classes.embeddings.device.type)
             study = Study(journal, locks, method.name, identity, config.seeds[0], space, method.parameters)
             searches.append(_Search(method, study, identity))
         _announce(searches, trials, objective, config, reporter)
