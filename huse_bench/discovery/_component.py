@@ -6,6 +6,7 @@ from typing import Literal
 
 __all__ = [
     "BUILTIN",
+    "FILES",
     "GROUPS",
     "Component",
     "Kind",
@@ -24,6 +25,9 @@ _REFERENCE = re.compile(r"(?P<name>(?:[^:]*::)?[^:]*)(?::(?P<reference>.*))?", r
 
 #: The distribution that the built-in plugins come with.
 BUILTIN = "huse-bench"
+
+#: The package that the single files of the plugins folder are modules of.
+FILES = "huse_bench.dropin"
 
 #: Entry-point group of each kind of component.
 GROUPS: dict[Kind, str] = {
@@ -56,6 +60,11 @@ class Component:
     status: Status = "available"
     import_ms: float | None = None
     error: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is in a single file of the plugins folder, whose version is a hash of it."""
+        return self.target.startswith(f"{FILES}.")
 
     @property
     def label(self) -> str:

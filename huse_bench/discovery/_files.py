@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from huse_bench.discovery._component import Component, Kind, canonical, describe
+from huse_bench.discovery._component import FILES, Component, Kind, canonical, describe
 from huse_bench.discovery.hookspecs import hookimpl
 from huse_bench.errors import PluginError, UsageError
 
@@ -67,7 +67,7 @@ def file_listings(known: Mapping[str, Kind]) -> tuple[list[FileListing], list[Co
     listings, broken = [], []
     for path in sorted(Path(folder).glob("[!_.]*.py")):
         version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        target = f"huse_bench.dropin.{path.stem}"
+        target = f"{FILES}.{path.stem}"
         record = Component("hooks", canonical(path.stem), target, canonical(path.name), version)
         try:
             classes = list(_component_classes(path, known))

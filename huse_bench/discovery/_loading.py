@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from dataclasses import replace
 from functools import reduce
 from importlib import import_module
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, overload
 
 from huse_bench.discovery._component import BUILTIN, Component, Kind, describe, repair
 from huse_bench.discovery._registry import find
+from huse_bench.discovery._sources import sources_of
 from huse_bench.errors import HuseBenchError, PluginError, PluginLoadError
+from huse_bench.fingerprint import source_digest
 
 if TYPE_CHECKING:
     from huse_bench.components import Dataset, ImageBackbone, Loss, TextBackbone
@@ -63,17 +62,17 @@ def examine(component: Component) -> Component:
 
 
 def source_hash(cls: type) -> str:
-    """The SHA-256, in hexadecimal, of the file that defines a class.
+    """The SHA-256, in hexadecimal, of the code that defines a class, without comments and docstrings.
 
     Args:
-        cls: a class of an importable module.
+        cls: a class of an importable module. The files of what it derives from, and what these files import of their
+            own package, count too.
 
     Raises:
         PluginError: if no file defines it, as for a class typed into a notebook.
     """
     try:
-        path = Path(inspect.getsourcefile(cls) or inspect.getfile(cls))
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return source_digest(sources_of(cls))
     except (OSError, TypeError) as error:
         raise PluginError(
             f"the source of {cls.__module__}.{cls.__qualname__} cannot be read, so a run could not tell whether it "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from huse_bench.components import ImageBackbone, TextBackbone
@@ -38,8 +39,11 @@ class Opened:
 
     @property
     def label(self) -> str:
-        """The name with the revision, as records keep it."""
-        return f"{self.written}@{self.backbone.revision}"
+        """The name with the revision, as records keep it; of a folder of the user its name, wherever it lies."""
+        name = self.written
+        if self.reference is not None and (path := Path(self.reference).expanduser()).exists():
+            name = f"{self.name}:{path.resolve().name}"
+        return f"{name}@{self.backbone.revision}"
 
 
 def open_backbone(text: str, kind: FeatureKind) -> Opened:

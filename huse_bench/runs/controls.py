@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from huse_bench.evaluation.galleries import Galleries, chance_levels
 from huse_bench.evaluation.hierarchy import tree_steps
 from huse_bench.evaluation.protocol import groups_of
 from huse_bench.features import Prepared, SplitFeatures
+from huse_bench.fingerprint import source_digest
 from huse_bench.measures import DIRECTIONS, HP_KS, RECALL_KS
 from huse_bench.results.arrays import PerQuery
 from huse_bench.results.schema import CHANCE_CONTROL, CONTROL_PREFIX
@@ -146,8 +146,8 @@ CONTROLS = (
 
 
 def controls_hash() -> str:
-    """SHA-256 of this module, which is part of the identity of its records."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    """SHA-256 of this module's code, which is part of the identity of its records and of runs on shuffled labels."""
+    return source_digest({"controls.py": Path(__file__)})
 
 
 def shuffled_method(method: Method) -> Method:

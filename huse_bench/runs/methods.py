@@ -28,7 +28,7 @@ class Method:
         component: who provides the loss.
         loss_class: the loss.
         parameters: every constructor argument with its value, defaults included.
-        source_hash: sha256 of the source file of the class.
+        source_hash: sha256 of the class's code, see :func:`huse_bench.discovery.source_hash`.
         base: name of the loss that this is a variant of; None for the loss itself.
         changes: hyper-parameters of a variant that differ from the loss's defaults.
     """

@@ -39,7 +39,7 @@ class MethodLedger(_Part):
 
     Attributes:
         distribution: who provides the loss.
-        source_hash: sha256 of its source file.
+        source_hash: sha256 of its code.
         study: sha256 over all that the trials depended on.
         trials: how many ended.
         failed: how many of them diverged or failed.

@@ -17,7 +17,8 @@ from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import CONTROL_SECTION
 from huse_bench.runs.controls import CONTROLS, Control, Evaluated, controls_hash
 from huse_bench.runs.experiment import Outcome
-from huse_bench.runs.plan import RunSpec, control_fingerprint
+from huse_bench.runs.identity import control_fingerprint
+from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
 from huse_bench.version import installed_version

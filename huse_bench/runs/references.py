@@ -7,8 +7,8 @@ from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.runs.controls import CONTROLS
+from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.listeners import reason
-from huse_bench.runs.plan import control_fingerprint
 from huse_bench.runs.records import items_of, record_control, record_control_failure
 
 __all__ = ["evaluate_controls"]

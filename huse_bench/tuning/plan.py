@@ -8,11 +8,11 @@ from huse_bench.config import RunConfig
 from huse_bench.discovery import components
 from huse_bench.errors import ConfigError, PluginError
 from huse_bench.features import Prepared
+from huse_bench.fingerprint import fingerprint
 from huse_bench.progress import Reporter
-from huse_bench.results import fingerprint
 from huse_bench.results.schema import Json
+from huse_bench.runs.identity import run_identity
 from huse_bench.runs.methods import Method, resolve_methods
-from huse_bench.runs.plan import plan_run
 from huse_bench.space import Choice, Distribution
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.study import SAMPLER
@@ -90,7 +90,7 @@ def given(method: Method, config: RunConfig) -> dict[str, Any]:
 
 
 def identity_of(
-    method: Method, space: dict[str, Distribution], objective: Objective, config: RunConfig, data: Prepared, title: str
+    method: Method, space: dict[str, Distribution], objective: Objective, config: RunConfig, data: Prepared, device: str
 ) -> str:
     """Sha256 over everything that the results of a method's trials depend on, but the tuned hyper-parameters.
 
@@ -100,7 +100,7 @@ def identity_of(
         objective: what is maximised.
         config: how trials are trained.
         data: what they are trained on.
-        title: of the dataset.
+        device: torch device that trains.
     """
     described: dict[str, Json] = {
         name: ["choice", *value.options] if isinstance(value, Choice) else [type(value).__name__, value.low, value.high]
@@ -108,7 +108,8 @@ def identity_of(
     }
     return fingerprint(
         {
-            "run": plan_run(config, method, config.seeds[0], data, title).fingerprint,
+            "run": run_identity(config, method, data, device),
+            "seed": config.seeds[0],
             "space": described,
             "objective": [*sorted(objective.metrics)],
             "sampler": SAMPLER,

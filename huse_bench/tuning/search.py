@@ -127,7 +127,7 @@ def tune(
         searches = []
         for method in methods:
             space = space_of(method, config)
-            identity = identity_of(method, space, objective, config, prepared, prepared.title)
+            identity = identity_of(method, space, objective, config, prepared, device_of(config))
             study = Study(journal, locks, method.name, identity, config.seeds[0], space, method.parameters)
             searches.append(_Search(method, study, identity))
         _announce(searches, trials, objective, config, reporter)

@@ -10,6 +10,7 @@ import pytest
 import huse_bench as hb
 from huse_bench import discovery
 from huse_bench.errors import PluginLoadError, UsageError
+from huse_bench.fingerprint import source_digest
 
 GAP = '''
 import huse_bench as hb
@@ -60,7 +61,18 @@ def test_one_component_has_the_name_of_its_file_and_the_hash_of_it_as_version(fo
     assert (found.distribution, found.target) == ("my-gap-py", "huse_bench.dropin.my_gap:Gap")
     assert found.version == hashlib.sha256(GAP.encode()).hexdigest()[:12]
     assert hb.load("loss", "my-gap").title == "Gap only"
-    assert discovery.source_hash(hb.load("loss", "my-gap")) == hashlib.sha256(GAP.encode()).hexdigest()
+    assert discovery.source_hash(hb.load("loss", "my-gap")) == source_digest(
+        {"huse_bench.dropin/my_gap.py": folder / "my_gap.py"}
+    )
+
+
+def test_what_files_begin_with_an_underscore_for_counts_in_those_that_import_them(folder):
+    write(folder, my_gap=f"from huse_bench.dropin import _words\n{GAP}", _words="title = 1\n", _others="")
+    before = discovery.source_hash(hb.load("loss", "my-gap"))
+    (folder / "_others.py").write_text("title = 2\n")
+    assert discovery.source_hash(hb.load("loss", "my-gap")) == before
+    (folder / "_words.py").write_text("title = 2\n")
+    assert discovery.source_hash(hb.load("loss", "my-gap")) != before
 
 
 def test_several_components_have_the_names_of_their_classes(folder):

@@ -1,10 +1,12 @@
-import hashlib
+import importlib
+import shutil
 import sys
 
 import pytest
 
 from huse_bench.discovery import examine, find, load, source_hash
 from huse_bench.errors import PluginConflictError, PluginError, PluginLoadError
+from huse_bench.fingerprint import source_digest
 
 LOSSES = "huse_bench.losses"
 GAP = """
@@ -127,10 +129,75 @@ def test_examine_imports_nothing_that_is_switched_off(install, environment):
     assert "acme_gap" not in sys.modules
 
 
-def test_source_hash_is_that_of_the_file(install):
+def test_source_hash_is_that_of_the_files_code(install):
     site = install("acme", {LOSSES: {"acme-gap": "acme_gap:Gap"}}, acme_gap=GAP)
-    expected = hashlib.sha256((site / "acme_gap.py").read_bytes()).hexdigest()
-    assert source_hash(load("loss", "acme-gap")) == expected
+    path = site / "acme_gap.py"
+    before = source_hash(load("loss", "acme-gap"))
+    assert before == source_digest({"acme_gap.py": path})
+    path.write_text(GAP + "\n# seen\n")
+    assert source_hash(load("loss", "acme-gap")) == before
+    path.write_text(GAP + "\nSEEN = True\n")
+    assert source_hash(load("loss", "acme-gap")) != before
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package in which one module imports another, in each of the ways that there are; gives its folder."""
+    files = {
+        "__init__": "from acme_pack.unrelated import x\nSHARE = 0.5\n",
+        "loss": "import math, acme_pack.plain\nfrom .near import one\nfrom . import beside\n"
+        "from acme_base import Base\nfrom acme_pack.inner.deep import rate\nfrom acme_pack.inner import shallow\n\n"
+        "class Gap(Base):\n    def forward(self, batch):\n        from acme_pack import late\n",
+        "near": "from acme_pack import further\none = 1\n",
+        "inner/__init__": "shallow = 1\n",
+        "inner/deep": "from ..up import rate\n",
+        "unrelated": "x = 1\n",
+        **dict.fromkeys(("plain", "beside", "late", "further"), ""),
+        "up": "rate = 1\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / f"acme_pack/{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "acme_base.py").write_text("import abc, torch\nclass Base(torch.nn.Module, abc.ABC): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "acme_pack"
+    for name in [name for name in sys.modules if name.startswith("acme_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["near", "plain", "beside", "inner/__init__", "inner/deep", "late", "further", "up", "../acme_base", "loss"],
+)
+def test_what_a_class_imports_of_its_package_counts(package, changed):
+    cls = importlib.import_module("acme_pack.loss").Gap
+    before = source_hash(cls)
+    with (package / f"{changed}.py").open("a") as file:
+        file.write("\nseen = True\n")
+    assert source_hash(cls) != before
+
+
+def test_what_a_class_does_not_import_does_not_count(package):
+    cls = importlib.import_module("acme_pack.loss").Gap
+    before = source_hash(cls)
+    (package / "unrelated.py").write_text("x = 2\n")
+    (package / "other.py").write_text("x = 2\n")
+    assert source_hash(cls) == before
+
+
+@pytest.mark.usefixtures("package")
+def test_the_place_of_a_package_does_not_count(tmp_path):
+    before = source_hash(importlib.import_module("acme_pack.loss").Gap)
+    for name in [name for name in sys.modules if name.startswith("acme_")]:
+        del sys.modules[name]
+    sys.path.insert(0, str(shutil.copytree(tmp_path, tmp_path / "elsewhere")))
+    try:
+        cls = importlib.import_module("acme_pack.loss").Gap
+        assert "elsewhere" in sys.modules["acme_pack.loss"].__file__
+        assert source_hash(cls) == before
+    finally:
+        sys.path.pop(0)
 
 
 def test_source_hash_of_a_class_without_a_file_is_an_error():

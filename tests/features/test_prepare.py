@@ -228,3 +228,27 @@ def test_class_embeddings_without_a_direction_are_refused(value):
 def test_class_embeddings_of_any_precision_are_taken(dtype):
     embeddings = torch.randn(50, 700, generator=torch.Generator().manual_seed(0)).to(dtype)
     assert ClassGraph(embeddings).embeddings.dtype == dtype
+
+
+@pytest.mark.parametrize("reference", ["vit", "./vit", "{here}/vit", "{here}/../{name}/vit/"])
+def test_a_model_folder_is_called_by_its_name_wherever_it_lies(tmp_path, monkeypatch, reference):
+    from types import SimpleNamespace
+
+    from huse_bench.features._backbones import Opened
+
+    (tmp_path / "vit").mkdir()
+    monkeypatch.chdir(tmp_path)
+    reference = reference.format(here=tmp_path, name=tmp_path.name)
+    opened = Opened(SimpleNamespace(revision="sha256-1"), "hf-image", "huse-bench", reference)
+    assert opened.label == "hf-image:vit@sha256-1"
+    assert opened.written == f"hf-image:{reference}"
+
+
+@pytest.mark.parametrize("reference", ["google/vit-base", "https://tfhub.dev/google/use/4"])
+def test_a_model_that_is_no_folder_keeps_its_name(reference):
+    from types import SimpleNamespace
+
+    from huse_bench.features._backbones import Opened
+
+    opened = Opened(SimpleNamespace(revision="1"), "b", "huse-bench", reference)
+    assert opened.label == f"b:{reference}@1"

@@ -7,7 +7,7 @@ import huse_bench as hb
 from huse_bench.config import resolve_config
 from huse_bench.progress import Reporter
 from huse_bench.report import render
-from huse_bench.runs.data import load_data
+from huse_bench.runs.data import load, make_ready
 from huse_bench.runs.experiment import run_experiment
 from huse_bench.runs.methods import resolve_methods
 
@@ -56,8 +56,8 @@ def test_every_number_of_the_tables_is_recomputed_from_the_store(quick_training,
 def test_confidences_are_the_largest_softmax_scores(quick_training):
     config = resolve_config(None, {"dataset": "toy", "methods": ["huse"], "training": quick_training})
     (huse,) = resolve_methods(config)
-    _, _, data = load_data(config, Reporter(quiet=True))
-    outcome = run_experiment(huse, data, "toy", config.training, 0)
+    _, data = make_ready(load(config), config, Reporter(quiet=True))
+    outcome = run_experiment(huse, data, config.training, 0)
     found = outcome.classification
     test = outcome.embedded["test"]
     shares = {}

@@ -108,6 +108,8 @@ def test_a_changed_loss_is_another_method(run, toy):
     first = run(["gap"]).records[0]
     path = toy.parent / "site/toy_plugins.py"
     path.write_text(path.read_text() + "\n# changed\n")
+    assert run(["gap"]).records[0].fingerprint == first.fingerprint
+    path.write_text(path.read_text().replace("self.weight * (1 -", "self.weight * (2 -"))
     assert run(["gap"]).records[0].fingerprint != first.fingerprint
 
 
