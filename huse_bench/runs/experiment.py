@@ -15,6 +15,7 @@ from huse_bench.config import TrainingConfig
 from huse_bench.evaluation import Fusion, Retrieval, Version, accuracy, evaluate_retrieval, fit_fusion
 from huse_bench.features import Prepared
 from huse_bench.measures import HP_KS, RECALL_KS
+from huse_bench.runs.device import forget_peak
 from huse_bench.runs.methods import Method
 from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
 
@@ -178,6 +179,7 @@ def _train(
     device = data.classes.embeddings.device
     init_seed, batch_seed, noise_seed = _streams(dataset, method.name, seed)
     split = data.splits["train"]
+    forget_peak(device)
     # Dropout draws from the global generators, which must be left as they were found.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(init_seed)

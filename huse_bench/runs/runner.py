@@ -20,7 +20,7 @@ from huse_bench.runs.data import audited, load_data, refuse_other_data
 from huse_bench.runs.methods import Method, resolve_methods
 from huse_bench.runs.params import ParamsFile
 from huse_bench.runs.plan import RunSpec, control_fingerprint, plan_run
-from huse_bench.runs.records import items_of, record_control, record_control_failure
+from huse_bench.runs.records import record_control, record_control_failure
 from huse_bench.runs.unit import reason, run_all
 
 __all__ = ["run", "run_config"]
@@ -176,12 +176,11 @@ def _ledgers(
 
 
 def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
-    """Tell finished runs of these very hyper-parameters what a search has spent on them since."""
+    """Say of finished runs of these very hyper-parameters what a search has spent on them since."""
     for spec in specs:
-        record = None if spec.tuning is None else store.find(spec.fingerprint)
-        if record is not None and record.tuning != spec.tuning:
-            record = record.model_copy(update={"tuning": spec.tuning})
-            store.write(record, store.per_query(record), store.predictions(record))
+        record = store.find(spec.fingerprint) if spec.tuning else None
+        if spec.tuning and record is not None and record.tuning != spec.tuning:
+            store.note_tuning(record.configuration, spec.tuning)
 
 
 def _announce(
@@ -230,13 +229,13 @@ def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Sto
         if store.should_run(identity, config.overwrite):
             try:
                 evaluated = control.evaluate(data, config.protocol)
-                record = record_control(control, evaluated, config, data, title)
+                recorded = record_control(control, evaluated, config, data, title)
             # As a failing method: a row that says so.
             except Exception as error:  # noqa: BLE001
-                store.write(record_control_failure(control, error, config, data, title))
+                record_control_failure(control, error, config, data, title).write(store)
                 reporter.say(f"{control.title}: failed: {reason(error)}")
             else:
-                store.write(record, evaluated.per_query, None if evaluated.per_query is None else items_of(data))
+                recorded.write(store)
                 reporter.say(f"{control.title}: evaluated")
         asked.add(identity)
     return asked

@@ -72,21 +72,20 @@ def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, rep
             outcome = run_experiment(
                 spec.method, data, config.dataset, config.training, spec.seed, step, config.protocol
             )
-        record, per_query, predictions = record_outcome(spec, outcome, data)
+        recorded = record_outcome(spec, outcome, data)
         saved = []
         if config.save_model:
-            saved.append(saving.save_model(store.folder, record, outcome.model, data))
+            saved.append(saving.save_model(store.folder, recorded.record, outcome.model, data))
         if config.save_embeddings:
-            saved.append(saving.save_embeddings(store.folder, record, outcome.embedded, data))
+            saved.append(saving.save_embeddings(store.folder, recorded.record, outcome.embedded, data))
     # A failing method is a row that says so; the others go on.
     except Exception as error:  # noqa: BLE001
-        failure = record_failure(spec, data, error)
-        store.write(failure)
+        failure = record_failure(spec, data, error).write(store)
         reporter.say(f"{label}: {failure.status} after {time.perf_counter() - started:.0f} s: {reason(error)}")
         for problem in notify("huse_bench_run_failed", spec=spec, error=error):
             reporter.say(problem)
         return
-    store.write(record, per_query, predictions)
+    record = recorded.write(store)
     speed = config.training.steps / outcome.trained.seconds
     reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s (training {speed:.1f} steps/s)")
     for inert in inert_terms(outcome.trained.shares, spec.method.parameters):

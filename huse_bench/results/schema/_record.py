@@ -28,7 +28,7 @@ from huse_bench.results.schema._parts import (
 __all__ = ["SCHEMA_VERSION", "Kind", "RunRecord"]
 
 #: Version of the schema that records are written in; older ones are migrated as they are read.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Literal[2] = 2
 
 #: What a record is of: a method, a method that was trained on shuffled labels, or a control that needs no training.
 Kind = Literal["method", "trained control", "control"]
