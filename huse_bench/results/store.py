@@ -26,6 +26,7 @@ from huse_bench.results.arrays import (
     predictions_table,
     safetensors_bytes,
 )
+from huse_bench.results.card import DataCard, read_card, write_card
 from huse_bench.results.folder import LOCK, LOCK_SECONDS, MARKER, foreign, prepare, read_marker
 from huse_bench.results.json_text import json_text
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
@@ -285,6 +286,37 @@ class Store:
             RecordError: if the file cannot be read, is not the one that was written, or does not fit the record.
         """
         return read_neighbours(record, self.folder / "runs")
+
+    def card(self) -> DataCard | None:
+        """What the data of the folder's runs are.
+
+        Returns:
+            The data card; None where there is none, as in folders from before there were cards.
+
+        Raises:
+            RecordError: if a file of it cannot be read, or is not the one that was written with it.
+        """
+        return read_card(self.folder)
+
+    def write_card(self, card: DataCard) -> None:
+        """Give the folder its data card, where it has none.
+
+        Args:
+            card: what the data are.
+
+        Raises:
+            RecordError: if the folder's card cannot be read.
+            ResultsError: if it is of other data, or the disk refuses.
+        """
+        with self._changing():
+            known = read_card(self.folder)
+            if known is None:
+                write_card(self.folder, card)
+            elif known.facts.dataset.identity != card.facts.dataset.identity:
+                raise ResultsError(
+                    f"the data card of the results folder {self.folder} is of other data of {self.dataset!r}; choose "
+                    f"another --results"
+                )
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
+from huse_bench.runs.card import write_card
 from huse_bench.runs.controls import CONTROLS, shuffled_method
 from huse_bench.runs.data import audited, load_data, refuse_other_data
 from huse_bench.runs.methods import Method, resolve_methods
@@ -140,7 +141,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     ledgers = _ledgers(tuned, config, methods, data, reporter)
     store = Store(config.results_folder, config.dataset)
     known, _ = store.read()
-    refuse_other_data(known, data, config)
+    refuse_other_data(known, data, config, store.card())
 
     specs = [
         plan_run(config, method, seed, data, title, ledgers.get(method.name))
@@ -154,6 +155,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
         reporter.say(error)
     _announce(config, specs, waiting, data, reporter)
     _note_tuning(specs, store)
+    write_card(store, config, items, data, title)
     data = audited(data, items, known, reporter, needed=bool(waiting))
 
     run_all(waiting, data, config, store, reporter)

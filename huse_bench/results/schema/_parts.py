@@ -135,6 +135,11 @@ class DatasetInfo(Part):
     taxonomy_hash: Name
     parts: dict[str, str] | None = None
 
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """What is the same wherever runs can share a table: content, taxonomy and groups."""
+        return self.content_hash, self.taxonomy_hash, (self.parts or {}).get("groups")
+
 
 class Setting(Part):
     """One setting of the configuration.
