@@ -17,7 +17,7 @@ from benchmarks.measuring import OURS, Case, Competitor, thread_counts
 from huse_bench.config import TrainingConfig
 from huse_bench.features import SplitFeatures
 from huse_bench.kernels import reference
-from huse_bench.training import Model, train
+from huse_bench.training import Model, Training
 
 CLASSES, IMAGE, TEXT = 101, 64, 768
 SHARE = 0.15
@@ -75,7 +75,7 @@ def _items(count):
         for dim in (IMAGE, TEXT)
     )
     return SplitFeatures(
-        ids=[str(i) for i in range(count)], image=image, text=text, labels=labels, groups=np.arange(count)
+        ids=[str(i) for i in range(count)], image=image, text=text, labels=labels.numpy(), groups=np.arange(count)
     )
 
 
@@ -95,7 +95,7 @@ def _model(config, margin):
 
 def _ours(model, loss, data, classes, config):
     """The loop of huse-bench; returns the loss of the last step."""
-    return sum(train(model, loss, data, classes, config, torch.Generator().manual_seed(3)).losses.values())
+    return sum(Training(model, loss, data, classes, config, torch.Generator().manual_seed(3)).run().losses.values())
 
 
 def _by_hand(model, loss, data, classes, config):
@@ -105,7 +105,7 @@ def _by_hand(model, loss, data, classes, config):
     learned = nn.ModuleList([image_tower, text_tower, head]).train()
     optimizer = torch.optim.RMSprop(learned.parameters(), config.learning_rate, alpha=0.9, momentum=config.momentum)
     loader = DataLoader(
-        TensorDataset(data.image, data.text, data.labels), batch_size=config.batch_size, shuffle=True, drop_last=True
+        TensorDataset(data.image, data.text, data.targets), batch_size=config.batch_size, shuffle=True, drop_last=True
     )
     step = 0
     while step < config.steps:

@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from huse_bench.training.loop import Progress as StepProgress
-
 __all__ = ["Reporter"]
 
 
@@ -41,8 +39,8 @@ class Reporter:
         self.console.print(message, markup=False)
 
     @contextmanager
-    def run(self, label: str, steps: int) -> Iterator[StepProgress]:
-        """A bar for one training; yields what to call after each step."""
+    def run(self, label: str, steps: int) -> Iterator[Callable[[int, Mapping[str, float] | None], None]]:
+        """A bar for one training; yields what to call after a step, with the number done and at times the losses."""
         bar = self._bar("steps", TextColumn("{task.fields[losses]}", style="dim"))
         with bar:
             task = bar.add_task(label, total=steps, losses="")

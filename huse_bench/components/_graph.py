@@ -52,6 +52,19 @@ class ClassGraph:
             raise DataError(f"class distances must be ({classes}, {classes}), got {tuple(distances.shape)}")
         self.distances = distances
 
+    @classmethod
+    def restored(cls, embeddings: Tensor, distances: Tensor) -> ClassGraph:
+        """A graph that was written to files: its embeddings are taken as they are, to the last bit.
+
+        Args:
+            embeddings: (K, C) floating point, as another graph had them.
+            distances: (K, K), likewise.
+        """
+        graph = cls(embeddings, distances)
+        # Scaled again they would be other by a rounding.
+        graph.embeddings = embeddings
+        return graph
+
     def to(self, device: torch.device | str) -> ClassGraph:
         """The same graph on another device."""
         return ClassGraph(self.embeddings.to(device), self.distances.to(device))

@@ -156,7 +156,7 @@ def _repeated(kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[
 def _classes(
     splits: dict[Split, SplitFeatures], names: Sequence[str], findings: list[str]
 ) -> dict[Split, dict[str, float]]:
-    counts = {name: np.bincount(split.labels.cpu().numpy(), minlength=len(names)) for name, split in splits.items()}
+    counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in splits.items()}
     facts: dict[Split, dict[str, float]] = {}
     for name, sizes in counts.items():
         present = sizes[sizes > 0]
@@ -203,7 +203,7 @@ def _duplicates(
     distances = 1 - cosines
     near = distances <= near_limit(typical)
     same = distances <= SAME
-    other_class = near & (splits["test"].labels != splits["train"].labels[nearest])
+    other_class = near & (splits["test"].targets != splits["train"].targets[nearest])
     found = {
         "typical_distance": typical,
         "near": int(near.sum()),

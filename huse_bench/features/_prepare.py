@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -29,21 +30,30 @@ _SCALE = "Rebuild them, leave the items out, or scale all features of this kind 
 
 @dataclass(frozen=True)
 class SplitFeatures:
-    """The items of one split, on the training device.
+    """The items of one split.
 
     Attributes:
         ids: n names.
-        image: (n, d_image) float32.
-        text: (n, d_text) float32.
-        labels: (n,) int64.
+        image: (n, d_image) float32, on the host until :meth:`to` moves it.
+        text: (n, d_text) float32, likewise.
+        labels: (n,) int64, on the host.
         groups: (n,) int64 numbers of groups, on the host; items with one number are no independent witnesses.
     """
 
     ids: Sequence[str]
     image: Tensor
     text: Tensor
-    labels: Tensor
+    labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """The labels beside the features, on their device."""
+        return torch.from_numpy(self.labels).to(self.image.device)
+
+    def to(self, device: torch.device | str) -> SplitFeatures:
+        """The same items, with their features on another device."""
+        return replace(self, image=self.image.to(device), text=self.text.to(device))
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Prepared:
         taxonomy: the tree that HP@K is measured against.
         content_hash: sha256 over ids, labels, splits, class names and all features.
         backbones: which backbone made the image, text and class features.
+        name: of the dataset.
+        title: what tables call it.
         notices: what the user should know about this copy of the data, a line each.
         audit: what an audit of the data found, as JSON; None where none was made.
         parts: start of the sha256 of each part of the content, by what messages call it.
@@ -68,25 +80,25 @@ class Prepared:
     taxonomy: Taxonomy
     content_hash: str
     backbones: dict[str, str]
+    name: str
+    title: str
     notices: tuple[str, ...] = ()
     audit: Mapping[str, Any] | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
 
-    def to(self, device: torch.device) -> Prepared:
+    def to(self, device: torch.device | str) -> Prepared:
         """The same data on another device."""
-        splits = {
-            name: replace(s, image=s.image.to(device), text=s.text.to(device), labels=s.labels.to(device))
-            for name, s in self.splits.items()
-        }
+        splits: dict[Split, SplitFeatures] = {name: split.to(device) for name, split in self.splits.items()}
         return replace(self, splits=splits, classes=self.classes.to(device))
 
 
-def prepare(items: Items, name: str) -> Prepared:
+def prepare(items: Items, name: str, title: str = "") -> Prepared:
     """Check items and features, and lay them out by split.
 
     Args:
         items: what a dataset loaded.
-        name: the dataset's name, for messages.
+        name: the dataset's name.
+        title: what tables call it where the items say nothing of it; the name where nothing does.
 
     Raises:
         DataError: for features that are missing, of the wrong shape, not finite, all zeros, or too large or small for
@@ -107,7 +119,7 @@ def prepare(items: Items, name: str) -> Prepared:
             ids=[items.ids[row] for row in rows.tolist()],
             image=torch.from_numpy(image.values[rows].astype(np.float32, copy=False)),
             text=torch.from_numpy(text.values[rows].astype(np.float32, copy=False)),
-            labels=torch.from_numpy(labels[rows]),
+            labels=labels[rows],
             groups=numbered(rows if items.groups is None else [items.groups[row] for row in rows.tolist()]),
         )
     return Prepared(
@@ -117,6 +129,8 @@ def prepare(items: Items, name: str) -> Prepared:
         taxonomy=items.taxonomy,
         content_hash=_content_hash(items, [image, text, graph]),
         backbones={"image": image.backbone, "text": text.backbone, "class": graph.backbone},
+        name=name,
+        title=items.title or title or name,
         notices=tuple(items.notices),
         parts=_parts(items, image, text, graph),
     )

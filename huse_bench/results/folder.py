@@ -12,7 +12,7 @@ from huse_bench.errors import ResultsError
 from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.text_files import read_text
 
-__all__ = ["LOCK", "LOCK_SECONDS", "MARKER", "foreign", "prepare", "read_marker"]
+__all__ = ["LOCK", "LOCK_SECONDS", "MARKER", "foreign", "prepare", "read_marker", "unwritable"]
 
 #: File that marks a results folder and names its dataset.
 MARKER = "huse-bench.json"
@@ -31,6 +31,13 @@ def foreign(folder: Path) -> ResultsError:
     return ResultsError(f"{folder} is not a huse-bench results folder (it has no {MARKER}); choose another --results")
 
 
+def unwritable(folder: Path, reason: str) -> ResultsError:
+    """What to raise for a folder that cannot be written to."""
+    return ResultsError(
+        f"cannot write to the results folder {folder} ({reason}); make it writable or choose another --results"
+    )
+
+
 def prepare(folder: Path, dataset: str) -> None:
     """Make the folder where there is none, and see that runs can be written to it."""
     try:
@@ -44,10 +51,7 @@ def prepare(folder: Path, dataset: str) -> None:
         with tempfile.NamedTemporaryFile(dir=runs, prefix=TEMPORARY_PREFIX) as probe:
             probe.write(b"writable")
     except OSError as error:
-        raise ResultsError(
-            f"cannot write to the results folder {folder} ({error.strerror or error}); "
-            f"make it writable or choose another --results"
-        ) from error
+        raise unwritable(folder, error.strerror or str(error)) from error
 
 
 def _mark(folder: Path, dataset: str) -> None:

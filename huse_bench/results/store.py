@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from huse_bench.results.arrays import (
     safetensors_bytes,
 )
 from huse_bench.results.card import DataCard, read_card, write_card
-from huse_bench.results.folder import LOCK, LOCK_SECONDS, MARKER, foreign, prepare, read_marker
+from huse_bench.results.folder import LOCK, LOCK_SECONDS, MARKER, foreign, prepare, read_marker, unwritable
 from huse_bench.results.json_text import json_text
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord, Tuning
@@ -71,6 +72,25 @@ class Store:
         self.dataset = read_marker(self.folder / MARKER)
         if dataset is not None and dataset != self.dataset:
             raise _other_dataset(self, dataset)
+
+    @classmethod
+    def refuse_unusable(cls, folder: Path | str, dataset: str) -> None:
+        """Refuse a results folder that runs could not be written to; a missing one is not made yet.
+
+        Args:
+            folder: the results folder.
+            dataset: name of the dataset whose runs are to be written.
+
+        Raises:
+            ResultsError: as the constructor.
+        """
+        path = Path(folder)
+        if path.exists():
+            cls(path, dataset)
+            return
+        parent = next(above for above in path.absolute().parents if above.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise unwritable(path, f"{parent} is {'read-only' if parent.is_dir() else 'a file'}")
 
     def write(
         self,

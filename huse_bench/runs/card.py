@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from huse_bench.components import Items
+from huse_bench.components import Dataset, Items
 from huse_bench.config import RunConfig
-from huse_bench.discovery import load
 from huse_bench.features import Prepared
 from huse_bench.results import Store
 from huse_bench.results.card import make_card
@@ -19,60 +18,54 @@ from huse_bench.results.schema import DatasetInfo, SplitSizes
 __all__ = ["dataset_info", "write_card"]
 
 
-def dataset_info(data: Prepared, name: str, title: str) -> DatasetInfo:
-    """Which data these are, as records and the card say it.
-
-    Args:
-        data: the data.
-        name: of the dataset.
-        title: of the dataset, for people.
-    """
-    sizes = {split: len(part.ids) for split, part in data.splits.items()}
+def dataset_info(prepared: Prepared) -> DatasetInfo:
+    """Which data these are, as records and the card say it."""
+    sizes = {split: len(part.ids) for split, part in prepared.splits.items()}
     return DatasetInfo(
-        name=name,
-        title=title,
-        content_hash=data.content_hash,
+        name=prepared.name,
+        title=prepared.title,
+        content_hash=prepared.content_hash,
         items=SplitSizes.model_validate(sizes),
-        classes=len(data.class_names),
-        image_backbone=data.backbones["image"],
-        text_backbone=data.backbones["text"],
-        class_backbone=data.backbones["class"],
-        taxonomy_hash=data.taxonomy.hash,
-        parts=dict(data.parts),
+        classes=len(prepared.class_names),
+        image_backbone=prepared.backbones["image"],
+        text_backbone=prepared.backbones["text"],
+        class_backbone=prepared.backbones["class"],
+        taxonomy_hash=prepared.taxonomy.hash,
+        parts=dict(prepared.parts),
     )
 
 
-def write_card(store: Store, config: RunConfig, items: Items, data: Prepared, title: str) -> None:
+def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], items: Items, prepared: Prepared) -> None:
     """Give a results folder its data card, where it has none.
 
     Args:
         store: the folder.
-        config: names the dataset and the user's copy of it.
-        items: what the dataset loaded.
-        data: the same, prepared.
-        title: of the dataset, for people.
+        config: names the user's copy of the dataset.
+        dataset_class: says what its items are.
+        items: what it loaded.
+        prepared: the same, prepared.
 
     Raises:
         ResultsError: if the folder's card is of other data.
         RecordError: if it cannot be read.
     """
-    dataset_class, test = load("dataset", config.dataset), data.splits["test"]
+    test = prepared.splits["test"]
     rows = np.flatnonzero(items.splits == "test").tolist()
     shown = dataset_class.publish_texts if items.publish_texts is None else items.publish_texts
     store.write_card(
         make_card(
-            dataset_info(data, config.dataset, title),
-            class_names=data.class_names,
-            edges=data.taxonomy.edges,
-            distances=data.classes.distances.cpu().numpy(),
+            dataset_info(prepared),
+            class_names=prepared.class_names,
+            edges=prepared.taxonomy.edges,
+            distances=prepared.classes.distances.numpy(),
             ids=test.ids,
-            labels=test.labels.cpu().numpy(),
+            labels=test.labels,
             groups=test.groups,
             texts=None if items.texts is None or not shown else [items.texts[row] for row in rows],
             pictures=None if items.images is None else _from(config.data, [items.images[row] for row in rows]),
             description=items.description or dataset_class.description,
             licence=items.licence or dataset_class.licence,
-            notices=data.notices,
+            notices=prepared.notices,
         )
     )
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from huse_bench.components import Split
 from huse_bench.errors import DataError
 from huse_bench.evaluation import Version, accuracy, fit_fusion
 from huse_bench.evaluation.galleries import Galleries, random_hits
@@ -124,7 +123,7 @@ def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
         for name, split in data.splits.items()
         if name != "train"
     }
-    labels: dict[Split, Tensor] = {name: split.labels.cpu() for name, split in data.splits.items()}
+    labels = {name: split.labels for name, split in data.splits.items()}
     image, text = cosines["test"]
     found = retrieve(F.normalize(image, dim=1), F.normalize(text, dim=1), data, "test", protocol)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
@@ -170,8 +169,8 @@ def shuffled_data(data: Prepared, seed: int) -> Prepared:
         The data; validation and test split are as they were.
     """
     train = data.splits["train"]
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(train.labels)))
-    shuffled = replace(train, labels=train.labels[order.to(train.labels.device)])
+    order = np.random.default_rng(seed).permutation(len(train.labels))
+    shuffled = replace(train, labels=train.labels[order])
     return replace(data, splits={**data.splits, "train": shuffled})
 
 
@@ -181,7 +180,7 @@ def _by_direction(data: Prepared, protocol: Version) -> Iterator[tuple[str, Gall
     The counts are (n,), those of correct items by the K of HP@K.
     """
     test, classes = data.splits["test"], len(data.class_names)
-    labels = test.labels.cpu().numpy()
+    labels = test.labels
     galleries = Galleries(labels, groups_of(test.groups, len(labels), protocol), classes)
     for direction in DIRECTIONS:
         own = galleries.count(np.eye(classes, dtype=bool), direction)
@@ -200,7 +199,7 @@ def _centroid_cosines(train: SplitFeatures, split: SplitFeatures, modality: str,
     known, rows = (getattr(part, modality).cpu() for part in (train, split))
     mean = known.mean(dim=0)
     unit = F.normalize(known - mean, dim=1)
-    centroids = torch.zeros(classes, unit.shape[1]).index_add_(0, train.labels.cpu(), unit)
+    centroids = torch.zeros(classes, unit.shape[1]).index_add_(0, torch.from_numpy(train.labels), unit)
     centred = rows - mean
     # A length below this is rounding.
     same = (centred.norm(dim=1) <= 1e-6 * rows.norm(dim=1)).nonzero().flatten().tolist()

@@ -1,15 +1,15 @@
-"""The data of a run: loaded with its features, large enough, on the device, and audited."""
+"""The data of a run: loaded, large enough, with its features, and audited."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import torch
 
-from huse_bench.components import Items, Split
+from huse_bench.components import Dataset, Items, Split
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import RECALL_PROTOCOL
@@ -22,52 +22,85 @@ from huse_bench.results import RunRecord
 from huse_bench.results.card import DataCard
 from huse_bench.results.schema import DatasetInfo
 
-__all__ = ["audited", "load_data", "refuse_other_data"]
+__all__ = ["Loaded", "audited", "device_of", "load", "make_ready", "refuse_other_data"]
 
 
-def load_data(config: RunConfig, reporter: Reporter) -> tuple[Items, str, Prepared]:
-    """Load the data of a configuration, make the features that it lacks, and put it on the device.
+@dataclass(frozen=True)
+class Loaded:
+    """A dataset that was read, and whose splits are large enough; its features may still have to be made.
+
+    Attributes:
+        items: the items.
+        dataset_class: their dataset.
+    """
+
+    items: Items
+    dataset_class: type[Dataset]
+
+
+def load(config: RunConfig) -> Loaded:
+    """Read the dataset of a configuration.
 
     Args:
-        config: says which dataset, features and device.
+        config: says which.
+
+    Raises:
+        UsageError: for anything that cannot be used as asked, before any feature is made, which may take hours.
+    """
+    device_of(config)
+    items, dataset_class = load_dataset(config)
+    _check_sizes(items, config)
+    return Loaded(items, dataset_class)
+
+
+def make_ready(loaded: Loaded, config: RunConfig, reporter: Reporter) -> tuple[Items, Prepared]:
+    """Make the features that a dataset lacks, and lay it out by split.
+
+    Args:
+        loaded: the dataset.
+        config: says which features.
         reporter: shows progress.
 
     Returns:
-        The items, the dataset's title, and the data to train on.
+        The items with their features, and the data to train on, on the host.
 
     Raises:
         UsageError: for anything that cannot be used as asked.
     """
-    device = _device(config.device)
-    loaded, dataset_class = load_dataset(config)
-    # Before the features, which may take hours, and again without what had to be left out.
-    _check_sizes(loaded, config)
-    items = make_features(loaded, dataset_class, config, reporter)
-    data = prepare(items, config.dataset)
+    items = make_features(loaded.items, loaded.dataset_class, config, reporter)
     if config.near_duplicates_as_groups:
-        items, groups, notices = near_duplicates_as_groups(items, device)
-        if loaded.redrawn is not None:
-            # Also of those that had to be left out, since splits are drawn of all.
-            own = loaded.ids if loaded.groups is None else loaded.groups
-            loaded = loaded.redrawn([groups.get(item, group) for item, group in zip(loaded.ids, own, strict=True)])
-            check_items(loaded, config.dataset)
-            # From the cache, but for backbones that learn from the train split.
-            items = make_features(loaded, dataset_class, config, reporter)
-        items = replace(items, notices=(*items.notices, *notices))
-        data = prepare(items, config.dataset)
-    data = data.to(device)
+        items = _grouped(items, loaded, config, reporter)
+    prepared = prepare(items, config.dataset, loaded.dataset_class.title)
+    # Again without what had to be left out.
     _check_sizes(items, config)
-    return items, items.title or dataset_class.title, data
+    return items, prepared
+
+
+def _grouped(items: Items, loaded: Loaded, config: RunConfig, reporter: Reporter) -> Items:
+    """The items with near-duplicates as groups."""
+    # Says what is wrong with the features before they are compared.
+    prepare(items, config.dataset)
+    items, groups, notices = near_duplicates_as_groups(items, torch.device(device_of(config)))
+    if loaded.items.redrawn is not None:
+        # Also of those that had to be left out, since splits are drawn of all.
+        own = loaded.items.ids if loaded.items.groups is None else loaded.items.groups
+        redrawn = loaded.items.redrawn(
+            [groups.get(item, group) for item, group in zip(loaded.items.ids, own, strict=True)]
+        )
+        check_items(redrawn, config.dataset)
+        # From the cache, but for backbones that learn from the train split.
+        items = make_features(redrawn, loaded.dataset_class, config, reporter)
+    return replace(items, notices=(*items.notices, *notices))
 
 
 def refuse_other_data(
-    known: Sequence[RunRecord], data: Prepared, config: RunConfig, card: DataCard | None = None
+    known: Sequence[RunRecord], prepared: Prepared, config: RunConfig, card: DataCard | None = None
 ) -> None:
     """Refuse a results folder that has runs which no table could show beside those on this data, by this protocol.
 
     Args:
         known: the records of the folder.
-        data: what the next runs are trained on.
+        prepared: what the next runs are trained on.
         config: names the dataset and the folder.
         card: the data card of the folder, where it has one.
 
@@ -83,53 +116,59 @@ def refuse_other_data(
                 f"{config.protocol} ({config.origin('protocol')}), which no table could show together; choose another "
                 f"folder with --results, or --protocol {version}"
             )
-    now = (data.content_hash, data.taxonomy.hash, data.parts.get("groups"))
+    now = (prepared.content_hash, prepared.taxonomy.hash, prepared.parts.get("groups"))
     for other in [*(record.dataset for record in known), *([] if card is None else [card.facts.dataset])]:
         if other.identity != now:
             raise ResultsError(
                 f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
-                f"table could show together: {_differences(other, data)}. Choose another folder, such as --results "
-                f"{config.results_folder}-{data.content_hash[:6]}"
+                f"table could show together: {_differences(other, prepared)}. Choose another folder, such as --results "
+                f"{config.results_folder}-{prepared.content_hash[:6]}"
             )
 
 
-def _differences(other: DatasetInfo, data: Prepared) -> str:
+def _differences(other: DatasetInfo, prepared: Prepared) -> str:
     """What is other in the data of a record."""
-    now = dict(data.parts)
+    now = dict(prepared.parts)
     before = dict(other.parts or {})
-    if data.taxonomy.hash != other.taxonomy_hash:
+    if prepared.taxonomy.hash != other.taxonomy_hash:
         before["taxonomy"], now["taxonomy"] = "before", "now"
-    found = [_difference(part, other, data) for part in now if part in before and before[part] != now[part]]
-    if other.content_hash != data.content_hash and not other.parts:
+    found = [_difference(part, other, prepared) for part in now if part in before and before[part] != now[part]]
+    if other.content_hash != prepared.content_hash and not other.parts:
         # Of an older record only these are known.
-        known = ("items", "classes", *(f"{kind} features" for kind in data.backbones))
-        said = [text for text in (_difference(part, other, data) for part in known) if " before, " in text]
+        known = ("items", "classes", *(f"{kind} features" for kind in prepared.backbones))
+        said = [text for text in (_difference(part, other, prepared) for part in known) if " before, " in text]
         found += said or ["its records do not say whether items, labels, splits, groups or features differ"]
     return "; ".join(found) or "the records do not say what differs"
 
 
-def _difference(part: str, other: DatasetInfo, data: Prepared) -> str:
+def _difference(part: str, other: DatasetInfo, prepared: Prepared) -> str:
     before, now = "", ""
     if part == "items":
-        before, now = str(sum(dict(other.items).values())), str(sum(len(split.ids) for split in data.splits.values()))
+        before, now = (
+            str(sum(dict(other.items).values())),
+            str(sum(len(split.ids) for split in prepared.splits.values())),
+        )
     if part == "classes":
-        before, now = str(other.classes), str(len(data.class_names))
+        before, now = str(other.classes), str(len(prepared.class_names))
     if part == "splits":
         before = " / ".join(str(count) for count in dict(other.items).values())
-        now = " / ".join(str(len(split.ids)) for split in data.splits.values())
+        now = " / ".join(str(len(split.ids)) for split in prepared.splits.values())
     if part.endswith(" features"):
         kind = part.removesuffix(" features")
-        before, now = str(getattr(other, f"{kind}_backbone")), data.backbones[kind]
+        before, now = str(getattr(other, f"{kind}_backbone")), prepared.backbones[kind]
     return f"other {part}" + (f" ({before} before, {now} now)" if before != now else "")
 
 
-def audited(data: Prepared, items: Items, known: Sequence[RunRecord], reporter: Reporter, *, needed: bool) -> Prepared:
+def audited(
+    prepared: Prepared, items: Items, known: Sequence[RunRecord], config: RunConfig, reporter: Reporter, *, needed: bool
+) -> Prepared:
     """The data with what an audit found, which is said; an audit in a record of the same data is not made again.
 
     Args:
-        data: to be audited.
+        prepared: to be audited.
         items: what it was made of.
         known: the records of the results folder.
+        config: may name the device to search on.
         needed: whether anything will be trained on it.
         reporter: says what was found.
 
@@ -138,22 +177,29 @@ def audited(data: Prepared, items: Items, known: Sequence[RunRecord], reporter: 
     """
     found: Mapping[str, Any] | None = next((record.audit for record in known if record.audit is not None), None)
     if found is None and needed:
-        found = audit(data, items.texts).summary()
+        found = audit(prepared.to(device_of(config)), items.texts).summary()
     for finding in (found or {}).get("findings", ()):
         reporter.say(f"  audit: {finding}")
-    return replace(data, audit=found)
+    return replace(prepared, audit=found)
 
 
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def device_of(config: RunConfig) -> str:
+    """The device to train on: the one that was asked for, else the GPU where there is one.
+
+    Args:
+        config: may name one.
+
+    Raises:
+        ConfigError: where it cannot be used here.
+    """
+    if config.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=torch.device(config.device))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {name!r} cannot be used here: {reason}") from error
-    return device
+        raise ConfigError(f"device {config.device!r} cannot be used here: {reason}") from error
+    return config.device
 
 
 def _largest_group(items: Items, split: str) -> tuple[str, int]:

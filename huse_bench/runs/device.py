@@ -11,9 +11,9 @@ from huse_bench.results.schema import Device
 __all__ = ["device_info", "forget_peak"]
 
 
-def forget_peak(device: torch.device) -> None:
+def forget_peak(device: str) -> None:
     """Begin to measure anew how much memory of a GPU is in use at once; a CPU's peak is that of the process."""
-    if device.type == "cuda":
+    if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +14,15 @@ from torch import Tensor
 from huse_bench.components import Split
 from huse_bench.config import TrainingConfig
 from huse_bench.evaluation import Fusion, Retrieval, Version, accuracy, evaluate_retrieval, fit_fusion
-from huse_bench.features import Prepared
+from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import HP_KS, RECALL_KS
-from huse_bench.runs.device import forget_peak
 from huse_bench.runs.methods import Method
-from huse_bench.training import Model, Progress, Trained, taxonomy_graph, train
+from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
+from huse_bench.training import Model, Trained, Training, taxonomy_graph
 
-__all__ = ["Classification", "Embedded", "Outcome", "retrieve", "run_experiment", "run_trial"]
+__all__ = ["Classification", "Embedded", "Outcome", "embed", "retrieve", "run_experiment", "run_trial"]
 
-#: Rows embedded at once outside training.
+# Rows embedded at once outside training.
 _ROWS = 4096
 
 
@@ -72,7 +73,7 @@ class Outcome:
     Attributes:
         model: trained towers and heads.
         trained: time and last losses.
-        embedded: every split's embeddings.
+        learning: the points of the learning curve.
         retrieval: on the test split.
         classification: on the test split, or None where the method has no classifier.
         validation: metrics on the validation split by name.
@@ -80,7 +81,7 @@ class Outcome:
 
     model: Model
     trained: Trained
-    embedded: dict[Split, Embedded]
+    learning: list[Measured]
     retrieval: Retrieval
     classification: Classification | None
     validation: dict[str, float]
@@ -88,52 +89,62 @@ class Outcome:
 
 def run_experiment(
     method: Method,
-    data: Prepared,
-    dataset: str,
+    prepared: Prepared,
     config: TrainingConfig,
     seed: int,
-    progress: Progress | None = None,
     protocol: Version = "v2",
+    watch: Watch | None = None,
 ) -> Outcome:
     """Train a method and evaluate it; the test split is read once, at the end.
 
     Args:
         method: the loss and its hyper-parameters.
-        data: the dataset, on the device to train on.
-        dataset: its name, which the random streams depend on.
+        prepared: the dataset, on the device to train on; the random streams depend on its name.
         config: how to train.
         seed: of this run.
-        progress: told about each step.
         protocol: of the retrieval, see :func:`huse_bench.evaluation.evaluate_retrieval`.
+        watch: told of each step, and of each point of the learning curve.
 
     Raises:
         ConfigError: if the batch is larger than the train split.
         DivergedError: if training stops being finite.
     """
-    model, trained = _train(method, data, dataset, config, seed, progress)
-    embedded = {name: _embed(model, data, name) for name in data.splits}
-    metrics, fusion = _validate(embedded["validation"], data, protocol)
-    classification = None if fusion is None else _classify(embedded["test"], data, fusion)
-    retrieval = retrieve(embedded["test"].image, embedded["test"].text, data, "test", protocol)
-    return Outcome(model, trained, embedded, retrieval, classification, metrics)
+    learning: list[Measured] = []
+    points = curve_steps(config.steps)
+
+    def measure(training: Training) -> None:
+        if watch is not None:
+            watch(Stepped(training.done, training.losses() if training.checked else None))
+        if training.done in points:
+            point = Measured(training.done, training.losses(), {})
+            learning.append(point)
+            if watch is not None:
+                watch(point)
+
+    model, trained = _train(method, prepared, config, seed, measure)
+    metrics, fusion = _validate(embed(model, prepared.splits["validation"]), prepared, protocol)
+    test = embed(model, prepared.splits["test"])
+    classification = None if fusion is None else _classify(test, prepared, fusion)
+    retrieval = retrieve(test.image, test.text, prepared, "test", protocol)
+    return Outcome(model, trained, learning, retrieval, classification, metrics)
 
 
-def retrieve(image: Tensor, text: Tensor, data: Prepared, name: Split, protocol: Version) -> Retrieval:
+def retrieve(image: Tensor, text: Tensor, prepared: Prepared, name: Split, protocol: Version) -> Retrieval:
     """Evaluate embeddings of one split as the tables do.
 
     Args:
         image: (n, D) unit rows, one for each item of the split.
         text: likewise.
-        data: the dataset, with the labels and groups of the items.
+        prepared: the dataset, with the labels and groups of the items.
         name: of the split.
         protocol: of the retrieval.
     """
-    split = data.splits[name]
+    split = prepared.splits[name]
     return evaluate_retrieval(
         image,
         text,
-        split.labels.cpu(),
-        data.taxonomy,
+        split.labels,
+        prepared.taxonomy,
         groups=split.groups,
         protocol=protocol,
         recall_ks=RECALL_KS,
@@ -143,23 +154,21 @@ def retrieve(image: Tensor, text: Tensor, data: Prepared, name: Split, protocol:
 
 def run_trial(
     method: Method,
-    data: Prepared,
-    dataset: str,
+    prepared: Prepared,
     config: TrainingConfig,
     seed: int,
-    progress: Progress | None = None,
     protocol: Version = "v2",
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Train a method as :func:`run_experiment` does, and evaluate it on the validation split alone.
 
     Args:
         method: the loss and its hyper-parameters.
-        data: the dataset, on the device to train on; it needs no test split.
-        dataset: its name, which the random streams depend on.
+        prepared: the dataset, on the device to train on; it needs no test split.
         config: how to train.
         seed: of this trial.
-        progress: told about each step.
         protocol: of the retrieval.
+        watch: told of each step.
 
     Returns:
         Metrics on the validation split by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``.
@@ -168,34 +177,38 @@ def run_trial(
         ConfigError: if the batch is larger than the train split, or the loss refuses its hyper-parameters.
         DivergedError: if training stops being finite.
     """
-    model, _ = _train(method, data, dataset, config, seed, progress)
-    metrics, _ = _validate(_embed(model, data, "validation"), data, protocol)
+
+    def measure(training: Training) -> None:
+        if watch is not None:
+            watch(Stepped(training.done, training.losses() if training.checked else None))
+
+    model, _ = _train(method, prepared, config, seed, measure)
+    metrics, _ = _validate(embed(model, prepared.splits["validation"]), prepared, protocol)
     return metrics
 
 
 def _train(
-    method: Method, data: Prepared, dataset: str, config: TrainingConfig, seed: int, progress: Progress | None
+    method: Method, prepared: Prepared, config: TrainingConfig, seed: int, watch: Callable[[Training], None]
 ) -> tuple[Model, Trained]:
-    device = data.classes.embeddings.device
-    init_seed, batch_seed, noise_seed = _streams(dataset, method.name, seed)
-    split = data.splits["train"]
-    forget_peak(device)
+    device = prepared.classes.embeddings.device
+    init_seed, batch_seed, noise_seed = _streams(prepared.name, method.name, seed)
+    split = prepared.splits["train"]
     # Dropout draws from the global generators, which must be left as they were found.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(init_seed)
         loss = method.build()
-        classes = data.classes if loss.class_graph == "names" else taxonomy_graph(data.taxonomy).to(device)
+        classes = prepared.classes if loss.class_graph == "names" else taxonomy_graph(prepared.taxonomy).to(device)
         model = Model(
             config,
             loss,
             image_features=split.image.shape[1],
             text_features=split.text.shape[1],
             class_features=classes.embeddings.shape[1],
-            classes=len(data.class_names),
+            classes=len(prepared.class_names),
         ).to(device)
         torch.manual_seed(noise_seed)
         generator = torch.Generator().manual_seed(batch_seed)
-        trained = train(model, loss.to(device), split, classes, config, generator, progress)
+        trained = Training(model, loss.to(device), split, classes, config, generator).run(watch)
     return model, trained
 
 
@@ -206,9 +219,17 @@ def _streams(dataset: str, method: str, seed: int) -> list[int]:
 
 
 @torch.no_grad()
-def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
+def embed(model: Model, split: SplitFeatures) -> Embedded:
+    """Embed the items of a split.
+
+    Args:
+        model: trained towers and heads, on the device of the features.
+        split: n items.
+
+    Returns:
+        Unit embeddings and logits, on the host.
+    """
     model.eval()
-    split = data.splits[name]
     parts = []
     for start in range(0, len(split.labels), _ROWS):
         rows = slice(start, start + _ROWS)
@@ -225,18 +246,18 @@ def _embed(model: Model, data: Prepared, name: Split) -> Embedded:
     return Embedded(image, text, image_logits, text_logits)
 
 
-def _validate(validation: Embedded, data: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
+def _validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
     """Metrics on the validation split, and the fusion fitted there, where the method has a classifier."""
     metrics = {
         f"{direction} {name}": value
         for direction, scores in retrieve(
-            validation.image, validation.text, data, "validation", protocol
+            validation.image, validation.text, prepared, "validation", protocol
         ).scores.items()
         for name, value in scores.items()
     }
     if validation.image_logits is None or validation.text_logits is None:
         return metrics, None
-    labels = data.splits["validation"].labels.cpu()
+    labels = prepared.splits["validation"].labels
     fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)
     metrics["image accuracy"] = accuracy(validation.image_logits, labels)
     metrics["text accuracy"] = accuracy(validation.text_logits, labels)
@@ -244,11 +265,11 @@ def _validate(validation: Embedded, data: Prepared, protocol: Version) -> tuple[
     return metrics, fusion
 
 
-def _classify(test: Embedded, data: Prepared, fusion: Fusion) -> Classification:
+def _classify(test: Embedded, prepared: Prepared, fusion: Fusion) -> Classification:
     """Accuracies on the test split, with the fusion fitted on the validation split."""
     assert test.image_logits is not None
     assert test.text_logits is not None
-    labels = data.splits["test"].labels.cpu()
+    labels = prepared.splits["test"].labels
     fused = fusion.shares(test.image_logits, test.text_logits)
     scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
     return Classification(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from huse_bench.results.arrays import ClassFacts
 from huse_bench.results.schema import Classification, Learning, Training
 from huse_bench.runs import experiment
 from huse_bench.runs.controls import Evaluated
+from huse_bench.runs.steps import Measured
 
 __all__ = ["Ended", "class_facts", "evaluated_control", "failed", "measured"]
 
@@ -40,12 +41,15 @@ class Ended:
     warnings: tuple[str, ...] = ()
 
 
-def measured(outcome: experiment.Outcome, config: TrainingConfig, warnings: Sequence[str]) -> Ended:
+def measured(
+    outcome: experiment.Outcome, config: TrainingConfig, validation_items: int, warnings: Sequence[str]
+) -> Ended:
     """What a finished run reached, and what it cost.
 
     Args:
         outcome: of the run.
         config: how it was trained.
+        validation_items: number of items that the learning curve's validation metrics are measured on.
         warnings: what the reader of the numbers should know.
     """
     trained = outcome.trained
@@ -65,7 +69,7 @@ def measured(outcome: experiment.Outcome, config: TrainingConfig, warnings: Sequ
             gradient_steps=tuple(trained.shares.steps),
             gradient_shares={term: tuple(shares) for term, shares in trained.shares.by_term.items()},
         ),
-        learning=_learning(getattr(outcome, "learning", None)),
+        learning=_learning(outcome.learning, validation_items),
         device=next(outcome.model.parameters()).device,
         warnings=tuple(warnings),
     )
@@ -124,17 +128,18 @@ def _classification(found: experiment.Classification) -> Classification:
     )
 
 
-def _learning(course: Any) -> Learning | None:
+def _learning(points: Sequence[Measured], items: int) -> Learning | None:
     """The course of a training, with six significant digits."""
-    if course is None:
+    if not points:
         return None
 
-    def short(curves: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
-        return {name: tuple(float(f"{value:.6g}") for value in values) for name, values in curves.items()}
+    def curves(values: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ...]]:
+        names = [name for name in values[0] if all(name in point for point in values)]
+        return {name: tuple(float(f"{point[name]:.6g}") for point in values) for name in names}
 
     return Learning(
-        steps=tuple(course.steps),
-        losses=short(course.losses),
-        validation=short(course.validation),
-        items=course.items,
+        steps=tuple(point.step for point in points),
+        losses=curves([point.losses for point in points]),
+        validation=curves([point.validation for point in points]),
+        items=items,
     )

@@ -14,7 +14,7 @@ from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROT
 from huse_bench.features import Prepared
 from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.results import fingerprint
-from huse_bench.results.schema import Tuning
+from huse_bench.results.schema import Tuning, file_stem
 from huse_bench.runs.controls import Control, controls_hash
 from huse_bench.runs.methods import Method
 
@@ -30,8 +30,8 @@ class RunSpec:
         seed: of the run.
         fingerprint: sha256 over everything that changes the run's numbers.
         configuration: the same without the seed.
-        dataset_title: name of the dataset for people.
         config: the configuration of the whole command.
+        device: torch device to train on.
         tuning: what the hyper-parameters cost, where a search chose them.
     """
 
@@ -39,15 +39,20 @@ class RunSpec:
     seed: int
     fingerprint: str
     configuration: str
-    dataset_title: str
     config: RunConfig
+    device: str
     tuning: Tuning | None = None
+
+    @property
+    def stem(self) -> str:
+        """Name of the run's files, without their endings."""
+        return file_stem(self.method.name, self.seed, self.fingerprint)
 
 
 def plan_run(
-    config: RunConfig, method: Method, seed: int, data: Prepared, dataset_title: str, tuning: Tuning | None = None
+    config: RunConfig, method: Method, seed: int, data: Prepared, device: str, tuning: Tuning | None = None
 ) -> RunSpec:
-    """Give a run its identity.
+    """Plan a run, and give it its identity.
 
     What changes the numbers is in the fingerprint, and nothing else: the order of the methods, the number
     of threads, the device, the folder of the results and what was spent on the hyper-parameters are not.
@@ -65,8 +70,8 @@ def plan_run(
         seed=seed,
         fingerprint=fingerprint({**identity, "seed": seed}),
         configuration=fingerprint(identity),
-        dataset_title=dataset_title,
         config=config,
+        device=device,
         tuning=tuning,
     )
 

@@ -76,33 +76,29 @@ class _Planned:
     tuning: Tuning | None = None
 
 
-def record_control(
-    control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared, dataset_title: str
-) -> Recorded:
+def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> Recorded:
     """The record of a control that needs no training."""
     ended = evaluated_control(evaluated)
-    record = _record(_planned_control(control, config, data), ended, config, data, dataset_title)
+    record = _record(_planned_control(control, config, data), ended, config, data)
     return Recorded(record, evaluated.per_query, None if evaluated.per_query is None else _items(data))
 
 
-def record_control_failure(
-    control: Control, error: Exception, config: RunConfig, data: Prepared, dataset_title: str
-) -> Recorded:
+def record_control_failure(control: Control, error: Exception, config: RunConfig, data: Prepared) -> Recorded:
     """The record of a control that cannot be computed on this data."""
     ended = failed(error)
-    return Recorded(_record(_planned_control(control, config, data), ended, config, data, dataset_title))
+    return Recorded(_record(_planned_control(control, config, data), ended, config, data))
 
 
 def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
     """The record of a finished run, with the arrays beside it."""
     classification = outcome.classification
-    ended = measured(outcome, spec.config.training, _warnings(spec, data, outcome))
+    ended = measured(outcome, spec.config.training, len(data.splits["validation"].ids), _warnings(spec, data, outcome))
     predictions = _items(data)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
         predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}
     return Recorded(
-        _record(_planned_run(spec), ended, spec.config, data, spec.dataset_title),
+        _record(_planned_run(spec), ended, spec.config, data),
         outcome.retrieval.per_query,
         predictions,
         class_facts(outcome),
@@ -113,13 +109,13 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
 def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> Recorded:
     """The record of a run that has no numbers; an unexpected error keeps its traceback."""
     ended = failed(error)
-    return Recorded(_record(_planned_run(spec), ended, spec.config, data, spec.dataset_title))
+    return Recorded(_record(_planned_run(spec), ended, spec.config, data))
 
 
 def _items(data: Prepared) -> dict[str, NDArray[Any]]:
     """Labels and groups of the test items, as they are stored beside a record."""
     test = data.splits["test"]
-    return {"label": np.asarray(test.labels.cpu()), "group": test.groups}
+    return {"label": test.labels, "group": test.groups}
 
 
 def _planned_run(spec: RunSpec) -> _Planned:
@@ -180,7 +176,7 @@ def _method(method: Method) -> MethodInfo:
     )
 
 
-def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared, dataset_title: str) -> RunRecord:
+def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> RunRecord:
     facts, errors = provenance()
     test = data.splits["test"]
     device = ended.device
@@ -190,7 +186,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared, dat
         fingerprint=planned.fingerprint,
         configuration=planned.configuration,
         method=planned.method,
-        dataset=dataset_info(data, run.dataset, dataset_title),
+        dataset=dataset_info(data),
         seed=planned.seed,
         preset=run.preset,
         config=planned.settings,
@@ -200,7 +196,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared, dat
         curves=ended.curves,
         classification=ended.classification,
         validation=ended.validation,
-        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels.cpu(), test.groups, run.protocol),
+        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol),
         training=ended.training,
         learning=ended.learning,
         device=None if device is None else device_info(device, run.training.precision, facts["processor"]),

@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from huse_bench.compiling import is_kept
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import notify
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
+from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
-from huse_bench.runs.controls import CONTROLS, shuffled_method
-from huse_bench.runs.data import audited, load_data, refuse_other_data
+from huse_bench.runs.controls import shuffled_method
+from huse_bench.runs.data import audited, device_of, load, make_ready, refuse_other_data
+from huse_bench.runs.listeners import Hooks, Shown
 from huse_bench.runs.methods import Method, resolve_methods
 from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import RunSpec, control_fingerprint, plan_run
-from huse_bench.runs.records import record_control, record_control_failure
-from huse_bench.runs.unit import reason, run_all
+from huse_bench.runs.plan import RunSpec, plan_run
+from huse_bench.runs.references import evaluate_controls
+from huse_bench.runs.sharing import hand_out
+from huse_bench.runs.unit import run_unit
 
 __all__ = ["run", "run_config"]
 
@@ -137,44 +137,56 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     if tuned is not None:
         config = tuned.applied(config)
     methods = resolve_methods(config)
-    items, title, data = load_data(config, reporter)
-    ledgers = _ledgers(tuned, config, methods, data, reporter)
+    loaded = load(config)
+    # Before features are made, which may take hours.
+    Store.refuse_unusable(config.results_folder, config.dataset)
+    items, prepared = make_ready(loaded, config, reporter)
     store = Store(config.results_folder, config.dataset)
+    ledgers = _ledgers(tuned, config, methods, prepared, reporter)
     known, _ = store.read()
-    refuse_other_data(known, data, config, store.card())
+    refuse_other_data(known, prepared, config, store.card())
 
-    specs = [
-        plan_run(config, method, seed, data, title, ledgers.get(method.name))
-        for seed in config.seeds
-        for method in methods
-    ]
-    if config.controls:
-        specs += [plan_run(config, shuffled_method(method), config.seeds[0], data, title) for method in methods]
+    specs = _plan(config, methods, prepared, ledgers)
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
     for error in notify("huse_bench_configure", config=config):
         reporter.say(error)
-    _announce(config, specs, waiting, data, reporter)
+    announce(config, specs, waiting, prepared, reporter)
     _note_tuning(specs, store)
-    write_card(store, config, items, data, title)
-    data = audited(data, items, known, reporter, needed=bool(waiting))
+    write_card(store, config, loaded.dataset_class, items, prepared)
+    prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
 
-    run_all(waiting, data, config, store, reporter)
+    listeners = (Hooks(reporter), Shown(reporter))
+    hand_out(waiting, store, config.overwrite, lambda spec: run_unit(spec, prepared, store, listeners), reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
-        asked |= _evaluate_controls(data, title, config, store, reporter)
+        asked |= evaluate_controls(prepared, config, store, reporter)
     return _collect(store, asked, reporter)
 
 
 def _ledgers(
-    tuned: ParamsFile | None, config: RunConfig, methods: Sequence[Method], data: Prepared, reporter: Reporter
+    tuned: ParamsFile | None, config: RunConfig, methods: Sequence[Method], prepared: Prepared, reporter: Reporter
 ) -> dict[str, Tuning]:
     """What was spent on the hyper-parameters, by method."""
     if tuned is None:
         return {}
-    ledgers, notices = tuned.ledgers(config, methods, data)
+    ledgers, notices = tuned.ledgers(config, methods, prepared)
     for notice in notices:
         reporter.say(notice)
     return ledgers
+
+
+def _plan(
+    config: RunConfig, methods: Sequence[Method], prepared: Prepared, ledgers: Mapping[str, Tuning]
+) -> list[RunSpec]:
+    device = device_of(config)
+    specs = [
+        plan_run(config, method, seed, prepared, device, ledgers.get(method.name))
+        for seed in config.seeds
+        for method in methods
+    ]
+    if config.controls:
+        specs += [plan_run(config, shuffled_method(method), config.seeds[0], prepared, device) for method in methods]
+    return specs
 
 
 def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
@@ -183,64 +195,6 @@ def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
         record = store.find(spec.fingerprint) if spec.tuning else None
         if spec.tuning and record is not None and record.tuning != spec.tuning:
             store.note_tuning(record.configuration, spec.tuning)
-
-
-def _announce(
-    config: RunConfig,
-    specs: list[RunSpec],
-    waiting: list[RunSpec],
-    data: Prepared,
-    reporter: Reporter,
-) -> None:
-    device, threads = data.classes.embeddings.device, torch.get_num_threads()
-    sizes = " / ".join(f"{len(split.labels)} {name}" for name, split in data.splits.items())
-    training = config.training
-    reporter.say(f"{config.dataset}: {sizes} items of {len(data.class_names)} classes")
-    for notice in data.notices:
-        reporter.say(f"  {notice}")
-    reporter.say(
-        f"preset {config.preset}: {training.steps} steps of {training.batch_size} pairs, {training.optimizer}, "
-        f"on {device} with {threads} {'thread' if threads == 1 else 'threads'}"
-    )
-    changed = {name: origin for name, origin in config.origins.items() if not origin.startswith("preset ")}
-    for name, origin in sorted(changed.items()):
-        if name.startswith("training."):
-            reporter.say(f"  {name} = {getattr(training, name.removeprefix('training.'))} ({origin})")
-    if "seeds" in changed:
-        # A number and a list of one look alike where they are given.
-        reporter.say(f"  seeds {', '.join(map(str, config.seeds))} ({changed['seeds']})")
-    if waiting and not is_kept():
-        reporter.say(
-            "  compiled code is not kept, for this user can write to no place for it, and is compiled in each process; "
-            "to keep it, name a folder in the environment variable NUMBA_CACHE_DIR"
-        )
-    done = len(specs) - len(waiting)
-    if done:
-        reporter.say(f"{done} of {len(specs)} runs are finished in {config.results_folder} and are not run again")
-        if config.save_model or config.save_embeddings:
-            reporter.say(
-                "  files to save are written when a run is trained: add --overwrite always to train them again"
-            )
-
-
-def _evaluate_controls(data: Prepared, title: str, config: RunConfig, store: Store, reporter: Reporter) -> set[str]:
-    """Store the controls that need no training; gives their fingerprints."""
-    asked = set()
-    for control in CONTROLS:
-        identity = control_fingerprint(control, config, data)
-        if store.should_run(identity, config.overwrite):
-            try:
-                evaluated = control.evaluate(data, config.protocol)
-                recorded = record_control(control, evaluated, config, data, title)
-            # As a failing method: a row that says so.
-            except Exception as error:  # noqa: BLE001
-                record_control_failure(control, error, config, data, title).write(store)
-                reporter.say(f"{control.title}: failed: {reason(error)}")
-            else:
-                recorded.write(store)
-                reporter.say(f"{control.title}: evaluated")
-        asked.add(identity)
-    return asked
 
 
 def _collect(store: Store, asked: set[str], reporter: Reporter) -> Results:

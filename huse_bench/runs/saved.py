@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from huse_bench.components import Split
 from huse_bench.features import Prepared
 from huse_bench.files import write_atomically
 from huse_bench.results import RunRecord
-from huse_bench.runs.experiment import Embedded
+from huse_bench.runs.experiment import embed
 from huse_bench.training import Model
 
 __all__ = ["save_embeddings", "save_model"]
@@ -37,7 +35,7 @@ def save_model(folder: Path, record: RunRecord, model: Model, data: Prepared) ->
     return _write(folder / "models" / f"{record.stem}.safetensors", state, _metadata(record, data))
 
 
-def save_embeddings(folder: Path, record: RunRecord, embedded: Mapping[Split, Embedded], data: Prepared) -> Path:
+def save_embeddings(folder: Path, record: RunRecord, model: Model, data: Prepared) -> Path:
     """Write the unit embeddings of all items to ``<folder>/embeddings/<run>.safetensors``.
 
     Tensors ``train.image`` (n, D), ``train.text`` (n, D), ``train.labels`` (n,) and likewise for the other
@@ -48,11 +46,12 @@ def save_embeddings(folder: Path, record: RunRecord, embedded: Mapping[Split, Em
     """
     tensors: dict[str, Tensor] = {}
     facts = _metadata(record, data)
-    for name, part in embedded.items():
+    for name, split in data.splits.items():
+        part = embed(model, split)
         tensors[f"{name}.image"] = part.image.contiguous()
         tensors[f"{name}.text"] = part.text.contiguous()
-        tensors[f"{name}.labels"] = data.splits[name].labels.cpu().to(torch.int64)
-        facts[f"{name}.ids"] = json.dumps(list(data.splits[name].ids))
+        tensors[f"{name}.labels"] = torch.from_numpy(split.labels)
+        facts[f"{name}.ids"] = json.dumps(list(split.ids))
     return _write(folder / "embeddings" / f"{record.stem}.safetensors", tensors, facts)
 
 

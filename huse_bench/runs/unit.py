@@ -1,102 +1,78 @@
-"""Planned runs, one after another: trained, evaluated and recorded, and shared with other processes on the folder."""
+"""One planned run as a unit of work: trained, evaluated, recorded and stored, for whoever watches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 
-from huse_bench.config import RunConfig
-from huse_bench.discovery import notify
-from huse_bench.errors import HuseBenchError
 from huse_bench.features import Prepared
-from huse_bench.progress import Reporter
-from huse_bench.results import Store
-from huse_bench.runs import saved as saving
+from huse_bench.features.prepared_files import load_prepared
+from huse_bench.results import RunRecord, Store
+from huse_bench.runs import saved
 from huse_bench.runs.controls import shuffled_data
-from huse_bench.runs.experiment import run_experiment
+from huse_bench.runs.device import forget_peak
+from huse_bench.runs.events import Event, EventLog, Listener, RunFailed, RunFinished, RunStarted
+from huse_bench.runs.experiment import Outcome, run_experiment
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure, record_outcome
 from huse_bench.training import inert_terms
 
-__all__ = ["reason", "run_all"]
-
-# Between two looks at runs that other processes are at.
-_POLL_SECONDS = 1.0
+__all__ = ["run_unit"]
 
 
-def run_all(specs: Sequence[RunSpec], data: Prepared, config: RunConfig, store: Store, reporter: Reporter) -> None:
-    """Train and record runs, less those that other processes on the folder train meanwhile.
+def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: Sequence[Listener] = ()) -> RunRecord:
+    """Do a planned run; nothing in it is shown or asked, so that any process on any machine can do it.
 
-    A run that another process is at is waited for, and taken up where that process ended without finishing it.
+    A method that fails is a record that says so.
 
     Args:
-        specs: the runs.
-        data: the dataset, on the device to train on.
-        config: of the command.
+        spec: the plan, which can be sent to another process.
+        prepared: the dataset on the host, or the folder that :func:`huse_bench.features.prepared_files.save_prepared`
+            wrote it to.
         store: the results folder.
-        reporter: shows progress.
+        listeners: told of each event in turn, beside the log of events that is written beside the record.
+
+    Returns:
+        The record, as stored.
+
+    Raises:
+        ResultsError: if the record cannot be written.
     """
-    began = datetime.now(UTC)
-    left, said = list(specs), False
-    while left:
-        busy = []
-        for spec in left:
-            with store.claim(spec.fingerprint) as mine:
-                if not mine:
-                    busy.append(spec)
-                elif not _ended(spec, began, config, store):
-                    trained_on = shuffled_data(data, spec.seed) if spec.method.is_control else data
-                    _run_one(spec, trained_on, config, store, reporter)
-        left = busy
-        if left and not said:
-            said = True
-            reporter.say(f"waiting for {len(left)} {'run' if len(left) == 1 else 'runs'} that other processes are at")
-        if left:
-            time.sleep(_POLL_SECONDS)
+    told: list[Listener] = [EventLog(store.folder / "runs" / f"{spec.stem}.events.jsonl"), *listeners]
 
+    def tell(event: Event) -> None:
+        for listener in told:
+            listener(event)
 
-def _ended(spec: RunSpec, began: datetime, config: RunConfig, store: Store) -> bool:
-    """Whether a run needs no training any more; also one that is to be run anew, where another process just did."""
-    record = store.find(spec.fingerprint)
-    return record is not None and (record.created >= began or not store.should_run(spec.fingerprint, config.overwrite))
-
-
-def _run_one(spec: RunSpec, data: Prepared, config: RunConfig, store: Store, reporter: Reporter) -> None:
-    label = f"{spec.method.title} seed {spec.seed}"
-    for error in notify("huse_bench_run_start", spec=spec):
-        reporter.say(error)
+    tell(RunStarted(spec))
     started = time.perf_counter()
+    if isinstance(prepared, Path):
+        prepared = load_prepared(prepared)
     try:
-        with reporter.run(label, config.training.steps) as step:
-            outcome = run_experiment(
-                spec.method, data, config.dataset, config.training, spec.seed, step, config.protocol
-            )
-        recorded = record_outcome(spec, outcome, data)
-        saved = []
-        if config.save_model:
-            saved.append(saving.save_model(store.folder, recorded.record, outcome.model, data))
-        if config.save_embeddings:
-            saved.append(saving.save_embeddings(store.folder, recorded.record, outcome.embedded, data))
+        forget_peak(spec.device)
+        placed = prepared.to(spec.device)
+        if spec.method.is_control:
+            placed = shuffled_data(placed, spec.seed)
+        outcome = run_experiment(spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, tell)
+        recorded = record_outcome(spec, outcome, prepared)
+        files = _save(spec, recorded.record, outcome, placed, store)
     # A failing method is a row that says so; the others go on.
     except Exception as error:  # noqa: BLE001
-        failure = record_failure(spec, data, error).write(store)
-        reporter.say(f"{label}: {failure.status} after {time.perf_counter() - started:.0f} s: {reason(error)}")
-        for problem in notify("huse_bench_run_failed", spec=spec, error=error):
-            reporter.say(problem)
-        return
+        record = record_failure(spec, prepared, error).write(store)
+        tell(RunFailed(spec, record, time.perf_counter() - started, error))
+        return record
     record = recorded.write(store)
-    speed = config.training.steps / outcome.trained.seconds
-    reporter.say(f"{label}: finished in {time.perf_counter() - started:.0f} s (training {speed:.1f} steps/s)")
-    for inert in inert_terms(outcome.trained.shares, spec.method.parameters):
-        reporter.say(f"  {spec.method.title}: {inert}")
-    for path in saved:
-        reporter.say(f"  saved {path}")
-    for problem in notify("huse_bench_run_finished", record=record):
-        reporter.say(problem)
+    inert = inert_terms(outcome.trained.shares, spec.method.parameters)
+    tell(RunFinished(record, time.perf_counter() - started, tuple(inert), tuple(files)))
+    return record
 
 
-def reason(error: Exception) -> str:
-    """What to say of an error: its message, with the type where it is none of ours."""
-    text = str(error) or repr(error)
-    return text if isinstance(error, HuseBenchError) else f"{type(error).__name__}: {text}"
+def _save(spec: RunSpec, record: RunRecord, outcome: Outcome, placed: Prepared, store: Store) -> list[Path]:
+    """Write what the command asked for beside the record."""
+    files = []
+    if spec.config.save_model:
+        files.append(saved.save_model(store.folder, record, outcome.model, placed))
+    if spec.config.save_embeddings:
+        files.append(saved.save_embeddings(store.folder, record, outcome.model, placed))
+    return files

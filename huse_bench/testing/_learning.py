@@ -17,7 +17,7 @@ from huse_bench.kernels import top_k
 from huse_bench.taxonomy import Taxonomy
 from huse_bench.testing._check import Check, CheckFailure
 from huse_bench.testing._scene import CLASSES, Scene, SubjectLoss, make_scene, total
-from huse_bench.training import Model, taxonomy_graph, train
+from huse_bench.training import Model, Training, taxonomy_graph
 
 __all__ = ["STRICT_CHECKS"]
 
@@ -138,7 +138,7 @@ def _trained(subject: SubjectLoss, *, shuffled: bool) -> tuple[tuple[float, floa
     width = graph.embeddings.shape[1]
     model = Model(_CONFIG, loss, image_features=10, text_features=9, class_features=width, classes=CLASSES)
     before = _value(subject, model, data, graph)
-    train(model, loss, data.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0))
+    Training(model, loss, data.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0)).run()
     after = _value(subject, model, data, graph, loss.state_dict())
     return (before, after), _scores(model.eval(), data)
 
@@ -149,7 +149,7 @@ def _scores(model: Model, data: Prepared) -> dict[str, float]:
     image, text = model.image(test.image), model.text(test.text)
     logits, _ = model.logits(image, text)
     image, text = (torch.nn.functional.normalize(rows, dim=1) for rows in (image, text))
-    labels = test.labels.numpy()
+    labels = test.labels
     _, own = top_k(image, image, 1, exclude_self=True)
     scores = {"R@1 of image to image": recall_at_k(labels, labels[own.numpy()], 1)}
     if logits is not None:
@@ -173,7 +173,7 @@ def _value(
     with torch.no_grad():
         image, text = model.image(split.image), model.text(split.text)
         used = graph if loss.semantic or loss.embedding == "classes" else None
-        return total(loss, Batch(image, text, split.labels, *model.logits(image, text), used)).item()
+        return total(loss, Batch(image, text, split.targets, *model.logits(image, text), used)).item()
 
 
 def _separable(*, shuffled: bool) -> Prepared:

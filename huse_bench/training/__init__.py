@@ -1,9 +1,9 @@
 """Towers, heads, optimisers and the training loop."""
 
 from huse_bench.training.class_graph import taxonomy_graph
-from huse_bench.training.loop import Progress, Trained, train
+from huse_bench.training.loop import Trained, Training
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import RMSpropTF
 from huse_bench.training.shares import inert_terms
 
-__all__ = ["Model", "Progress", "RMSpropTF", "Trained", "inert_terms", "taxonomy_graph", "train"]
+__all__ = ["Model", "RMSpropTF", "Trained", "Training", "inert_terms", "taxonomy_graph"]

@@ -1,10 +1,11 @@
-"""The training loop: one method, one seed."""
+"""One training, as a state that is stepped, saved and taken up again."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,17 +14,15 @@ from huse_bench.components import Batch, ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
+from huse_bench.training.batches import Batches
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import build_optimizer, build_schedule
 from huse_bench.training.shares import GradientShares, steps_to_measure
 
-__all__ = ["Progress", "Trained", "train"]
+__all__ = ["Trained", "Training"]
 
-#: Called after a step with the number of steps done and, now and then, the latest loss terms.
-Progress = Callable[[int, Mapping[str, float] | None], None]
-
-#: Reading a loss waits for the device, so it is read and checked only every so many steps.
-CHECK_EVERY = 10
+# Reading a loss waits for the device, so it is checked only every so many steps.
+_CHECK_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,11 @@ class Trained:
     shares: GradientShares
 
 
-def train(
-    model: Model,
-    loss: Loss,
-    data: SplitFeatures,
-    classes: ClassGraph,
-    config: TrainingConfig,
-    generator: torch.Generator,
-    progress: Progress | None = None,
-) -> Trained:
-    """Train a model in place on random batches.
+class Training:
+    """A model trained in place on random batches, step by step.
+
+    Dropout draws from torch's global generators, whose state belongs to that of the training: who must leave them as
+    they were found, trains within ``torch.random.fork_rng``.
 
     Args:
         model: towers and heads, on the device of the data.
@@ -59,81 +53,180 @@ def train(
         classes: the class graph.
         config: steps, batch size, optimiser and schedule.
         generator: CPU generator of the batches' order.
-        progress: told about each step.
+
+    Attributes:
+        model: the one that is trained.
+        steps: how many steps are to be taken.
+        done: how many are.
 
     Raises:
         ConfigError: if the batch is larger than the split.
-        DivergedError: if a loss or a weight stops being finite.
-        PluginError: if the loss returns something else than named scalars.
     """
-    if config.batch_size > len(data.labels):
-        raise ConfigError(
-            f"training.batch_size = {config.batch_size} is larger than the train split, "
-            f"which has {len(data.labels)} items"
-        )
-    device = data.labels.device
-    optimizer = build_optimizer(model, loss, config)
-    schedule = build_schedule(optimizer, config)
-    graph = classes if loss.semantic or loss.embedding == "classes" else None
-    model.train()
-    loss.train()
-    started = time.perf_counter()
-    losses: dict[str, float] = {}
-    shares, measured = GradientShares(), steps_to_measure(config.steps)
-    batches = _batches(len(data.labels), config.batch_size, generator)
-    for step in range(1, config.steps + 1):
-        index = next(batches).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            image = model.image(data.image.index_select(0, index))
-            text = model.text(data.text.index_select(0, index))
-        image_logits, text_logits = model.logits(image, text)
-        terms = loss(Batch(image, text, data.labels[index], image_logits, text_logits, graph))
-        total = _total(terms, loss, step)
-        optimizer.zero_grad()
-        if step in measured:
-            shares.measure(step, terms, model.tower_parameters())
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Loss,
+        data: SplitFeatures,
+        classes: ClassGraph,
+        config: TrainingConfig,
+        generator: torch.Generator,
+    ) -> None:
+        if config.batch_size > len(data.labels):
+            raise ConfigError(
+                f"training.batch_size = {config.batch_size} is larger than the train split, "
+                f"which has {len(data.labels)} items"
+            )
+        self.model = model
+        self.steps = config.steps
+        self.done = 0
+        self._loss = loss
+        self._data = data
+        self._device = data.image.device
+        self._half = config.precision == "bfloat16"
+        self._graph = classes if loss.semantic or loss.embedding == "classes" else None
+        self._optimizer = build_optimizer(model, loss, config)
+        self._schedule = build_schedule(self._optimizer, config)
+        self._batches = Batches(len(data.labels), config.batch_size, generator)
+        self._terms: Mapping[str, Tensor] = {}
+        self._shares, self._measured = GradientShares(), steps_to_measure(config.steps)
+        self._seconds, self._since = 0.0, None
+
+    _since: float | None
+
+    def step(self) -> None:
+        """Take the next step.
+
+        Raises:
+            DivergedError: if the loss stopped being finite, which is seen at some steps.
+            PluginError: if the loss returns something else than named scalars.
+        """
+        if self._since is None:
+            self._since = time.perf_counter()
+            # Between two steps it may have been evaluated.
+            self.model.train()
+            self._loss.train()
+        step = self.done + 1
+        data, index = self._data, next(self._batches).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            image = self.model.image(data.image.index_select(0, index))
+            text = self.model.text(data.text.index_select(0, index))
+        image_logits, text_logits = self.model.logits(image, text)
+        terms = self._loss(Batch(image, text, data.targets[index], image_logits, text_logits, self._graph))
+        if step == 1:
+            _check_terms(terms, self._loss)
+        total = torch.stack(list(terms.values())).sum()
+        self._optimizer.zero_grad()
+        if step in self._measured:
+            self._shares.measure(step, terms, self.model.tower_parameters())
         torch.autograd.backward(total)
-        optimizer.step()
-        schedule.step()
-        read = step % CHECK_EVERY == 0 or step in (1, config.steps)
-        if read:
-            losses = {name: float(value.detach()) for name, value in terms.items()}
-            if not torch.isfinite(total):
-                raise DivergedError(f"the loss was {_shown(losses)} at step {step} of {config.steps}")
-        if progress is not None:
-            progress(step, losses if read else None)
-    seconds = time.perf_counter() - started
-    _check_weights(model, config)
-    return Trained(seconds=seconds, losses=losses, shares=shares)
+        self._optimizer.step()
+        self._schedule.step()
+        self.done = step
+        self._terms = {name: value.detach() for name, value in terms.items()}
+        if self.checked and not torch.isfinite(total):
+            raise DivergedError(f"the loss was {_shown(self.losses())} at step {step} of {self.steps}")
+
+    def run(self, watch: Callable[[Training], None] | None = None) -> Trained:
+        """Take the steps that are left.
+
+        Args:
+            watch: called after each, with this training.
+
+        Returns:
+            What :meth:`trained` gives.
+
+        Raises:
+            DivergedError, PluginError: as :meth:`step` and :meth:`trained`.
+        """
+        while self.done < self.steps:
+            self.step()
+            if watch is not None:
+                watch(self)
+        return self.trained()
+
+    @property
+    def checked(self) -> bool:
+        """Whether the last step is one at which the device is waited for, to see whether the loss is finite."""
+        return self.done % _CHECK_EVERY == 0 or self.done in (1, self.steps)
+
+    def losses(self) -> dict[str, float]:
+        """The loss terms of the last step; waits for the device."""
+        return {name: float(value) for name, value in self._terms.items()}
+
+    def pause(self) -> None:
+        """Stop the clock until the next step, once the device has done all it was given."""
+        if self._since is not None:
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
+            self._seconds += time.perf_counter() - self._since
+            self._since = None
+
+    def trained(self) -> Trained:
+        """What the training did, with its clock stopped.
+
+        Raises:
+            DivergedError: if a weight is not finite.
+        """
+        self.pause()
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise DivergedError(f"the weights {name} were not finite after step {self.done}")
+        return Trained(seconds=self._seconds, losses=self.losses(), shares=self._shares)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the steps to come depend on: tensors, numbers and strings in dicts and lists."""
+        self.pause()
+        cuda = self._device.type == "cuda"
+        return {
+            "done": self.done,
+            "seconds": self._seconds,
+            "model": self.model.state_dict(),
+            "loss": self._loss.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "batches": self._batches.state_dict(),
+            "terms": dict(self._terms),
+            "shares": asdict(self._shares),
+            "random": torch.get_rng_state(),
+            "random_device": torch.cuda.get_rng_state(self._device) if cuda else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave, of a training of the same method, data and settings.
+
+        torch's global generators go on from there too.
+
+        Args:
+            state: of that training; its tensors are copied.
+        """
+        self.pause()
+        self.done, self._seconds = state["done"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self._loss.load_state_dict(state["loss"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._batches.load_state_dict(state["batches"])
+        self._terms = {name: value.to(self._device) for name, value in state["terms"].items()}
+        self._shares = GradientShares(
+            list(state["shares"]["steps"]), {name: list(of) for name, of in state["shares"]["by_term"].items()}
+        )
+        torch.set_rng_state(state["random"])
+        if state["random_device"] is not None:
+            torch.cuda.set_rng_state(state["random_device"], self._device)
 
 
-def _batches(items: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Endless batches of row numbers: each pass over the data in a new order, its incomplete rest left out."""
-    while True:
-        order = torch.randperm(items, generator=generator)
-        for start in range(0, items - size + 1, size):
-            yield order[start : start + size]
-
-
-def _total(terms: Mapping[str, Tensor], loss: Loss, step: int) -> Tensor:
-    if step == 1:
-        name = type(loss).__name__
-        if not isinstance(terms, Mapping) or not terms:
-            raise PluginError(f"{name}.forward must return a dict of named scalar tensors, got {type(terms).__name__}")
-        for term, value in terms.items():
-            if not isinstance(value, Tensor) or value.ndim != 0:
-                got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-                raise PluginError(
-                    f"{name}.forward must return scalar tensors, but the term {term!r} has {got}; take its mean"
-                )
-    return torch.stack(list(terms.values())).sum()
+def _check_terms(terms: object, loss: Loss) -> None:
+    name = type(loss).__name__
+    if not isinstance(terms, Mapping) or not terms:
+        raise PluginError(f"{name}.forward must return a dict of named scalar tensors, got {type(terms).__name__}")
+    for term, value in terms.items():
+        if not isinstance(value, Tensor) or value.ndim != 0:
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise PluginError(
+                f"{name}.forward must return scalar tensors, but the term {term!r} has {got}; take its mean"
+            )
 
 
 def _shown(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-
-
-def _check_weights(model: Model, config: TrainingConfig) -> None:
-    for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise DivergedError(f"the weights {name} were not finite after step {config.steps}")

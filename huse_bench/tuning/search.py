@@ -14,8 +14,9 @@ from huse_bench.errors import ConfigError, DivergedError, HuseBenchError, Result
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
-from huse_bench.runs.data import load_data
+from huse_bench.runs.data import device_of, load, make_ready
 from huse_bench.runs.experiment import run_trial
+from huse_bench.runs.listeners import steps_to
 from huse_bench.runs.methods import Method
 from huse_bench.runs.params import Ledger, MethodLedger, ParamsFile, table_of
 from huse_bench.tuning.objective import Objective
@@ -105,12 +106,14 @@ def tune(
     methods = methods_to_tune(config, reporter)
     for method in methods:
         objective.of(method.name, method.loss_class.heads)
-    _, title, data = load_data(config, reporter)
+    loaded = load(config)
+    Store.refuse_unusable(config.results_folder, config.dataset)
+    _, prepared = make_ready(loaded, config, reporter)
     store = Store(config.results_folder, config.dataset)
     output = output or store.folder / "tuned.toml"
     terms = Ledger(
         dataset=config.dataset,
-        content_hash=data.content_hash,
+        content_hash=prepared.content_hash,
         protocol=config.protocol,
         objective=objective.metrics,
         seed=config.seeds[0],
@@ -124,11 +127,11 @@ def tune(
         searches = []
         for method in methods:
             space = space_of(method, config)
-            identity = identity_of(method, space, objective, config, data, title)
+            identity = identity_of(method, space, objective, config, prepared, prepared.title)
             study = Study(journal, locks, method.name, identity, config.seeds[0], space, method.parameters)
             searches.append(_Search(method, study, identity))
         _announce(searches, trials, objective, config, reporter)
-        _run(searches, trials, objective, config, data, reporter)
+        _run(searches, trials, objective, config, prepared.to(device_of(config)), reporter)
         tuned = [Tuned(search.method, tuple(search.ended(trials))) for search in searches]
     for result in tuned:
         for sentence in repeats(result.trials):
@@ -185,12 +188,12 @@ def _run(
     trials: int,
     objective: Objective,
     config: RunConfig,
-    data: Prepared,
+    prepared: Prepared,
     reporter: Reporter,
 ) -> None:
     """Run trials until every method has its number, be it by this process or by others."""
     # What is not there cannot be looked at.
-    seen = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
+    seen = replace(prepared, splits={name: split for name, split in prepared.splits.items() if name != "test"})
     waiting = False
     while pending := [search for search in searches if len(search.ended(trials)) < trials]:
         for search in pending:
@@ -215,7 +218,7 @@ def _trial(
     trials: int,
     objective: Objective,
     config: RunConfig,
-    data: Prepared,
+    prepared: Prepared,
     reporter: Reporter,
 ) -> Trial:
     parameters = search.study.propose(number)
@@ -224,7 +227,8 @@ def _trial(
     value, error, metrics = None, None, {}
     try:
         with reporter.run(f"{method.title} trial {number} of {trials}", config.training.steps) as step:
-            metrics = run_trial(method, data, config.dataset, config.training, config.seeds[0], step, config.protocol)
+            watch = steps_to(step)
+            metrics = run_trial(method, prepared, config.training, config.seeds[0], config.protocol, watch)
         value = objective.value(metrics)
     # A failing trial is a line that says so; the search goes on.
     except Exception as problem:  # noqa: BLE001

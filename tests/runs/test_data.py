@@ -15,7 +15,7 @@ import huse_bench as hb
 from huse_bench.config import resolve_config
 from huse_bench.errors import ResultsError
 from huse_bench.progress import Reporter
-from huse_bench.runs.data import load_data, refuse_other_data
+from huse_bench.runs.data import load, make_ready, refuse_other_data
 
 EACH, COPIES, CLASSES = 25, 3, 4
 COUNT = EACH * COPIES * CLASSES
@@ -36,7 +36,7 @@ def folder(tmp_path) -> Path:
 
 def loaded(folder: Path, **options):
     config = resolve_config(given={"dataset": "features", "data": folder, "training": {"batch_size": 32}, **options})
-    return load_data(config, Reporter(quiet=True))
+    return make_ready(load(config), config, Reporter(quiet=True))
 
 
 def test_near_duplicates_are_groups_and_splits_are_drawn_for_them(folder) -> None:
@@ -46,11 +46,11 @@ def test_near_duplicates_are_groups_and_splits_are_drawn_for_them(folder) -> Non
             splits[row // COPIES].add(split)
         return sum(len(found) > 1 for found in splits.values())
 
-    plain, title, _ = loaded(folder)
-    assert title == folder.name
+    plain, data = loaded(folder)
+    assert data.title == folder.name
     assert plain.groups is None
     assert divided(plain) > 20
-    items, _, data = loaded(folder, near_duplicates_as_groups=True)
+    items, data = loaded(folder, near_duplicates_as_groups=True)
     assert divided(items) == 0
     assert [items.groups[row] for row in range(COUNT)] == [
         min(str(copy) for copy in range(row - row % COPIES, row - row % COPIES + COPIES)) for row in range(COUNT)
@@ -136,13 +136,13 @@ PROGRAM = """
 import json
 from huse_bench.config import resolve_config
 from huse_bench.progress import Reporter
-from huse_bench.runs.data import load_data
+from huse_bench.runs.data import load, make_ready
 
 options = {{"near_duplicates_as_groups": True, "training": {{"batch_size": 32}}}}
 backbones = {{"image_backbone": "pixels", "text_backbone": "tfidf", "class_backbone": "tfidf"}}
 config = resolve_config(given={{"dataset": "manifest", "data": {data!r}, **backbones, **options}})
-items, title, data = load_data(config, Reporter(quiet=True))
-facts = {{"ids": items.ids, "groups": items.groups, "splits": items.splits.tolist(), "title": title}}
+items, data = make_ready(load(config), config, Reporter(quiet=True))
+facts = {{"ids": items.ids, "groups": items.groups, "splits": items.splits.tolist(), "title": data.title}}
 print(json.dumps({{**facts, "notices": data.notices}}))
 """
 
@@ -189,7 +189,7 @@ def test_what_differs_from_the_runs_of_a_folder_is_named(folder, recorded, chang
     if change:
         change(folder)
     config = resolve_config(given={"dataset": "features", "data": folder, "training": {"batch_size": 32}, **options})
-    _, _, data = load_data(config, Reporter(quiet=True))
+    _, data = make_ready(load(config), config, Reporter(quiet=True))
     with pytest.raises(ResultsError, match=rf"no table could show together: {said}\. Choose another folder") as caught:
         refuse_other_data(recorded, data, config)
     assert f"--results results/features-{data.content_hash[:6]}" in str(caught.value)
@@ -197,7 +197,7 @@ def test_what_differs_from_the_runs_of_a_folder_is_named(folder, recorded, chang
 
 def test_the_same_data_are_no_others(folder, recorded) -> None:
     config = resolve_config(given={"dataset": "features", "data": folder, "training": {"batch_size": 32}})
-    refuse_other_data(recorded, load_data(config, Reporter(quiet=True))[2], config)
+    refuse_other_data(recorded, make_ready(load(config), config, Reporter(quiet=True))[1], config)
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_of_older_records_what_is_known_is_named(folder, recorded, change, said)
         record.model_copy(update={"dataset": record.dataset.model_copy(update={"parts": None})}) for record in recorded
     ]
     with pytest.raises(ResultsError, match=said):
-        refuse_other_data(old, load_data(config, Reporter(quiet=True))[2], config)
+        refuse_other_data(old, make_ready(load(config), config, Reporter(quiet=True))[1], config)

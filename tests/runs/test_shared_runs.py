@@ -72,6 +72,8 @@ def test_what_a_killed_process_was_at_is_taken_up(command, toy):
     while not claims(toy):
         time.sleep(0.01)
         assert first.poll() is None
+    # However long the other process takes to start, the run is not over by then.
+    os.kill(first.pid, signal.SIGSTOP)
     second = command("--seeds", "1")
     line = next(line for line in second.stderr if "waiting" in line)
     assert line == "waiting for 1 run that other processes are at\n"

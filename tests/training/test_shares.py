@@ -10,7 +10,7 @@ from huse_bench import discovery
 from huse_bench.config import TrainingConfig, resolve_config
 from huse_bench.progress import Reporter
 from huse_bench.report import render
-from huse_bench.runs.data import load_data
+from huse_bench.runs.data import load, make_ready
 from huse_bench.runs.experiment import run_experiment
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.training import Model, inert_terms
@@ -104,11 +104,11 @@ def test_terms_can_be_gone_back_from_repeatedly(name):
 def test_measuring_changes_no_bit_of_the_weights(name, toy, quick_training, monkeypatch):  # noqa: ARG001 - has the data
     config = resolve_config(None, {"dataset": "toy", "methods": [name], "training": {**quick_training, "steps": 12}})
     (method,) = resolve_methods(config)
-    _, _, data = load_data(config, Reporter(quiet=True))
+    _, data = make_ready(load(config), config, Reporter(quiet=True))
 
     def trained(measured):
         monkeypatch.setattr("huse_bench.training.loop.steps_to_measure", lambda _: measured)
-        outcome = run_experiment(method, data, "toy", config.training, 0)
+        outcome = run_experiment(method, data, config.training, 0)
         assert outcome.trained.shares.steps == sorted(measured)
         return outcome.model.state_dict()
 

@@ -11,7 +11,7 @@ from huse_bench import discovery
 from huse_bench.config import resolve_config
 from huse_bench.errors import ConfigError, PluginError, ResultsError
 from huse_bench.progress import Reporter
-from huse_bench.runs.data import load_data
+from huse_bench.runs.data import load, make_ready
 from huse_bench.runs.experiment import run_experiment, run_trial
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.runs.params import ParamsFile
@@ -80,18 +80,18 @@ def test_other_terms_are_other_trials(search, toy, change):
 def test_the_test_split_is_not_looked_at(toy, quick_training):  # noqa: ARG001 - toy puts the dataset on the path
     config = resolve_config(None, {"dataset": "toy", "methods": ["huse"], "training": {**quick_training, "steps": 10}})
     (huse,) = resolve_methods(config)
-    _, _, data = load_data(config, Reporter(quiet=True))
-    metrics = run_trial(huse, data, "toy", config.training, 0)
+    _, data = make_ready(load(config), config, Reporter(quiet=True))
+    metrics = run_trial(huse, data, config.training, 0)
 
     broken = {**data.splits}
     for name in ("image", "text"):
         broken["test"] = replace(broken["test"], **{name: torch.full_like(getattr(broken["test"], name), torch.nan)})
-    assert run_trial(huse, replace(data, splits=broken), "toy", config.training, 0) == metrics
+    assert run_trial(huse, replace(data, splits=broken), config.training, 0) == metrics
     without = {name: split for name, split in data.splits.items() if name != "test"}
-    assert run_trial(huse, replace(data, splits=without), "toy", config.training, 0) == metrics
+    assert run_trial(huse, replace(data, splits=without), config.training, 0) == metrics
     # A run does look at it, at its end.
     with pytest.raises(KeyError, match="test"):
-        run_experiment(huse, replace(data, splits=without), "toy", config.training, 0)
+        run_experiment(huse, replace(data, splits=without), config.training, 0)
 
 
 OTHER_TEST_SPLIT = """

@@ -16,6 +16,7 @@ from huse_bench.results.schema._parts import (
     Title,
     Training,
     Tuning,
+    file_stem,
     one_line,
 )
 from huse_bench.results.schema._record import SCHEMA_VERSION, Kind, RunRecord
@@ -39,5 +40,6 @@ __all__ = [
     "Title",
     "Training",
     "Tuning",
+    "file_stem",
     "one_line",
 ]

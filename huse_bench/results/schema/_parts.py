@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from huse_bench.files import safe_name
+
 __all__ = [
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
@@ -26,8 +28,10 @@ __all__ = [
     "Title",
     "Training",
     "Tuning",
+    "file_stem",
     "one_line",
 ]
+
 
 #: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
 CONTROL_PREFIX = "control:"
@@ -37,6 +41,11 @@ CONTROL_SECTION = "Controls"
 
 #: A JSON value; the records' own settings keep NaN and infinity, which are no JSON, out of it.
 Json = JsonValue
+
+
+def file_stem(method: str, seed: int, fingerprint: str) -> str:
+    """Name of a run's files, without their endings, of the method's name, the seed and the fingerprint."""
+    return f"{safe_name(method)}-s{seed}-{fingerprint[:12]}"
 
 
 def one_line(text: str) -> str:

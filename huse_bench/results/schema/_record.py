@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from huse_bench.files import safe_name
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS, Direction
 from huse_bench.results.schema._parts import (
     Classification,
@@ -23,6 +22,7 @@ from huse_bench.results.schema._parts import (
     Share,
     Training,
     Tuning,
+    file_stem,
 )
 
 __all__ = ["SCHEMA_VERSION", "Kind", "RunRecord"]
@@ -119,7 +119,7 @@ class RunRecord(Part):
     @property
     def stem(self) -> str:
         """Name of the run's files, without their endings."""
-        return f"{safe_name(self.method.name)}-s{self.seed}-{self.fingerprint[:12]}"
+        return file_stem(self.method.name, self.seed, self.fingerprint)
 
     @property
     def is_control(self) -> bool:

@@ -1,0 +1,95 @@
+"""Who watches runs: the terminal, and the hooks of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+from huse_bench.discovery import notify
+from huse_bench.errors import HuseBenchError
+from huse_bench.progress import Reporter
+from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunStarted, Stepped
+
+__all__ = ["Hooks", "Shown", "reason", "steps_to"]
+
+_ShowStep = Callable[[int, Mapping[str, float] | None], None]
+
+
+def reason(error: Exception) -> str:
+    """What to say of an error: its message, with the type where it is none of ours."""
+    text = str(error) or repr(error)
+    return text if isinstance(error, HuseBenchError) else f"{type(error).__name__}: {text}"
+
+
+def steps_to(show: _ShowStep) -> Listener:
+    """A listener of the steps alone.
+
+    Args:
+        show: called with the number of steps done, and now and then with the latest loss terms.
+    """
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Stepped):
+            show(event.done, event.losses)
+
+    return listen
+
+
+class Shown:
+    """Shows a bar for the training of each run, and says how the run ended.
+
+    Args:
+        reporter: shows it.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._bar = ExitStack()
+        self._step: _ShowStep | None = None
+        self._label = ""
+        self._title = ""
+
+    def __call__(self, event: Event) -> None:
+        """Show what happened."""
+        match event:
+            case RunStarted(spec):
+                self._title = spec.method.title
+                self._label = f"{self._title} seed {spec.seed}"
+                self._step = self._bar.enter_context(self._reporter.run(self._label, spec.config.training.steps))
+            case Stepped(done, losses) if self._step is not None:
+                self._step(done, losses)
+            case RunFailed(_, record, seconds, error):
+                self._bar.close()
+                self._reporter.say(f"{self._label}: {record.status} after {seconds:.0f} s: {reason(error)}")
+            case RunFinished(record, seconds, notices, files):
+                self._bar.close()
+                speed = 0.0 if record.training is None else record.training.steps_per_second
+                self._reporter.say(f"{self._label}: finished in {seconds:.0f} s (training {speed:.1f} steps/s)")
+                for notice in notices:
+                    self._reporter.say(f"  {self._title}: {notice}")
+                for path in files:
+                    self._reporter.say(f"  saved {path}")
+
+
+class Hooks:
+    """Tells the hooks of plugins when a run starts and when it has its record.
+
+    Args:
+        reporter: says which of them failed.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def __call__(self, event: Event) -> None:
+        """Call the hooks of this event."""
+        problems: list[str] = []
+        match event:
+            case RunStarted(spec):
+                problems = notify("huse_bench_run_start", spec=spec)
+            case RunFinished(record):
+                problems = notify("huse_bench_run_finished", record=record)
+            case RunFailed(spec, _, _, error):
+                problems = notify("huse_bench_run_failed", spec=spec, error=error)
+        for problem in problems:
+            self._reporter.say(problem)

@@ -1,0 +1,58 @@
+"""Planned runs handed out one after another, and shared with the other processes that are at the folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from huse_bench.config import Overwrite
+from huse_bench.results import Store
+from huse_bench.runs.plan import RunSpec
+
+__all__ = ["hand_out"]
+
+# Between two looks at runs that other processes are at.
+_POLL_SECONDS = 1.0
+
+
+def hand_out(
+    specs: Sequence[RunSpec],
+    store: Store,
+    overwrite: Overwrite,
+    do: Callable[[RunSpec], object],
+    say: Callable[[str], None],
+) -> None:
+    """Have runs done, less those that other processes on the folder do meanwhile.
+
+    A run that another process is at is waited for, and taken up where that process ended without finishing it.
+
+    Args:
+        specs: the runs.
+        store: the results folder.
+        overwrite: which runs that have a record are done again.
+        do: does one.
+        say: tells the user that others are waited for.
+    """
+    began = datetime.now(UTC)
+    left, said = list(specs), False
+    while left:
+        busy = []
+        for spec in left:
+            with store.claim(spec.fingerprint) as mine:
+                if not mine:
+                    busy.append(spec)
+                elif not _ended(spec, began, overwrite, store):
+                    do(spec)
+        left = busy
+        if left and not said:
+            said = True
+            say(f"waiting for {len(left)} {'run' if len(left) == 1 else 'runs'} that other processes are at")
+        if left:
+            time.sleep(_POLL_SECONDS)
+
+
+def _ended(spec: RunSpec, began: datetime, overwrite: Overwrite, store: Store) -> bool:
+    """Whether a run needs no training any more; also one that is to be run anew, where another process just did."""
+    record = store.find(spec.fingerprint)
+    return record is not None and (record.created >= began or not store.should_run(spec.fingerprint, overwrite))
