@@ -1,4 +1,4 @@
-"""Confusion counts are those as they are one item at a time."""
+"""Confusion counts, beside those that are made one item at a time."""
 
 import numpy as np
 import pytest

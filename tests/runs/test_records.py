@@ -29,7 +29,7 @@ class Far(Retrieval):
 
 
 @pytest.fixture
-def ended(toy, quick_training):
+def ended(toy, quick_training):  # noqa: ARG001  the distribution is there while it is used
     """A run's plan, its data and what came of it."""
     config = resolve_config(given={"dataset": "toy", "methods": ["huse"], "training": quick_training})
     _, prepared = make_ready(load(config), config, Reporter(quiet=True))
