@@ -160,13 +160,21 @@ def scores(start, step=0.01):
     }
 
 
+def kind_of(name):
+    """What a record of this name is of."""
+    if name.startswith("control:shuffled-"):
+        return "trained control"
+    return "control" if name.startswith("control:") else "method"
+
+
 def build_record(
     name="huse", seed=0, *, status="finished", configuration="default", start=0.5, accuracies=(0.7, 0.8, 0.9), **changes
 ):
     """A real record; ``changes`` replace fields by name, with ``__`` between the levels."""
     finished = status == "finished"
     fields = {
-        "schema_version": 1,
+        "schema_version": 2,
+        "kind": kind_of(name),
         "fingerprint": sha(f"{name} {configuration} {seed}"),
         "configuration": sha(f"{name} {configuration}"),
         "method": {
@@ -218,7 +226,7 @@ def build_record(
             "items_seen": 204800,
             "losses": {"gap": 0.1},
         }
-        if finished
+        if finished and kind_of(name) != "control"
         else None,
         "provenance": {"python": "3.11"},
         "warnings": [],

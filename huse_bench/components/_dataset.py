@@ -54,6 +54,9 @@ class Items:
             product), stand in one split, and are drawn together by the statistics. None where each item is its own.
         redrawn: the same items in other groups, with splits drawn for these; None where the data have their own splits.
         title: what tables call the data; empty for the title of the dataset's class.
+        description: what the items are and where they are from; empty for what the dataset's class says.
+        licence: under which terms they may be used; empty for what the dataset's class says.
+        publish_texts: whether results may show the texts; None for what the dataset's class says.
         notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
@@ -71,6 +74,9 @@ class Items:
     groups: Sequence[str] | None = field(default=None, repr=False)
     redrawn: Callable[[Sequence[str]], Items] | None = field(default=None, repr=False)
     title: str = ""
+    description: str = ""
+    licence: str = ""
+    publish_texts: bool | None = None
     notices: Sequence[str] = ()
 
 
@@ -84,12 +90,18 @@ class Dataset(ABC):
     Attributes:
         api: version of this contract that the class was written for.
         title: name shown to people.
+        description: what the items are and where they are from, in a sentence or two.
+        licence: under which terms they may be used, or that nobody says.
+        publish_texts: whether the items' texts may be shown in results that are published.
         backbones: which backbones make the ``"image"``, ``"text"`` and ``"class"`` features that the dataset
             does not bring, where the user names none.
     """
 
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
+    description: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    publish_texts: ClassVar[bool] = False
     backbones: ClassVar[Mapping[Literal["image", "text", "class"], str]] = {}
 
     def __init__(self, data: Path | None = None) -> None:

@@ -2,10 +2,13 @@
 
 from huse_bench.fingerprint import fingerprint
 from huse_bench.measures import DIRECTIONS
+from huse_bench.results.card import DataCard
 from huse_bench.results.published import Published, published_tables
 from huse_bench.results.schema import (
     Classification,
     DatasetInfo,
+    Device,
+    Learning,
     MethodInfo,
     RunRecord,
     Setting,
@@ -18,7 +21,10 @@ from huse_bench.results.tables import Results, load_results
 __all__ = [
     "DIRECTIONS",
     "Classification",
+    "DataCard",
     "DatasetInfo",
+    "Device",
+    "Learning",
     "MethodInfo",
     "Published",
     "Results",

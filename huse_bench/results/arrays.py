@@ -1,23 +1,48 @@
-"""Per-query scores and per-item predictions, with their confidences, as parquet tables."""
+"""The arrays beside a record, as the contents of their files."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import safetensors.numpy
 from numpy.typing import NDArray
 
 __all__ = [
+    "ENDINGS",
+    "MOST_QUERIES",
+    "ClassFacts",
+    "Neighbours",
     "PerQuery",
     "Predictions",
+    "from_neighbours_table",
     "from_per_query_table",
+    "from_safetensors",
+    "neighbours_table",
     "parquet_bytes",
     "per_query_table",
     "predictions_table",
+    "safetensors_bytes",
 ]
+
+#: Files beside a record, by the field that names them: how their names end.
+ENDINGS = {
+    "per_query": ".parquet",
+    "predictions": ".items.parquet",
+    "classes": ".classes.safetensors",
+    "neighbours": ".neighbours.parquet",
+}
+
+#: Queries whose neighbours are kept.
+MOST_QUERIES = 2000
+
+# Columns of numbers that rise from row to row, of which a dictionary would be larger than the numbers.
+_RISING = {"query", "group", "second"}
 
 #: Integer scores of each query: by direction, then by name, each (queries,).
 PerQuery = Mapping[str, Mapping[str, NDArray[np.integer]]]
@@ -27,10 +52,68 @@ PerQuery = Mapping[str, Mapping[str, NDArray[np.integer]]]
 Predictions = Mapping[str, NDArray[np.integer] | NDArray[np.floating]]
 
 
+@dataclass(frozen=True)
+class ClassFacts:
+    """Where the classes of a run lie, and how wide.
+
+    Attributes:
+        centroids: (2, K, A) float16, of each class the mean of its image rows, then of its text rows.
+        spread: (2, K) float16, mean squared distance of the rows from their centroid.
+        kept: share of the centroids' squared length that the A axes hold.
+    """
+
+    centroids: NDArray[np.float16]
+    spread: NDArray[np.float16]
+    kept: float
+
+    def __post_init__(self) -> None:
+        for name, values, dims in (("centroids", self.centroids, 3), ("spread", self.spread, 2)):
+            if values.ndim != dims or values.shape[:2] != (2, self.classes) or values.dtype != np.float16:
+                raise ValueError(
+                    f"{name} must be (2, {self.classes}{', A' * (dims - 2)}) float16, got {values.shape} of "
+                    f"{values.dtype}"
+                )
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.spread.shape[-1])
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What queries found first.
+
+    Attributes:
+        queries: (m,) int32 numbers of test items, ascending.
+        found: by direction (m, k) int32 numbers of test items, nearest first.
+    """
+
+    queries: NDArray[np.int32]
+    found: Mapping[str, NDArray[np.int32]]
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as the contents of a parquet file."""
+    """A table as the contents of a parquet file, packed as well as its columns allow: none loses a bit."""
+    encodings: dict[str, str] = {}
+    for field in table.schema:
+        if field.name in _RISING:
+            encodings[field.name] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_floating(field.type):
+            encodings[field.name] = "BYTE_STREAM_SPLIT"
+        elif pa.types.is_fixed_size_list(field.type):
+            encodings[f"{field.name}.list.element"] = "BYTE_STREAM_SPLIT"
+    split = {name.partition(".")[0] for name in encodings}
     buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=[name for name in table.column_names if name not in split],
+        column_encoding=encodings,
+        write_statistics=False,
+    )
     return bytes(buffer.getvalue())
 
 
@@ -86,6 +169,97 @@ def predictions_table(predictions: Predictions) -> pa.Table:
             raise ValueError(f"predictions: {name} must be (n,) shares from 0 to 1, got {values.shape}: {values}")
     classes = {name: values for name, values in predictions.items() if name not in shares}
     return pa.table({**_integers(classes, "predictions"), **shares})
+
+
+def neighbours_table(found: Mapping[str, NDArray[np.integer]], groups: NDArray[Any] | None = None) -> pa.Table:
+    """What queries found first, of at most 2,000 of them.
+
+    Of more queries groups are drawn, with a seed of their own, so that all runs on the same data keep the same ones
+    and that the items of a group are kept together; the last group may be cut.
+
+    Args:
+        found: (n, k) numbers of test items by direction, nearest first; row ``i`` is what item ``i`` found.
+        groups: (n,) numbers of the items' groups; None where each item is its own.
+
+    Returns:
+        Columns query (int32), direction (dictionary of strings), and neighbours, a list of k of the smallest integers
+        that hold the numbers.
+
+    Raises:
+        ValueError: if an array is not (n, k) of such numbers, the same in each direction.
+    """
+    first = next(iter(found.values()))
+    count = len(first)
+    for direction, numbers in found.items():
+        if numbers.ndim != 2 or not np.issubdtype(numbers.dtype, np.integer) or numbers.shape != first.shape:
+            raise ValueError(
+                f"neighbours of {direction} must be (n, k) integers as in each direction, got {numbers.shape} of "
+                f"{numbers.dtype}"
+            )
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < count:
+            raise ValueError(f"neighbours of {direction} must be numbers from 0 to {count - 1}, got {numbers}")
+    if groups is not None and groups.shape != (count,):
+        raise ValueError(f"there must be a group for each of {count} queries, got {groups.shape}")
+    queries = _kept(np.arange(count) if groups is None else groups)
+    kept = np.concatenate([numbers[queries] for numbers in found.values()]).astype(np.min_scalar_type(count))
+    directions = pa.array(np.repeat(list(found), len(queries)), pa.string()).dictionary_encode()
+    return pa.table(
+        {
+            "query": np.tile(queries.astype(np.int32), len(found)),
+            "direction": directions,
+            "neighbours": pa.FixedSizeListArray.from_arrays(pa.array(kept.ravel()), first.shape[1]),
+        }
+    )
+
+
+def _kept(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Ascending numbers of the queries that are kept."""
+    if len(groups) <= MOST_QUERIES:
+        return np.arange(len(groups))
+    _, numbers = np.unique(groups, return_inverse=True)
+    turns = np.random.default_rng(0).permutation(int(numbers.max()) + 1)
+    return np.sort(np.argsort(turns[numbers], kind="stable")[:MOST_QUERIES])
+
+
+def from_neighbours_table(table: pa.Table) -> Neighbours:
+    """What :func:`neighbours_table` kept.
+
+    Raises:
+        KeyError: if a column is missing.
+        ValueError: if the directions have different queries.
+    """
+    directions = np.asarray(table["direction"].cast(pa.string()).to_pylist())
+    queries = table["query"].to_numpy()
+    lists = table["neighbours"].combine_chunks()
+    numbers = lists.values.to_numpy().reshape(len(table), -1).astype(np.int32)
+    names = [str(direction) for direction in dict.fromkeys(directions)]
+    of_first = queries[directions == names[0]] if names else queries
+    for direction in names:
+        if not np.array_equal(queries[directions == direction], of_first):
+            raise ValueError(f"direction {direction} has other queries than {names[0]}")
+    return Neighbours(of_first.astype(np.int32), {direction: numbers[directions == direction] for direction in names})
+
+
+def safetensors_bytes(facts: ClassFacts) -> bytes:
+    """Facts about classes as the contents of a safetensors file."""
+    tensors = {"centroids": np.ascontiguousarray(facts.centroids), "spread": np.ascontiguousarray(facts.spread)}
+    return bytes(safetensors.numpy.save(tensors, {"kept": json.dumps(facts.kept)}))
+
+
+def from_safetensors(contents: bytes) -> ClassFacts:
+    """The facts that :func:`safetensors_bytes` was given.
+
+    Raises:
+        SafetensorError: if the contents are no such file.
+        ValueError: if it holds something else.
+    """
+    tensors = safetensors.numpy.load(contents)
+    # The library reads metadata from files alone: eight bytes say how long the header is.
+    header = json.loads(contents[8 : 8 + int.from_bytes(contents[:8], "little")])
+    try:
+        return ClassFacts(tensors["centroids"], tensors["spread"], float(header["__metadata__"]["kept"]))
+    except KeyError as error:
+        raise ValueError(f"it lacks {error.args[0]}") from error
 
 
 def _integers(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[str, NDArray[np.integer]]:

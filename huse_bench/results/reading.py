@@ -11,15 +11,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from safetensors import SafetensorError
 
 from huse_bench.errors import RecordError
 from huse_bench.faults import first_fault
-from huse_bench.results.arrays import from_per_query_table
+from huse_bench.results.arrays import (
+    ENDINGS,
+    ClassFacts,
+    Neighbours,
+    from_neighbours_table,
+    from_per_query_table,
+    from_safetensors,
+)
+from huse_bench.results.migration import migrated
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
 from huse_bench.text_files import read_text
 
-__all__ = ["read_per_query", "read_predictions", "read_record"]
+__all__ = ["read_classes", "read_neighbours", "read_per_query", "read_predictions", "read_record"]
 
 _CURE = "delete the run's .json file beside it and run it again"
 
@@ -48,12 +57,12 @@ def read_record(path: Path) -> RunRecord:
             f"upgrade huse-bench"
         )
     try:
-        record = RunRecord.model_validate(fields)
+        record = RunRecord.model_validate(migrated(fields) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         raise RecordError(f"{path}: no valid run record: {first_fault(error, 'the record')}; {cure}") from error
     if path.stem != record.stem:
         raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
-    for name in (record.per_query, record.predictions):
+    for name, _ in _named(record):
         if name is not None and not path.with_name(name).is_file():
             raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")
     _check_files(record, path.parent)
@@ -62,7 +71,7 @@ def read_record(path: Path) -> RunRecord:
 
 def _check_files(record: RunRecord, runs: Path) -> None:
     """Raise RecordError where the files beside a record are not its own, so that all that is made of it agrees."""
-    named = [(record.per_query, record.per_query_sha256), (record.predictions, record.predictions_sha256)]
+    named = _named(record)
     if any(name is not None and digest is None for name, digest in named):
         # A record of old does not say what was in its files, but what comes of it.
         wrong = contradiction(record, read_per_query(record, runs) or {}, read_predictions(record, runs) or {})
@@ -75,6 +84,11 @@ def _check_files(record: RunRecord, runs: Path) -> None:
         for name, digest in named:
             if name is not None:
                 _contents(runs / name, digest)
+
+
+def _named(record: RunRecord) -> list[tuple[str | None, str | None]]:
+    """Names and hashes of a record's files."""
+    return [(getattr(record, part), getattr(record, f"{part}_sha256")) for part in ENDINGS]
 
 
 def read_per_query(record: RunRecord, runs: Path) -> dict[str, dict[str, NDArray[np.integer]]] | None:
@@ -112,6 +126,60 @@ def read_predictions(record: RunRecord, runs: Path) -> dict[str, NDArray[np.inte
         return None
     table = _table(runs / record.predictions, record.predictions_sha256)
     return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def read_classes(record: RunRecord, runs: Path) -> ClassFacts | None:
+    """Centroids and spread of the classes of a record, as :meth:`Store.classes` gives them.
+
+    Args:
+        record: the record.
+        runs: folder of its files.
+
+    Returns:
+        The facts; None where there are none.
+
+    Raises:
+        RecordError: if the file cannot be read, is not the one that was written, or does not fit the record.
+    """
+    if record.classes is None:
+        return None
+    path = runs / record.classes
+    try:
+        facts = from_safetensors(_contents(path, record.classes_sha256))
+    except (SafetensorError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
+    if facts.classes != record.dataset.classes:
+        raise RecordError(
+            f"{path} is of {facts.classes} classes, and its record's dataset has {record.dataset.classes}; {_CURE}"
+        )
+    return facts
+
+
+def read_neighbours(record: RunRecord, runs: Path) -> Neighbours | None:
+    """The nearest neighbours of a record's queries, as :meth:`Store.neighbours` gives them.
+
+    Args:
+        record: the record.
+        runs: folder of its files.
+
+    Returns:
+        The neighbours; None where there are none.
+
+    Raises:
+        RecordError: if the file cannot be read, is not the one that was written, or does not fit the record.
+    """
+    if record.neighbours is None:
+        return None
+    path = runs / record.neighbours
+    try:
+        neighbours = from_neighbours_table(_table(path, record.neighbours_sha256))
+    except (KeyError, ValueError) as error:
+        raise RecordError(f"{path} is no table of neighbours ({error}); {_CURE}") from error
+    items = record.dataset.items.test
+    for numbers in (neighbours.queries, *neighbours.found.values()):
+        if numbers.size and int(numbers.max()) >= items:
+            raise RecordError(f"{path} names the item {numbers.max()}, and its record has {items} test items; {_CURE}")
+    return neighbours
 
 
 def _table(path: Path, digest: str | None) -> pa.Table:

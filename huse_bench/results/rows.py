@@ -37,7 +37,7 @@ class Row:
     @property
     def is_control(self) -> bool:
         """Whether this is no method but a floor or a ceiling for them."""
-        return self.records[0].method.is_control
+        return self.records[0].is_control
 
     @property
     def semantic(self) -> bool:

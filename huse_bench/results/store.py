@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -16,24 +14,27 @@ from numpy.typing import NDArray
 
 from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
-from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
+from huse_bench.files import is_incidental, write_atomically
 from huse_bench.results.arrays import (
+    ENDINGS,
+    ClassFacts,
+    Neighbours,
     PerQuery,
     Predictions,
+    neighbours_table,
     parquet_bytes,
     per_query_table,
     predictions_table,
+    safetensors_bytes,
 )
-from huse_bench.results.reading import read_per_query, read_predictions, read_record
-from huse_bench.results.schema import RunRecord
-from huse_bench.text_files import read_text
+from huse_bench.results.card import DataCard, read_card, write_card
+from huse_bench.results.folder import LOCK, LOCK_SECONDS, MARKER, foreign, prepare, read_marker, unwritable
+from huse_bench.results.json_text import json_text
+from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
+from huse_bench.results.schema import RunRecord, Tuning
+from huse_bench.results.tuning_notes import noted, read_notes, write_notes
 
 __all__ = ["Store"]
-
-_MARKER = "huse-bench.json"
-_LOCK = ".huse-bench.lock"
-_FORMAT = 1
-_LOCK_SECONDS = 30
 
 
 class Store:
@@ -41,8 +42,10 @@ class Store:
 
     ``huse-bench.json`` marks the folder and names its dataset. ``runs/`` holds, for each run,
     ``<method>-s<seed>-<first 12 digits of the fingerprint>.json``, the per-query scores with the ending
-    ``.parquet`` and the per-item predictions with the ending ``.items.parquet``. Several processes may
-    read and write the same folder.
+    ``.parquet``, the per-item predictions with the ending ``.items.parquet``, the classes' centroids with the ending
+    ``.classes.safetensors`` and the nearest neighbours with the ending ``.neighbours.parquet``. ``data-card.json`` and
+    the files that it names say what the data are, and ``tuning.json`` what was spent on runs after they were written.
+    Several processes may read and write the same folder.
 
     Args:
         folder: the results folder.
@@ -59,14 +62,14 @@ class Store:
         if self.folder.exists() and not self.folder.is_dir():
             raise ResultsError(f"{self.folder} is a file, not a folder; choose another --results")
         if dataset is not None:
-            _prepare(self.folder, dataset)
+            prepare(self.folder, dataset)
         elif not self.folder.exists():
             raise ResultsError(
                 f"there is no results folder {self.folder}. Make one with: huse-bench run --results {self.folder}"
             )
-        if not (self.folder / _MARKER).is_file():
-            raise _foreign(self.folder)
-        self.dataset = _read_marker(self.folder / _MARKER)
+        if not (self.folder / MARKER).is_file():
+            raise foreign(self.folder)
+        self.dataset = read_marker(self.folder / MARKER)
         if dataset is not None and dataset != self.dataset:
             raise _other_dataset(self, dataset)
 
@@ -87,10 +90,16 @@ class Store:
             return
         parent = next(above for above in path.absolute().parents if above.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            raise _unwritable(path, f"{parent} is {'read-only' if parent.is_dir() else 'a file'}")
+            raise unwritable(path, f"{parent} is {'read-only' if parent.is_dir() else 'a file'}")
 
     def write(
-        self, record: RunRecord, per_query: PerQuery | None = None, predictions: Predictions | None = None
+        self,
+        record: RunRecord,
+        per_query: PerQuery | None = None,
+        predictions: Predictions | None = None,
+        *,
+        classes: ClassFacts | None = None,
+        neighbours: Mapping[str, NDArray[np.integer]] | None = None,
     ) -> RunRecord:
         """Store a run: its arrays first and its record last, so that a record's presence means a whole run.
 
@@ -98,6 +107,9 @@ class Store:
             record: the record; the names of its files are filled in here.
             per_query: integer arrays (queries,) by direction and name, the same names in each direction.
             predictions: integer arrays (items,) by name, and shares under names that end in ``_confidence``.
+            classes: where the classes lie.
+            neighbours: (queries, k) numbers of test items by direction, nearest first; of more than 2,000 queries a
+                sample is kept, of whole groups where the predictions have a ``group``.
 
         Returns:
             The record as stored.
@@ -108,28 +120,30 @@ class Store:
         """
         if record.dataset.name != self.dataset:
             raise _other_dataset(self, record.dataset.name)
-        parts = {
-            "per_query": (".parquet", None if per_query is None else per_query_table(per_query)),
-            "predictions": (".items.parquet", None if predictions is None else predictions_table(predictions)),
+        groups = None if predictions is None else predictions.get("group")
+        contents = {
+            "per_query": None if per_query is None else parquet_bytes(per_query_table(per_query)),
+            "predictions": None if predictions is None else parquet_bytes(predictions_table(predictions)),
+            "classes": None if classes is None else safetensors_bytes(classes),
+            "neighbours": None if not neighbours else parquet_bytes(neighbours_table(neighbours, groups)),
         }
-        files: dict[str, bytes | None] = {}
         fields: dict[str, str | None] = {}
-        for part, (ending, table) in parts.items():
-            name, contents = f"{record.stem}{ending}", None if table is None else parquet_bytes(table)
-            files[name] = contents
-            fields[part] = None if contents is None else name
-            fields[f"{part}_sha256"] = None if contents is None else hashlib.sha256(contents).hexdigest()
+        for part, ending in ENDINGS.items():
+            content = contents[part]
+            fields[part] = None if content is None else f"{record.stem}{ending}"
+            fields[f"{part}_sha256"] = None if content is None else hashlib.sha256(content).hexdigest()
         record = record.model_copy(update=fields)
-        text = record.model_dump_json(indent=2) + "\n"
+        text = json_text(record.model_dump(mode="json")) + "\n"
         path = self.folder / "runs" / f"{record.stem}.json"
         try:
             # An old record must not vouch for the new arrays, should this process die between the two.
             path.unlink(missing_ok=True)
-            for name, contents in files.items():
-                if contents is None:
-                    path.with_name(name).unlink(missing_ok=True)
+            for part, content in contents.items():
+                beside = path.with_name(f"{record.stem}{ENDINGS[part]}")
+                if content is None:
+                    beside.unlink(missing_ok=True)
                 else:
-                    write_atomically(path.with_name(name), contents)
+                    write_atomically(beside, content)
             write_atomically(path, text.encode())
         except OSError as error:
             raise ResultsError(
@@ -145,11 +159,16 @@ class Store:
             The records in the order of their file names, and one line per record that cannot be read.
         """
         records, problems = [], []
+        try:
+            notes = read_notes(self.folder)
+        except RecordError as error:
+            notes = {}
+            problems.append(str(error))
         for path in sorted((self.folder / "runs").glob("*.json")):
             if is_incidental(path):
                 continue
             try:
-                records.append(read_record(path))
+                records.append(noted(read_record(path), notes))
             except RecordError as error:
                 problems.append(str(error))
         return records, problems
@@ -169,6 +188,8 @@ class Store:
             except RecordError:
                 continue
             if record.fingerprint == fingerprint:
+                with suppress(RecordError):
+                    return noted(record, read_notes(self.folder))
                 return record
         return None
 
@@ -226,6 +247,24 @@ class Store:
         """
         return read_per_query(record, self.folder / "runs")
 
+    def note_tuning(self, configuration: str, tuning: Tuning) -> None:
+        """Say what a search has spent on the hyper-parameters of runs that were finished before it.
+
+        Their records stay as they were written; :meth:`read` and :meth:`find` give them with the note.
+
+        Args:
+            configuration: of the runs.
+            tuning: what was spent.
+
+        Raises:
+            RecordError: if the folder's notes cannot be read.
+            ResultsError: if the disk refuses.
+        """
+        with self._changing():
+            notes = read_notes(self.folder)
+            if notes.get(configuration) != tuning:
+                write_notes(self.folder, {**notes, configuration: tuning})
+
     def predictions(self, record: RunRecord) -> dict[str, NDArray[np.integer]] | None:
         """The per-item predictions of a run, as they were given to :meth:`write`.
 
@@ -240,9 +279,77 @@ class Store:
         """
         return read_predictions(record, self.folder / "runs")
 
+    def classes(self, record: RunRecord) -> ClassFacts | None:
+        """Where the classes of a run lie, as it was given to :meth:`write`.
 
-def _foreign(folder: Path) -> ResultsError:
-    return ResultsError(f"{folder} is not a huse-bench results folder (it has no {_MARKER}); choose another --results")
+        Args:
+            record: a record of this folder.
+
+        Returns:
+            The facts; None where the run has none.
+
+        Raises:
+            RecordError: if the file cannot be read, is not the one that was written, or does not fit the record.
+        """
+        return read_classes(record, self.folder / "runs")
+
+    def neighbours(self, record: RunRecord) -> Neighbours | None:
+        """What the queries of a run found first, of those that were kept.
+
+        Args:
+            record: a record of this folder.
+
+        Returns:
+            The neighbours; None where the run has none.
+
+        Raises:
+            RecordError: if the file cannot be read, is not the one that was written, or does not fit the record.
+        """
+        return read_neighbours(record, self.folder / "runs")
+
+    def card(self) -> DataCard | None:
+        """What the data of the folder's runs are.
+
+        Returns:
+            The data card; None where there is none, as in folders from before there were cards.
+
+        Raises:
+            RecordError: if a file of it cannot be read, or is not the one that was written with it.
+        """
+        return read_card(self.folder)
+
+    def write_card(self, card: DataCard) -> None:
+        """Give the folder its data card, where it has none.
+
+        Args:
+            card: what the data are.
+
+        Raises:
+            RecordError: if the folder's card cannot be read.
+            ResultsError: if it is of other data, or the disk refuses.
+        """
+        with self._changing():
+            known = read_card(self.folder)
+            if known is None:
+                write_card(self.folder, card)
+            elif known.facts.dataset.identity != card.facts.dataset.identity:
+                raise ResultsError(
+                    f"the data card of the results folder {self.folder} is of other data of {self.dataset!r}; choose "
+                    f"another --results"
+                )
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Lock what all runs share; raises ResultsError where the disk refuses, or another process does not end."""
+        try:
+            with filelock.FileLock(self.folder / LOCK, timeout=LOCK_SECONDS):
+                yield
+        except (OSError, filelock.Timeout) as error:
+            reason = "another process is writing to it" if isinstance(error, filelock.Timeout) else error.strerror
+            raise ResultsError(
+                f"cannot write to the results folder {self.folder} ({reason or error}); make room or make the folder "
+                f"writable, and run it again"
+            ) from error
 
 
 def _other_dataset(store: Store, dataset: str) -> ResultsError:
@@ -250,57 +357,3 @@ def _other_dataset(store: Store, dataset: str) -> ResultsError:
         f"the results folder {store.folder} holds runs on the dataset {store.dataset!r}, not on {dataset!r}; "
         f"choose another --results"
     )
-
-
-def _unwritable(folder: Path, reason: str) -> ResultsError:
-    return ResultsError(
-        f"cannot write to the results folder {folder} ({reason}); make it writable or choose another --results"
-    )
-
-
-def _prepare(folder: Path, dataset: str) -> None:
-    """Make the folder where there is none, and see that runs can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _mark(folder, dataset)
-        runs = folder / "runs"
-        runs.mkdir(exist_ok=True)
-        remove_stale_temporaries(folder)
-        remove_stale_temporaries(runs)
-        # A read-only or full disk must show before the training, not after it.
-        with tempfile.NamedTemporaryFile(dir=runs, prefix=TEMPORARY_PREFIX) as probe:
-            probe.write(b"writable")
-    except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
-
-
-def _mark(folder: Path, dataset: str) -> None:
-    """Make an empty folder a results folder; raises ResultsError where it holds other files."""
-    # List before looking for the marker: another process may be creating the same folder.
-    entries = [path for path in folder.iterdir() if not is_incidental(path)]
-    marker = folder / _MARKER
-    if marker.is_file():
-        return
-    if entries:
-        raise _foreign(folder)
-    with filelock.FileLock(folder / _LOCK, timeout=_LOCK_SECONDS):
-        if not marker.is_file():
-            text = json.dumps({"format": _FORMAT, "dataset": dataset}) + "\n"
-            write_atomically(marker, text.encode())
-
-
-def _read_marker(path: Path) -> str:
-    try:
-        marker = json.loads(read_text(path))
-        form, dataset = marker["format"], marker["dataset"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ResultsError(
-            f"{path} cannot be read, so the folder cannot be told from other folders; "
-            f'restore it, for instance as {{"format": {_FORMAT}, "dataset": "NAME"}}, or choose another --results'
-        ) from error
-    if form != _FORMAT:
-        raise ResultsError(
-            f"{path} says format {form!r}, and this huse-bench reads format {_FORMAT}; "
-            f"upgrade huse-bench or choose another --results"
-        )
-    return str(dataset)

@@ -19,6 +19,7 @@ from huse_bench.features._prepare import check_items
 from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
+from huse_bench.results.card import DataCard
 from huse_bench.results.schema import DatasetInfo
 
 __all__ = ["Loaded", "audited", "device_of", "load", "make_ready", "refuse_other_data"]
@@ -92,19 +93,21 @@ def _grouped(items: Items, loaded: Loaded, config: RunConfig, reporter: Reporter
     return replace(items, notices=(*items.notices, *notices))
 
 
-def refuse_other_data(known: Sequence[RunRecord], prepared: Prepared, config: RunConfig) -> None:
+def refuse_other_data(
+    known: Sequence[RunRecord], prepared: Prepared, config: RunConfig, card: DataCard | None = None
+) -> None:
     """Refuse a results folder that has runs which no table could show beside those on this data, by this protocol.
 
     Args:
         known: the records of the folder.
         prepared: what the next runs are trained on.
         config: names the dataset and the folder.
+        card: the data card of the folder, where it has one.
 
     Raises:
         ResultsError: where items, features, taxonomy or protocol differ.
     """
     for record in known:
-        other = record.dataset
         counted = record.protocol.get("recall")
         if counted in RECALL_PROTOCOL.values() and counted != RECALL_PROTOCOL[config.protocol]:
             version = next(name for name, known in RECALL_PROTOCOL.items() if known == counted)
@@ -113,8 +116,9 @@ def refuse_other_data(known: Sequence[RunRecord], prepared: Prepared, config: Ru
                 f"{config.protocol} ({config.origin('protocol')}), which no table could show together; choose another "
                 f"folder with --results, or --protocol {version}"
             )
-        before = (other.content_hash, other.taxonomy_hash, (other.parts or {}).get("groups"))
-        if before != (prepared.content_hash, prepared.taxonomy.hash, prepared.parts.get("groups")):
+    now = (prepared.content_hash, prepared.taxonomy.hash, prepared.parts.get("groups"))
+    for other in [*(record.dataset for record in known), *([] if card is None else [card.facts.dataset])]:
+        if other.identity != now:
             raise ResultsError(
                 f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
                 f"table could show together: {_differences(other, prepared)}. Choose another folder, such as --results "

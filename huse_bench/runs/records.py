@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from huse_bench.config import RunConfig
-from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.evaluation import protocol
 from huse_bench.features import Prepared
 from huse_bench.features._near import classes_are_alike
 from huse_bench.measures import HP_KS, RECALL_KS
-from huse_bench.results import RunRecord
-from huse_bench.results.arrays import PerQuery, Predictions
-from huse_bench.results.schema import CONTROL_SECTION
+from huse_bench.results import RunRecord, Store
+from huse_bench.results.arrays import ClassFacts, PerQuery, Predictions
+from huse_bench.results.schema import CONTROL_SECTION, SCHEMA_VERSION, Kind, MethodInfo, Setting, Tuning
+from huse_bench.runs.card import dataset_info
 from huse_bench.runs.controls import CONTROLS, Control, Evaluated, controls_hash
+from huse_bench.runs.device import device_info
 from huse_bench.runs.experiment import Outcome
 from huse_bench.runs.identity import control_fingerprint
+from huse_bench.runs.measured import Ended, class_facts, evaluated_control, failed, measured
+from huse_bench.runs.methods import Method
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
 from huse_bench.version import installed_version
 
 __all__ = [
-    "items_of",
+    "Recorded",
     "record_control",
     "record_control_failure",
     "record_failure",
@@ -32,184 +39,174 @@ __all__ = [
 ]
 
 
-def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> RunRecord:
-    """The record of a control that needs no training, as if it were a run of no steps."""
-    return _control(
-        control,
-        config,
-        data,
-        status="finished",
-        retrieval=evaluated.retrieval,
-        classification=evaluated.classification,
-        training={
-            "steps": 0,
-            "batch_size": 0,
-            "optimizer": "none",
-            "items_seen": 0,
-            "seconds": 0.0,
-            "steps_per_second": 0.0,
-            "losses": {},
-        },
-    )
+@dataclass(frozen=True)
+class Recorded:
+    """A record, and the arrays that stand beside it.
+
+    Attributes:
+        record: what the run says of itself.
+        per_query: as :meth:`Store.write <huse_bench.results.Store.write>` takes them, and so on.
+        predictions: per item.
+        classes: where the classes lie.
+        neighbours: what each query found first.
+    """
+
+    record: RunRecord
+    per_query: PerQuery | None = None
+    predictions: Predictions | None = None
+    classes: ClassFacts | None = None
+    neighbours: Mapping[str, NDArray[np.integer]] | None = None
+
+    def write(self, store: Store) -> RunRecord:
+        """Store the run, and give its record with the names of its files."""
+        return store.write(
+            self.record, self.per_query, self.predictions, classes=self.classes, neighbours=self.neighbours
+        )
 
 
-def record_control_failure(control: Control, error: Exception, config: RunConfig, data: Prepared) -> RunRecord:
+@dataclass(frozen=True)
+class _Planned:
+    """What a record says before anything is computed."""
+
+    kind: Kind
+    fingerprint: str
+    configuration: str
+    method: MethodInfo
+    seed: int = 0
+    settings: dict[str, Setting] = field(default_factory=dict)
+    tuning: Tuning | None = None
+
+
+def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> Recorded:
+    """The record of a control that needs no training."""
+    ended = evaluated_control(evaluated)
+    record = _record(_planned_control(control, config, data), ended, config, data)
+    return Recorded(record, evaluated.per_query, None if evaluated.per_query is None else _items(data))
+
+
+def record_control_failure(control: Control, error: Exception, config: RunConfig, data: Prepared) -> Recorded:
     """The record of a control that cannot be computed on this data."""
-    return _control(control, config, data, status="failed", error=_text(error))
+    ended = failed(error)
+    return Recorded(_record(_planned_control(control, config, data), ended, config, data))
 
 
-def _control(control: Control, config: RunConfig, data: Prepared, **fields: Any) -> RunRecord:
-    identity = control_fingerprint(control, config, data)
-    return _validated(
-        config,
-        data,
-        fingerprint=identity,
-        configuration=identity,
-        method={
-            "name": control.name,
-            "title": control.title,
-            "section": CONTROL_SECTION,
-            "order": CONTROLS.index(control),
-            "semantic": False,
-            "heads": "none",
-            "parameters": {},
-            "distribution": "huse-bench",
-            "version": installed_version(),
-            "target": f"{control.evaluate.__module__}:{control.evaluate.__name__}",
-            "source_hash": controls_hash(),
-        },
-        seed=0,
-        config={},
-        **fields,
-    )
-
-
-def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> tuple[RunRecord, PerQuery, Predictions]:
-    """The record of a finished run, with its per-query scores, and its predictions and confidences."""
+def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
+    """The record of a finished run, with the arrays beside it."""
     classification = outcome.classification
-    training = spec.config.training
-    record = _record(
-        spec,
-        data,
-        status="finished",
-        retrieval=outcome.retrieval.scores,
-        classification=None
-        if classification is None
-        else {
-            "image": classification.image,
-            "text": classification.text,
-            "fusion": classification.fusion,
-            "fusion_weight": classification.fitted.weight,
-            "fusion_equal": classification.fusion_equal,
-            "image_temperature": classification.fitted.image_temperature,
-            "text_temperature": classification.fitted.text_temperature,
-        },
-        validation=outcome.validation,
-        training={
-            "steps": training.steps,
-            "batch_size": training.batch_size,
-            "optimizer": training.optimizer,
-            "items_seen": training.steps * training.batch_size,
-            "seconds": outcome.trained.seconds,
-            "steps_per_second": training.steps / outcome.trained.seconds,
-            "losses": outcome.trained.losses,
-            "gradient_steps": outcome.trained.shares.steps,
-            "gradient_shares": outcome.trained.shares.by_term,
-        },
-        warnings=_warnings(spec, data, outcome),
-    )
-    predictions = items_of(data)
+    ended = measured(outcome, spec.config.training, len(data.splits["validation"].ids), _warnings(spec, data, outcome))
+    predictions = _items(data)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
         predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}
-    return record, outcome.retrieval.per_query, predictions
+    return Recorded(
+        _record(_planned_run(spec), ended, spec.config, data),
+        outcome.retrieval.per_query,
+        predictions,
+        class_facts(outcome),
+        getattr(outcome.retrieval, "neighbours", None),
+    )
 
 
-def items_of(data: Prepared) -> dict[str, Any]:
+def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> Recorded:
+    """The record of a run that has no numbers; an unexpected error keeps its traceback."""
+    ended = failed(error)
+    return Recorded(_record(_planned_run(spec), ended, spec.config, data))
+
+
+def _items(data: Prepared) -> dict[str, NDArray[Any]]:
     """Labels and groups of the test items, as they are stored beside a record."""
     test = data.splits["test"]
     return {"label": test.labels, "group": test.groups}
 
 
-def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> RunRecord:
-    """The record of a run that has no numbers; an unexpected error keeps its traceback."""
-    status = "diverged" if isinstance(error, DivergedError) else "failed"
-    return _record(spec, data, status=status, error=_text(error))
-
-
-def _text(error: Exception) -> str:
-    return str(error) if isinstance(error, HuseBenchError) else "".join(traceback.format_exception(error))
-
-
-def _record(spec: RunSpec, data: Prepared, **fields: Any) -> RunRecord:
-    method, config = spec.method, spec.config
-    return _validated(
-        config,
-        data,
+def _planned_run(spec: RunSpec) -> _Planned:
+    config = spec.config
+    return _Planned(
+        kind="trained control" if spec.method.is_control else "method",
         fingerprint=spec.fingerprint,
         configuration=spec.configuration,
-        method={
-            "name": method.name,
-            "title": method.title,
-            "base": method.base,
-            "changes": method.changes,
-            "section": CONTROL_SECTION if method.is_control else method.loss_class.section,
-            # Behind the controls that need no training.
-            "order": method.loss_class.position + (len(CONTROLS) if method.is_control else 0),
-            "semantic": method.loss_class.semantic,
-            "class_graph": method.loss_class.class_graph,
-            "heads": method.loss_class.heads,
-            "head_scale": method.loss_class.head_scale,
-            "head_rate": method.loss_class.head_rate,
-            "parameters": dict(method.parameters),
-            "space": list(method.loss_class.space),
-            "distribution": method.component.distribution,
-            "version": method.component.version,
-            "target": method.component.target,
-            "source_hash": method.source_hash,
-        },
+        method=_method(spec.method),
         seed=spec.seed,
-        config={
-            f"training.{name}": {"value": value, "origin": config.origin(f"training.{name}")}
+        settings={
+            f"training.{name}": Setting(value=value, origin=config.origin(f"training.{name}"))
             for name, value in config.training.model_dump().items()
         },
         tuning=spec.tuning,
-        **fields,
     )
 
 
-def _validated(run: RunConfig, data: Prepared, **fields: Any) -> RunRecord:
-    """A record of these fields and of what all records of a command say alike."""
+def _planned_control(control: Control, config: RunConfig, data: Prepared) -> _Planned:
+    identity = control_fingerprint(control, config, data)
+    method = MethodInfo(
+        name=control.name,
+        title=control.title,
+        section=CONTROL_SECTION,
+        order=CONTROLS.index(control),
+        semantic=False,
+        heads="none",
+        parameters={},
+        distribution="huse-bench",
+        version=installed_version(),
+        target=f"{control.evaluate.__module__}:{control.evaluate.__name__}",
+        source_hash=controls_hash(),
+    )
+    return _Planned("control", identity, identity, method)
+
+
+def _method(method: Method) -> MethodInfo:
+    loss = method.loss_class
+    return MethodInfo(
+        name=method.name,
+        title=method.title,
+        base=method.base,
+        changes=method.changes,
+        section=CONTROL_SECTION if method.is_control else loss.section,
+        # Behind the controls that need no training.
+        order=loss.position + (len(CONTROLS) if method.is_control else 0),
+        semantic=loss.semantic,
+        class_graph=loss.class_graph,
+        heads=loss.heads,
+        head_scale=loss.head_scale,
+        head_rate=loss.head_rate,
+        parameters=dict(method.parameters),
+        space=tuple(loss.space),
+        distribution=method.component.distribution,
+        version=method.component.version,
+        target=method.component.target,
+        source_hash=method.source_hash,
+    )
+
+
+def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> RunRecord:
     facts, errors = provenance()
-    fields["warnings"] = [*data.notices, *fields.get("warnings", []), *errors]
-    return RunRecord.model_validate(
-        {
-            "schema_version": 1,
-            "dataset": {
-                "name": run.dataset,
-                "title": data.title,
-                "content_hash": data.content_hash,
-                "items": {name: len(split.labels) for name, split in data.splits.items()},
-                "classes": len(data.class_names),
-                "image_backbone": data.backbones["image"],
-                "text_backbone": data.backbones["text"],
-                "class_backbone": data.backbones["class"],
-                "taxonomy_hash": data.taxonomy.hash,
-                "parts": dict(data.parts),
-            },
-            "preset": run.preset,
-            "protocol": _protocol(run, data),
-            "provenance": facts,
-            "audit": data.audit,
-            "created": datetime.now(UTC),
-            **fields,
-        }
-    )
-
-
-def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
     test = data.splits["test"]
-    return protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, config.protocol)
+    device = ended.device
+    return RunRecord(
+        schema_version=SCHEMA_VERSION,
+        kind=planned.kind,
+        fingerprint=planned.fingerprint,
+        configuration=planned.configuration,
+        method=planned.method,
+        dataset=dataset_info(data),
+        seed=planned.seed,
+        preset=run.preset,
+        config=planned.settings,
+        status=ended.status,
+        error=ended.error,
+        retrieval=ended.retrieval,
+        curves=ended.curves,
+        classification=ended.classification,
+        validation=ended.validation,
+        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol),
+        training=ended.training,
+        learning=ended.learning,
+        device=None if device is None else device_info(device, run.training.precision, facts["processor"]),
+        tuning=planned.tuning,
+        provenance=facts,
+        warnings=[*data.notices, *ended.warnings, *errors],
+        audit=None if data.audit is None else dict(data.audit),
+        created=datetime.now(UTC),
+    )
 
 
 def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:

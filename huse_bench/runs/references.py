@@ -9,7 +9,7 @@ from huse_bench.results import Store
 from huse_bench.runs.controls import CONTROLS
 from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.listeners import reason
-from huse_bench.runs.records import items_of, record_control, record_control_failure
+from huse_bench.runs.records import record_control, record_control_failure
 
 __all__ = ["evaluate_controls"]
 
@@ -32,13 +32,13 @@ def evaluate_controls(prepared: Prepared, config: RunConfig, store: Store, repor
         if store.should_run(identity, config.overwrite):
             try:
                 evaluated = control.evaluate(prepared, config.protocol)
-                record = record_control(control, evaluated, config, prepared)
+                recorded = record_control(control, evaluated, config, prepared)
             # As a failing method: a row that says so.
             except Exception as error:  # noqa: BLE001
-                store.write(record_control_failure(control, error, config, prepared))
+                record_control_failure(control, error, config, prepared).write(store)
                 reporter.say(f"{control.title}: failed: {reason(error)}")
             else:
-                store.write(record, evaluated.per_query, None if evaluated.per_query is None else items_of(prepared))
+                recorded.write(store)
                 reporter.say(f"{control.title}: evaluated")
         asked.add(identity)
     return asked

@@ -13,6 +13,7 @@ from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.runs.announcing import announce
+from huse_bench.runs.card import write_card
 from huse_bench.runs.controls import shuffled_method
 from huse_bench.runs.data import audited, device_of, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
@@ -143,7 +144,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     store = Store(config.results_folder, config.dataset)
     ledgers = _ledgers(tuned, config, methods, prepared, reporter)
     known, _ = store.read()
-    refuse_other_data(known, prepared, config)
+    refuse_other_data(known, prepared, config, store.card())
 
     specs = _plan(config, methods, prepared, ledgers)
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
@@ -151,6 +152,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
         reporter.say(error)
     announce(config, specs, waiting, prepared, reporter)
     _note_tuning(specs, store)
+    write_card(store, config, loaded.dataset_class, items, prepared)
     prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
 
     listeners = (Hooks(reporter), Shown(reporter))
@@ -188,12 +190,11 @@ def _plan(
 
 
 def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:
-    """Tell finished runs of these very hyper-parameters what a search has spent on them since."""
+    """Say of finished runs of these very hyper-parameters what a search has spent on them since."""
     for spec in specs:
-        record = None if spec.tuning is None else store.find(spec.fingerprint)
-        if record is not None and record.tuning != spec.tuning:
-            record = record.model_copy(update={"tuning": spec.tuning})
-            store.write(record, store.per_query(record), store.predictions(record))
+        record = store.find(spec.fingerprint) if spec.tuning else None
+        if spec.tuning and record is not None and record.tuning != spec.tuning:
+            store.note_tuning(record.configuration, spec.tuning)
 
 
 def _collect(store: Store, asked: set[str], reporter: Reporter) -> Results:

@@ -11,6 +11,7 @@ from huse_bench.features.prepared_files import load_prepared
 from huse_bench.results import RunRecord, Store
 from huse_bench.runs import saved
 from huse_bench.runs.controls import shuffled_data
+from huse_bench.runs.device import forget_peak
 from huse_bench.runs.events import Event, EventLog, Listener, RunFailed, RunFinished, RunStarted
 from huse_bench.runs.experiment import Outcome, run_experiment
 from huse_bench.runs.plan import RunSpec
@@ -49,18 +50,19 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     if isinstance(prepared, Path):
         prepared = load_prepared(prepared)
     try:
+        forget_peak(spec.device)
         placed = prepared.to(spec.device)
         if spec.method.is_control:
             placed = shuffled_data(placed, spec.seed)
         outcome = run_experiment(spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, tell)
-        record, per_query, predictions = record_outcome(spec, outcome, prepared)
-        files = _save(spec, record, outcome, placed, store)
+        recorded = record_outcome(spec, outcome, prepared)
+        files = _save(spec, recorded.record, outcome, placed, store)
     # A failing method is a row that says so; the others go on.
     except Exception as error:  # noqa: BLE001
-        record = store.write(record_failure(spec, prepared, error))
+        record = record_failure(spec, prepared, error).write(store)
         tell(RunFailed(spec, record, time.perf_counter() - started, error))
         return record
-    record = store.write(record, per_query, predictions)
+    record = recorded.write(store)
     inert = inert_terms(outcome.trained.shares, spec.method.parameters)
     tell(RunFinished(record, time.perf_counter() - started, tuple(inert), tuple(files)))
     return record

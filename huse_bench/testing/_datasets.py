@@ -48,6 +48,17 @@ def _declares(subject: SubjectDataset) -> None:
     require_component(subject.cls, Dataset)
 
 
+def _describes_itself(subject: SubjectDataset) -> None:
+    items = subject.items()
+    for owner, what in ((subject.cls, "it"), (items, "what load gives")):
+        for name in ("description", "licence"):
+            if not isinstance(getattr(owner, name), str):
+                raise CheckFailure(f"{what} has the {name} {getattr(owner, name)!r}: give a text, empty for none")
+    for given in (subject.cls.publish_texts, items.publish_texts):
+        if not isinstance(given, bool | None):
+            raise CheckFailure(f"publish_texts is {given!r}: say True where results may show the texts, else False")
+
+
 def _backbones_exist(subject: SubjectDataset) -> None:
     for kind, name in subject.cls.backbones.items():
         if kind not in ("image", "text", "class"):
@@ -112,6 +123,7 @@ def _deterministic(subject: SubjectDataset) -> None:
 #: In the order in which a failure is best read.
 DATASET_CHECKS = (
     Check("declares", "api", "It is a Dataset of this contract version with a title.", _declares),
+    Check("describes_itself", "api", "Description and licence are texts.", _describes_itself),
     Check("backbones_exist", "api", "The backbones it names are installed.", _backbones_exist),
     Check("has_items", "api", "It loads items with images and texts, or features of them.", _has_items),
     Check("keeps_the_rules", "api", "Ids, labels, splits, taxonomy and features fit together.", _keeps_the_rules),

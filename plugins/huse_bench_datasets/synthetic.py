@@ -52,6 +52,8 @@ class Synthetic(Dataset):
     """
 
     title: ClassVar = "Synthetic"
+    description: ClassVar = "Made-up features around the leaves of a random tree, with a known gap between modalities"
+    licence: ClassVar = "Made up: free of any rights"
 
     def __init__(
         self,
@@ -176,6 +178,7 @@ class Food101Scale(Synthetic):
     """
 
     title: ClassVar = "Synthetic, Food-101 scale"
+    description: ClassVar = "Made-up features of UPMC Food-101's sizes around the leaves of a random tree"
 
     def __init__(
         self,

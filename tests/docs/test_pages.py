@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from huse_bench.components import Loss
+from huse_bench.components import Dataset, Loss
 from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,6 +40,13 @@ def test_every_declaration_of_a_loss_is_explained():
     for name in Loss.__annotations__:
         if name != "api":
             assert f"`{name}`" in page
+
+
+def test_every_declaration_of_a_dataset_is_explained():
+    page = (DOCS / "write-a-dataset.md").read_text()
+    for name in Dataset.__annotations__:
+        if name != "api":
+            assert f"`{name}`" in page or f"    {name} = " in page
 
 
 def test_the_protocol_page_has_the_ids():

@@ -25,4 +25,7 @@ def test_every_number_is_the_mean_of_its_scores(folder):
             for metric, number in scores.items():
                 np.testing.assert_allclose(samples.values([record], task, metric).mean(), number, atol=1e-12)
                 numbers += 1
+        of_run = list((folder / "runs").glob(f"{record.stem}.*"))
+        size = sum(path.stat().st_size for path in of_run)
+        assert size <= (100_000 if record.neighbours is None else 200_000), f"{record.stem} has {size} bytes"
     assert numbers >= 24 * len(results.rows)

@@ -219,7 +219,7 @@ def test_corrupt_records_are_named_and_the_others_used(store, make_record, per_q
     fields = json.loads(paths[1].read_text())
     paths[1].write_text(json.dumps({**fields, "seed": -3, "extra": 1}), encoding="utf-8")
     (runs / bad[2].per_query).unlink()
-    paths[3].write_text(json.dumps({**fields, "schema_version": 2}), encoding="utf-8")
+    paths[3].write_text(json.dumps({**fields, "schema_version": 3}), encoding="utf-8")
     paths[4].rename(runs / "copy of a run.json")
 
     records, problems = store.read()
@@ -231,7 +231,7 @@ def test_corrupt_records_are_named_and_the_others_used(store, make_record, per_q
         "no valid run record: seed: Input should be greater than or equal to 0 (and 1 more)" in by_file[paths[1].name]
     )
     assert f"the file {bad[2].per_query} beside it is missing; restore it, or delete" in by_file[paths[2].name]
-    assert "written by a newer huse-bench (schema 2, this one reads 1); upgrade" in by_file[paths[3].name]
+    assert "written by a newer huse-bench (schema 3, this one reads 2); upgrade" in by_file[paths[3].name]
     assert f"holds the run {bad[4].stem}; give the file that name" in by_file["copy of a run.json"]
     for problem in by_file.values():
         assert problem.endswith(("delete the file and run it again", "upgrade huse-bench", "or delete it"))
@@ -444,3 +444,11 @@ def test_confidences_are_shares(store, make_record, predictions, wrong):
 def test_predictions_are_no_shares(store, make_record, predictions):
     with pytest.raises(ValueError, match=r"predictions: image_prediction must be \(n,\) integers"):
         store.write(make_record(), predictions={**predictions, "image_prediction": np.full(50, 0.5)})
+
+
+def test_a_list_of_numbers_is_one_line(store, make_record):
+    curves = {"i2i": {"R": [0.5] * 1 + [0.9] * 3}}
+    written = store.write(make_record(curves=curves, warnings=["one", "two"]))
+    lines = (store.folder / "runs" / f"{written.stem}.json").read_text().splitlines()
+    assert '      "R": [0.5, 0.9, 0.9, 0.9]' in lines
+    assert lines.count('    "one",') == 1

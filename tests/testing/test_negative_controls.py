@@ -697,9 +697,24 @@ class NoSuchBackbone(Points):
     backbones = {"image": "no-such-backbone"}  # noqa: RUF012
 
 
+class Unlicensed(Points):
+    """Says that there is no licence by no text."""
+
+    licence = None
+
+
+class Talkative(Points):
+    """Says whether texts may be published in words."""
+
+    def load(self):
+        return hb.Items(**{**vars(super().load()), "publish_texts": "no"})
+
+
 @pytest.mark.parametrize(
     ("cls", "check", "teaches"),
     [
+        (Unlicensed, "describes_itself", "it has the licence None: give a text, empty for none"),
+        (Talkative, "describes_itself", "publish_texts is 'no': say True where results may show the texts, else False"),
         (Twice, "keeps_the_rules", "the id '0' is given to two items"),
         (Restless, "deterministic", "loading twice gives other labels"),
         (Textless, "has_items", "it brings neither texts nor text features"),

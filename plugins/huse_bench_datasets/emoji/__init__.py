@@ -30,6 +30,16 @@ class Emoji(Dataset):
     """
 
     title: ClassVar = "Emoji"
+    description: ClassVar = (
+        "Drawings of Unicode emoji by four open sets (Noto, Twemoji, Fluent, OpenMoji), each with a text of another "
+        "origin (Unicode name, emojilib, CLDR, OpenMoji); classes are Unicode's subgroups. Features alone, without "
+        "pictures and texts"
+    )
+    licence: ClassVar = (
+        "Drawings: Noto Apache-2.0, Twemoji CC BY 4.0, Fluent MIT, OpenMoji CC BY-SA 4.0. Names and texts: Unicode "
+        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji is under CC BY-SA 4.0. All notices are in the "
+        "dataset's LICENSES.md"
+    )
 
     def __init__(self, data: Path | None = None, taxonomy: Literal["meaning", "unicode"] = "meaning") -> None:
         if data is not None:

@@ -48,16 +48,29 @@ class PrecomputedFeatures(Dataset):
         split_seed: of the splits that are made where none are given: 70 / 10 / 20 % of each class.
         group: column of ``items.csv`` that names the group of each item, by default ``group``, if it is there.
         title: what tables call the data, by default the folder's or file's name.
+        description: what the items are and where they are from, for the reader of the results.
+        licence: under which terms the features may be used, likewise.
     """
 
     title: ClassVar = "Own features"
+    description: ClassVar = "The user's own features"
     backbones: ClassVar = {"class": "use"}
 
-    def __init__(self, data: Path | None = None, split_seed: int = 0, group: str = "", title: str = "") -> None:
+    def __init__(
+        self,
+        data: Path | None = None,
+        split_seed: int = 0,
+        group: str = "",
+        title: str = "",
+        description: str = "",
+        licence: str = "",
+    ) -> None:
         super().__init__(data)
         self.split_seed = split_seed
         self.group = group.strip().casefold()
         self.shown = title
+        self.described = description
+        self.terms = licence
 
     def load(self) -> Items:
         """Read the tables, and open the arrays; those of ``.npy`` files stay on disk until they are used.
@@ -115,6 +128,8 @@ class PrecomputedFeatures(Dataset):
                 groups=groups,
                 redrawn=None if "split" in table.columns else drawn,
                 title=self.shown or path.resolve().name,
+                description=self.described,
+                licence=self.terms,
                 notices=[*notices, *group_notices, *split_notices, *taxonomy_notices],
             )
 

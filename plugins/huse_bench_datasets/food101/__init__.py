@@ -33,6 +33,11 @@ class Food101(Dataset):
     """
 
     title: ClassVar = "UPMC Food-101"
+    description: ClassVar = (
+        "Pictures of 101 dishes, each with the text of the web page it was found on (Wang et al., Recipe Recognition "
+        "with Large Multimodal Food Dataset, ICMEW 2015); the taxonomy is a tree over WordNet 3.0"
+    )
+    licence: ClassVar = "huse-bench knows of none: pictures and texts are from web pages, whose owners' they are"
     backbones: ClassVar[Mapping[Literal["image", "text", "class"], str]] = {
         "image": "efficientnet-lite0",
         "text": "minilm",

@@ -34,9 +34,13 @@ class Manifest(Dataset):
         split_seed: of the splits that are made.
         group: column that names the group of each item, by default ``group``, if it is there.
         title: what tables call the data, by default the file's name.
+        description: what the items are and where they are from, for the reader of the results.
+        licence: under which terms pictures and texts may be used, likewise.
+        publish_texts: whether results may show the texts of test items; they then stand in the results folder.
     """
 
     title: ClassVar = "Own items"
+    description: ClassVar = "The user's own pictures and texts"
     backbones: ClassVar = {"image": "efficientnet-lite0", "text": "minilm", "class": "use"}
 
     def __init__(
@@ -48,6 +52,9 @@ class Manifest(Dataset):
         split_seed: int = 0,
         group: str = "",
         title: str = "",
+        description: str = "",
+        licence: str = "",
+        publish_texts: bool = False,
     ) -> None:
         super().__init__(data)
         self.images = images
@@ -56,6 +63,9 @@ class Manifest(Dataset):
         self.split_seed = split_seed
         self.group = group.strip().casefold()
         self.shown = title
+        self.described = description
+        self.terms = licence
+        self.texts_shown = publish_texts
 
     def load(self) -> Items:
         """Read the table and the files beside it; pictures are looked for but not opened.
@@ -109,6 +119,9 @@ class Manifest(Dataset):
                 groups=groups,
                 redrawn=None if "split" in table.columns else drawn,
                 title=self.shown or path.name,
+                description=self.described,
+                licence=self.terms,
+                publish_texts=self.texts_shown,
                 notices=[*before, *split_notices, *after],
             )
 

@@ -1,35 +1,38 @@
-"""The run record: what one run wrote down about itself, as a versioned schema."""
+"""The parts that a run record is made of."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from huse_bench.files import safe_name
-from huse_bench.measures import DIRECTIONS, TABLE_METRICS, Direction
 
 __all__ = [
     "CHANCE_CONTROL",
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
-    "SCHEMA_VERSION",
     "Classification",
+    "Count",
     "DatasetInfo",
+    "Device",
     "Json",
+    "Learning",
     "MethodInfo",
-    "RunRecord",
+    "Name",
+    "Part",
     "Setting",
+    "Sha256",
+    "Share",
     "SplitSizes",
+    "Title",
     "Training",
     "Tuning",
     "file_stem",
     "one_line",
 ]
 
-#: Version of the record's schema, written into each record.
-SCHEMA_VERSION = 1
 
 #: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
 CONTROL_PREFIX = "control:"
@@ -54,21 +57,21 @@ def one_line(text: str) -> str:
     return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
 
 
-_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Name = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1)]
 # A line break, or an escape of a terminal, would spoil every table.
-_Title = Annotated[_Name, AfterValidator(one_line)]
-_Count = Annotated[int, Field(ge=0)]
-_Share = Annotated[float, Field(ge=0, le=1)]
-# A bare name: a record that came from elsewhere must not point outside its folder.
-_ParquetName = Annotated[str, Field(pattern=r"^[^/\\]+\.parquet$")]
+Title = Annotated[Name, AfterValidator(one_line)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """What a record and each of its parts have in common: no unknown fields, no changes, no NaN."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class MethodInfo(_Part):
+class MethodInfo(Part):
     """Which method was trained, and whose code it is.
 
     Attributes:
@@ -91,12 +94,12 @@ class MethodInfo(_Part):
         source_hash: hash of the loss's source code.
     """
 
-    name: _Name
-    title: _Title
-    base: _Name | None = None
+    name: Name
+    title: Title
+    base: Name | None = None
     changes: tuple[str, ...] = ()
     section: str = ""
-    order: _Count
+    order: Count
     semantic: bool
     class_graph: Literal["names", "taxonomy"] = "names"
     heads: Literal["none", "shared", "separate", "cosine"]
@@ -107,23 +110,18 @@ class MethodInfo(_Part):
     distribution: str
     version: str
     target: str
-    source_hash: _Name
-
-    @property
-    def is_control(self) -> bool:
-        """Whether this is no method but a floor or a ceiling for them."""
-        return self.name.startswith(CONTROL_PREFIX)
+    source_hash: Name
 
 
-class SplitSizes(_Part):
+class SplitSizes(Part):
     """Number of items in each split."""
 
-    train: _Count
-    validation: _Count
-    test: _Count
+    train: Count
+    validation: Count
+    test: Count
 
 
-class DatasetInfo(_Part):
+class DatasetInfo(Part):
     """Which data and features the run used.
 
     Attributes:
@@ -139,19 +137,24 @@ class DatasetInfo(_Part):
         parts: start of the hash of each part of the content, such as ``splits``; None in records that do not say.
     """
 
-    name: _Name
-    title: _Title
-    content_hash: _Name
+    name: Name
+    title: Title
+    content_hash: Name
     items: SplitSizes
-    classes: _Count
+    classes: Count
     image_backbone: str
     text_backbone: str
     class_backbone: str | None
-    taxonomy_hash: _Name
+    taxonomy_hash: Name
     parts: dict[str, str] | None = None
 
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """What is the same wherever runs can share a table: content, taxonomy and groups."""
+        return self.content_hash, self.taxonomy_hash, (self.parts or {}).get("groups")
 
-class Setting(_Part):
+
+class Setting(Part):
     """One setting of the configuration.
 
     Attributes:
@@ -160,10 +163,10 @@ class Setting(_Part):
     """
 
     value: Json
-    origin: _Name
+    origin: Name
 
 
-class Classification(_Part):
+class Classification(Part):
     """Test accuracies, as shares from 0 to 1.
 
     Attributes:
@@ -177,16 +180,16 @@ class Classification(_Part):
         text_temperature: as ``image_temperature``, of the text scores.
     """
 
-    image: _Share
-    text: _Share
-    fusion: _Share
-    fusion_weight: _Share
-    fusion_equal: _Share
+    image: Share
+    text: Share
+    fusion: Share
+    fusion_weight: Share
+    fusion_equal: Share
     image_temperature: Annotated[float, Field(gt=0)] | None = None
     text_temperature: Annotated[float, Field(gt=0)] | None = None
 
 
-class Training(_Part):
+class Training(Part):
     """What the training cost and where it ended.
 
     Attributes:
@@ -202,18 +205,60 @@ class Training(_Part):
             the sum of these norms; None in records that do not say.
     """
 
-    steps: _Count
-    batch_size: _Count
+    steps: Count
+    batch_size: Count
     seconds: float
     steps_per_second: float
     optimizer: str
-    items_seen: _Count
+    items_seen: Count
     losses: dict[str, float]
-    gradient_steps: tuple[_Count, ...] | None = None
-    gradient_shares: dict[str, tuple[_Share, ...]] | None = None
+    gradient_steps: tuple[Count, ...] | None = None
+    gradient_shares: dict[str, tuple[Share, ...]] | None = None
 
 
-class Tuning(_Part):
+class Learning(Part):
+    """The course of a training, measured at some of its steps without changing it.
+
+    Attributes:
+        steps: the steps, ascending.
+        losses: value of each named term of the loss, a number for each of the steps.
+        validation: validation metrics by name, likewise.
+        items: number of validation items that these metrics are measured on.
+    """
+
+    steps: tuple[Count, ...]
+    losses: dict[str, tuple[float, ...]]
+    validation: dict[str, tuple[float, ...]]
+    items: Count
+
+    @model_validator(mode="after")
+    def _even(self) -> Learning:
+        if list(self.steps) != sorted(set(self.steps)):
+            raise ValueError("the steps of a learning curve ascend")
+        for name, values in [*self.losses.items(), *self.validation.items()]:
+            if len(values) != len(self.steps):
+                raise ValueError(f"{name} has {len(values)} values at {len(self.steps)} steps")
+        return self
+
+
+class Device(Part):
+    """What a run was computed on.
+
+    Attributes:
+        kind: ``"cpu"`` or ``"cuda"``.
+        name: of the processor or the GPU, as its maker calls it.
+        precision: that products of the training are made in, such as ``"float32"``.
+        peak_memory_bytes: the most memory in use at once: of a GPU by this run's tensors, of a CPU by the whole process
+            until the run ended; None where the system does not say.
+    """
+
+    kind: Literal["cpu", "cuda"]
+    name: Title
+    precision: Name
+    peak_memory_bytes: Count | None = None
+
+
+class Tuning(Part):
     """What was spent on choosing the hyper-parameters, on the validation split.
 
     Attributes:
@@ -230,96 +275,14 @@ class Tuning(_Part):
         study: identity of the search: a fingerprint of everything that its trials depended on.
     """
 
-    trials: _Count
-    failed: _Count
-    distinct: _Count | None = None
-    steps: _Count
-    batch_size: _Count
+    trials: Count
+    failed: Count
+    distinct: Count | None = None
+    steps: Count
+    batch_size: Count
     protocol: str = "v1"
     objective: tuple[str, ...]
     value: float
     default_value: float | None = None
-    seed: _Count
-    study: _Sha256
-
-
-class RunRecord(_Part):
-    """One method trained and evaluated on one dataset with one seed.
-
-    ``RunRecord.model_json_schema()`` gives the JSON Schema. Floats are finite.
-
-    Attributes:
-        schema_version: version of this schema.
-        fingerprint: identity of the run: the fingerprint of everything that changes its numbers.
-        configuration: the fingerprint of the same without the seed; the runs of one table row share it.
-        method: which method was trained.
-        dataset: which data and features it was trained on.
-        seed: seed of the run.
-        preset: preset that the configuration started from.
-        config: the settings by name, each with its origin.
-        status: how the run ended.
-        error: why it did not finish; None where it did.
-        retrieval: test scores by direction and metric, as shares from 0 to 1; None where the run did not finish. A
-            control may lack directions.
-        classification: test accuracies; None where the method has no classifier or the run did not finish.
-        validation: validation metrics at the end of the training.
-        protocol: how the numbers were counted: protocol ids, taxonomy hash, mean set sizes, chance.
-        training: what the training cost; None where the run did not finish.
-        tuning: what the hyper-parameters cost; None where no search chose them.
-        provenance: versions of the software and the machine, by name.
-        warnings: what the reader of the numbers should know.
-        audit: what an audit of the data found; None where none was made.
-        per_query: name of the file of per-query scores beside the record; the store fills it in.
-        predictions: name of the file of per-item predictions beside the record; the store fills it in.
-        per_query_sha256: hash of the first file's contents; the store fills it in. Records of old have none.
-        predictions_sha256: likewise of the second's.
-        created: when the run ended, with its time zone.
-    """
-
-    schema_version: Literal[1]
-    fingerprint: _Sha256
-    configuration: _Sha256
-    method: MethodInfo
-    dataset: DatasetInfo
-    seed: _Count
-    preset: str
-    config: dict[str, Setting]
-    status: Literal["finished", "diverged", "failed"]
-    error: str | None = None
-    retrieval: dict[Direction, dict[str, _Share]] | None = None
-    classification: Classification | None = None
-    validation: dict[str, float] = Field(default_factory=dict)
-    protocol: dict[str, Json]
-    training: Training | None = None
-    tuning: Tuning | None = None
-    provenance: dict[str, str]
-    warnings: list[str]
-    audit: dict[str, Json] | None = None
-    per_query: _ParquetName | None = None
-    predictions: _ParquetName | None = None
-    per_query_sha256: _Sha256 | None = None
-    predictions_sha256: _Sha256 | None = None
-    created: AwareDatetime
-
-    @property
-    def stem(self) -> str:
-        """Name of the run's files, without their endings."""
-        return file_stem(self.method.name, self.seed, self.fingerprint)
-
-    @model_validator(mode="after")
-    def _whole(self) -> RunRecord:
-        if self.status != "finished":
-            if not self.error:
-                raise ValueError(f"a run that {self.status} needs an error that says why")
-            return self
-        if self.error is not None:
-            raise ValueError("a finished run has no error")
-        if self.training is None:
-            raise ValueError("a finished run has a training")
-        # Raw features of unequal dimensions are controls that have no cross-modal directions.
-        for direction in self.retrieval or {} if self.method.is_control else DIRECTIONS:
-            scores = (self.retrieval or {}).get(direction, {})
-            missing = [metric for metric in TABLE_METRICS if metric not in scores]
-            if missing:
-                raise ValueError(f"retrieval of a finished run lacks {', '.join(missing)} in direction {direction}")
-        return self
+    seed: Count
+    study: Sha256

@@ -1,0 +1,82 @@
+"""What a results folder says of its data: the facts that stand in each record, and the data card."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from huse_bench.components import Dataset, Items
+from huse_bench.config import RunConfig
+from huse_bench.features import Prepared
+from huse_bench.results import Store
+from huse_bench.results.card import make_card
+from huse_bench.results.schema import DatasetInfo, SplitSizes
+
+__all__ = ["dataset_info", "write_card"]
+
+
+def dataset_info(prepared: Prepared) -> DatasetInfo:
+    """Which data these are, as records and the card say it."""
+    sizes = {split: len(part.ids) for split, part in prepared.splits.items()}
+    return DatasetInfo(
+        name=prepared.name,
+        title=prepared.title,
+        content_hash=prepared.content_hash,
+        items=SplitSizes.model_validate(sizes),
+        classes=len(prepared.class_names),
+        image_backbone=prepared.backbones["image"],
+        text_backbone=prepared.backbones["text"],
+        class_backbone=prepared.backbones["class"],
+        taxonomy_hash=prepared.taxonomy.hash,
+        parts=dict(prepared.parts),
+    )
+
+
+def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], items: Items, prepared: Prepared) -> None:
+    """Give a results folder its data card, where it has none.
+
+    Args:
+        store: the folder.
+        config: names the user's copy of the dataset.
+        dataset_class: says what its items are.
+        items: what it loaded.
+        prepared: the same, prepared.
+
+    Raises:
+        ResultsError: if the folder's card is of other data.
+        RecordError: if it cannot be read.
+    """
+    test = prepared.splits["test"]
+    rows = np.flatnonzero(items.splits == "test").tolist()
+    shown = dataset_class.publish_texts if items.publish_texts is None else items.publish_texts
+    store.write_card(
+        make_card(
+            dataset_info(prepared),
+            class_names=prepared.class_names,
+            edges=prepared.taxonomy.edges,
+            distances=prepared.classes.distances.numpy(),
+            ids=test.ids,
+            labels=test.labels,
+            groups=test.groups,
+            texts=None if items.texts is None or not shown else [items.texts[row] for row in rows],
+            pictures=None if items.images is None else _from(config.data, [items.images[row] for row in rows]),
+            description=items.description or dataset_class.description,
+            licence=items.licence or dataset_class.licence,
+            notices=prepared.notices,
+        )
+    )
+
+
+def _from(data: Path | None, pictures: Sequence[Path]) -> list[str]:
+    """Paths from the folder of the user's copy on, else names of files: where the copy lies is nobody's business."""
+    if data is None:
+        return [picture.name for picture in pictures]
+    # Links are not followed, so that paths begin as the user named the folder.
+    folder = Path(os.path.abspath(data if Path(data).is_dir() else Path(data).parent))  # noqa: PTH100
+    whole = [Path(os.path.abspath(picture)) for picture in pictures]  # noqa: PTH100
+    return [
+        picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.name for picture in whole
+    ]

@@ -1,0 +1,156 @@
+"""What a run writes of its data: the data card, and what the records say of the device."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import huse_bench as hb
+from huse_bench.components import Features
+from huse_bench.config import resolve_config
+from huse_bench.discovery import load
+from huse_bench.errors import ResultsError
+from huse_bench.features import prepare
+from huse_bench.results import Store
+from huse_bench.runs.card import write_card
+from huse_bench.runs.device import device_info
+
+CLASSES = ("ant", "bee", "cat", "dog")
+COUNT = 60
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Pictures of four classes in folders of their own, three with one group; the last 20 rows are to test."""
+    folder = tmp_path / "shop"
+    rows = []
+    for number in range(COUNT):
+        label = CLASSES[number % 4]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / f"{number}.png").write_bytes(b"picture")
+        split = "train" if number < 30 else "validation" if number < 40 else "test"
+        rows.append((f"{label}/{number}.png", f"text {number}", label, split, f"{split} {number // 3}"))
+    pd.DataFrame(rows, columns=["image", "text", "label", "split", "group"]).to_csv(folder / "shop.csv", index=False)
+    return folder / "shop.csv"
+
+
+def carded(tmp_path, data, **options):
+    """The card of a manifest, written without making features of its pictures."""
+    config = resolve_config(given={"dataset": "manifest", "data": data, "dataset_options": options})
+    dataset = load("dataset", "manifest")
+    items = dataset(data, **options).load()
+    rng = np.random.default_rng(0)
+    made = {
+        f"{kind}_features": Features(rng.normal(size=(count, 6)).astype(np.float32), f"{kind}@1")
+        for kind, count in (("image", COUNT), ("text", COUNT), ("class", 4))
+    }
+    items = hb.Items(**{**vars(items), **made})
+    store = Store(tmp_path / "out", dataset="manifest")
+    write_card(store, config, dataset, items, prepare(items, "manifest", dataset.title))
+    return store.card()
+
+
+@pytest.mark.parametrize("given", ["absolute", "relative", "roundabout"])
+def test_the_card_of_a_table_of_pictures(tmp_path, table, monkeypatch, given):
+    """Pictures by their path in the user's folder, and nothing of where that is."""
+    monkeypatch.chdir(tmp_path)
+    data = {"absolute": table, "relative": "shop/shop.csv", "roundabout": tmp_path / "shop" / ".." / "shop/shop.csv"}
+    found = carded(tmp_path, data[given])
+    assert found.facts.dataset.title == "shop.csv"
+    assert found.facts.class_names == CLASSES
+    assert {child for _, child in found.facts.edges} == set(CLASSES)
+    assert found.ids == tuple(f"{CLASSES[number % 4]}/{number}.png" for number in range(40, 60))
+    assert found.pictures == found.ids
+    assert found.facts.pictures == "data"
+    assert [CLASSES[label] for label in found.labels] == [CLASSES[number % 4] for number in range(40, 60)]
+    assert [len(np.unique(found.groups)), found.groups[0], found.groups[2]] == [7, 0, 1]
+    # Nobody said that they may be shown.
+    assert found.texts is None
+    assert (found.facts.description, found.facts.licence) == ("The user's own pictures and texts", "")
+    for path in (tmp_path / "out").glob("data-card*"):
+        assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_what_the_user_says_of_a_table(tmp_path, table):
+    found = carded(tmp_path, table, title="Shop", description="Of a shop.", licence="CC BY 4.0", publish_texts=True)
+    assert (found.facts.dataset.title, found.facts.description) == ("Shop", "Of a shop.")
+    assert found.facts.licence == "CC BY 4.0"
+    assert found.texts == tuple(f"text {number}" for number in range(40, 60))
+
+
+def test_pictures_elsewhere_are_known_by_name_alone(tmp_path, table):
+    moved = tmp_path / "lists" / "shop.csv"
+    moved.parent.mkdir()
+    moved.write_bytes(table.read_bytes())
+    found = carded(tmp_path, moved, images=str(table.parent))
+    assert found.pictures == tuple(f"{number}.png" for number in range(40, 60))
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_run_writes_the_card_and_names_its_device(quick_training):
+    results = hb.run(["gap"], "toy", training=quick_training, controls=True, quiet=True)
+    found = Store("results/toy").card()
+    assert found.facts.dataset == results.records[0].dataset
+    assert len(found.ids) == 32
+    np.testing.assert_array_equal(found.labels, results.predictions(results.rows[0].records[0])["label"])
+    by_kind = {record.kind: record for record in results.records}
+    assert set(by_kind) == {"method", "trained control", "control"}
+    for kind, record in by_kind.items():
+        if kind == "control":
+            assert (record.training, record.learning, record.device) == (None, None, None)
+            continue
+        assert (record.device.kind, record.device.precision) == ("cpu", "float32")
+        assert record.device.name == record.provenance["processor"]
+        assert record.device.peak_memory_bytes > 2**20
+        assert record.learning.steps[-1] == record.training.steps == 40
+        for term, last in record.training.losses.items():
+            assert record.learning.losses[term][-1] == pytest.approx(last, rel=1e-5)
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_folder_that_has_none_gets_a_card(quick_training):
+    """As a folder from before there were cards: nothing is trained for it."""
+    hb.run(["gap"], "toy", training=quick_training, quiet=True)
+    store = Store("results/toy")
+    before = {path.name: path.read_bytes() for path in store.folder.glob("data-card*")}
+    for name in before:
+        (store.folder / name).unlink()
+    hb.run(["gap"], "toy", training=quick_training, quiet=True)
+    assert {path.name: path.read_bytes() for path in store.folder.glob("data-card*")} == before
+    assert len(store.read()[0]) == 1
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_card_of_other_data_is_refused_as_runs_are(quick_training):
+    """Where no record is left, the card still says whose folder it is."""
+    hb.run(["gap"], "toy", training=quick_training, quiet=True)
+    store = Store("results/toy")
+    for path in (store.folder / "runs").iterdir():
+        path.unlink()
+    facts = json.loads((store.folder / "data-card.json").read_text())
+    facts["dataset"]["taxonomy_hash"] = "another"
+    (store.folder / "data-card.json").write_text(json.dumps(facts))
+    with pytest.raises(ResultsError, match="other data of 'toy', which no table could show together: other taxonomy"):
+        hb.run(["gap"], "toy", training=quick_training, quiet=True)
+    assert list((store.folder / "runs").glob("*.json")) == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_says_what_its_tensors_took():
+    torch.cuda.reset_peak_memory_stats()
+    rows = torch.zeros(1 << 20, device="cuda")
+    found = device_info(rows.device, "tf32", "a processor")
+    assert (found.kind, found.precision, found.name) == ("cuda", "tf32", torch.cuda.get_device_name())
+    assert found.peak_memory_bytes >= 4 << 20
+
+
+@pytest.mark.parametrize("name", ["emoji", "food101", "manifest", "features", "synthetic", "food101-scale"])
+def test_built_in_datasets_say_what_they_are(name):
+    dataset = load("dataset", name)
+    assert 20 <= len(dataset.description) <= 300
+    assert "\n" not in dataset.description + dataset.licence
+    assert not dataset.publish_texts
+    # What the user brings is the user's to say.
+    assert bool(dataset.licence) is (name not in {"manifest", "features"})
