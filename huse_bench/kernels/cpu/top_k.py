@@ -24,14 +24,17 @@ _TILE = 1024
 Job = tuple[Any, ...]
 
 
-def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:
-    """See :func:`huse_bench.kernels.top_k`."""
+def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool, numbers: Tensor | None = None) -> Ranking:
+    """See :func:`huse_bench.kernels.top_k`; with numbers of groups, row i of both is item i."""
     queries, gallery = _host(queries), _host(gallery)
+    groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
     margin = _margin(queries, gallery)
     with _Workers() as workers:
         lists = Shortlists.empty(queries.numpy(), gallery.numpy(), k, margin)
         for tile, row, column in _tiles(queries, gallery):
-            if exclude_self:
+            if groups is not None:
+                leave_out_groups(tile.numpy(), row.start, column.start, groups, not exclude_self)
+            elif exclude_self:
                 _leave_out_self(tile, row, column)
             workers.run(_row_jobs(lists, tile, row, column, workers.count))
         return _settle(workers, lists)
