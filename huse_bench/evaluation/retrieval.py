@@ -16,7 +16,7 @@ from huse_bench.evaluation.galleries import Galleries
 from huse_bench.evaluation.hierarchy import tree_steps
 from huse_bench.evaluation.protocol import Version, groups_of
 from huse_bench.evaluation.scores import scores_from_per_query
-from huse_bench.kernels.top_k import top_k_directions
+from huse_bench.kernels.top_k import rank_directions
 from huse_bench.measures import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Retrieval:
     Attributes:
         scores: by direction (i2i, i2t, t2i, t2t) and name (``R@K``, ``P@K``, ``HP@K``, ``BHP@K``), between 0 and 1.
         per_query: by direction, (n,) int64 columns: ``first_hit`` (rank, from 1, of the first same-class item
-            within the largest K or ``curve_k``; 0 if none), ``hits@K`` (same-class items among the top K), ``hp@K`` (items
-            among the top K in the correct set) and, where the taxonomy is a tree, ``similarity@K`` and ``ideal@K``
+            within the largest K, or ``curve_k``; 0 if none), ``hits@K`` (same-class items among the top K), ``hp@K``
+            (items among the top K in the correct set) and, where the taxonomy is a tree, ``similarity@K`` and ``ideal@K``
             (sum of the similarities of the top K in steps of one over the tree's height, and the greatest sum that
             the query's gallery allows).
         unreachable_queries: number of queries whose in-modal galleries hold no item of their class; they count as
@@ -128,7 +128,7 @@ def evaluate_retrieval(
     sets = {k: taxonomy.correct_sets(k) for k in hp_ks}
     curve = min(curve_k or 0, smallest)
     neighbours = min(neighbours, smallest)
-    rankings = top_k_directions(
+    rankings = rank_directions(
         image,
         text,
         max(*ks, curve, neighbours),
@@ -144,7 +144,7 @@ def evaluate_retrieval(
     curves: dict[str, dict[str, NDArray[np.float64]]] = {}
     nearest: dict[str, NDArray[np.int32]] = {}
     for direction in DIRECTIONS:
-        items = rankings[direction][1].cpu().numpy()
+        items = rankings[direction].cpu().numpy()
         if neighbours:
             nearest[direction] = items[:, :neighbours].astype(np.int32)
         retrieved = classes[items[:, : max(*ks, curve)]]
