@@ -39,9 +39,9 @@ class Retrieval:
         scores: by direction (i2i, i2t, t2i, t2t) and name (``R@K``, ``P@K``, ``HP@K``, ``BHP@K``), between 0 and 1.
         per_query: by direction, (n,) int64 columns: ``first_hit`` (rank, from 1, of the first same-class item
             within the largest K, or ``curve_k``; 0 if none), ``hits@K`` (same-class items among the top K), ``hp@K``
-            (items among the top K in the correct set) and, where the taxonomy is a tree, ``similarity@K`` and ``ideal@K``
-            (sum of the similarities of the top K in steps of one over the tree's height, and the greatest sum that
-            the query's gallery allows).
+            (items among the top K in the correct set) and, where the taxonomy is a tree, ``similarity@K`` and
+            ``ideal@K`` (sum of the similarities of the top K in steps of one over the tree's height, and the greatest
+            sum that the query's gallery allows).
         unreachable_queries: number of queries whose in-modal galleries hold no item of their class; they count as
             misses.
         curves: by direction, ``R`` and ``HP``: (k,) float64 means over the queries of R@K and HP@K at K = 1 to k;

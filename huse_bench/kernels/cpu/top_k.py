@@ -111,7 +111,7 @@ def _margin(queries: Tensor, gallery: Tensor) -> float:
     "Accuracy and Stability of Numerical Algorithms", 3.1) and D underflows. Four more roundings are for the score,
     the floors that are computed with the margin, and the second-order terms.
     """
-    norms = [longest(rows.numpy()) for rows in (queries, gallery)]
+    norms = [float(longest(rows.numpy())) for rows in (queries, gallery)]
     scale = norms[0] * norms[1]
     kind = torch.finfo(queries.dtype)
     if scale > kind.max / 4:
