@@ -63,7 +63,7 @@ def class_geometry(image: Any, text: Any, labels: Any, classes: int) -> ClassGeo
         >>> (centroids[0] @ centroids[1].T).round(2)
         array([[0.8, 0.4],
                [0.4, 1. ]])
-        >>> found.spread.round(2)[0].tolist(), found.counts.tolist(), round(found.kept, 6)
+        >>> found.spread[0].astype(float).round(3).tolist(), found.counts.tolist(), round(found.kept, 6)
         ([0.2, 0.0], [2, 1], 1.0)
     """
     indices = as_labels("labels", labels, 1, classes)

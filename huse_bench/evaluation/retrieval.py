@@ -109,7 +109,7 @@ def evaluate_retrieval(
         >>> image = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
         >>> found = evaluate_retrieval(image, image, [0, 0, 1], taxonomy, recall_ks=[1], hp_ks=[1], curve_k=2)
         >>> round(found.scores["i2i"]["R@1"], 3)
-        0.333
+        0.667
         >>> found.curves["i2t"]["R"]
         array([1., 1.])
     """

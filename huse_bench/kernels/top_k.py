@@ -37,6 +37,13 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, exclude_self: bool = False) 
     Raises:
         DataError: if there are no queries, k exceeds the gallery (less the excluded row), shapes, dtypes or values do
             not fit, or rows are so long that their products overflow.
+
+    Examples:
+        >>> import torch
+        >>> gallery = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, 1.0]])
+        >>> values, indices = top_k(torch.tensor([[1.0, 0.0]]), gallery, k=2)
+        >>> values, indices
+        (tensor([[1.0000, 0.6000]]), tensor([[1, 0]]))
     """
     _check(queries, gallery, k, exclude_self=exclude_self)
     backend = backend_for(queries, None, work="a ranking") if queries.is_cuda else "cpu"
@@ -73,6 +80,13 @@ def top_k_directions(
     Raises:
         DataError: if k exceeds what is left of the gallery, shapes, dtypes or values do not fit, or rows are so long
             that their products overflow.
+
+    Examples:
+        >>> import torch
+        >>> image = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+        >>> rankings = top_k_directions(image, image, k=1)
+        >>> rankings["i2i"][1][:, 0], rankings["i2t"][1][:, 0]
+        (tensor([1, 0, 1]), tensor([0, 1, 2]))
     """
     return _directions(image, text, k, groups, image_gallery, text_gallery, scored=True)
 
@@ -101,6 +115,14 @@ def rank_directions(
 
     Raises:
         DataError: as :func:`top_k_directions` does.
+
+    Examples:
+        >>> import torch
+        >>> image = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+        >>> rank_directions(image, image, k=2)["t2t"]
+        tensor([[1, 2],
+                [0, 2],
+                [1, 0]])
     """
     rankings = _directions(image, text, k, groups, image_gallery, text_gallery, scored=False)
     return {direction: indices for direction, (_, indices) in rankings.items()}
