@@ -148,6 +148,17 @@ class Taxonomy:
         correct: NDArray[np.bool_] = self._hops <= radii[:, None]
         return correct
 
+    @cached_property
+    def first_depths(self) -> NDArray[np.int64]:
+        """(K, K) the least depth at which class ``d`` is in class ``c``'s correct set: all correct sets in one table.
+
+        A class is in the set at depth k where fewer than k classes are strictly nearer.
+        """
+        nearer = (np.searchsorted(row, hops) for row, hops in zip(self._sorted_hops, self._hops, strict=True))
+        depths = np.array(list(nearer), dtype=np.int64) + 1
+        depths.flags.writeable = False
+        return depths
+
     def mean_set_size(self, k: int) -> float:
         """Mean number of classes in the correct sets at depth ``k``."""
         return float(self.correct_sets(k).sum(axis=1).mean())

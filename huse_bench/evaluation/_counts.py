@@ -1,4 +1,4 @@
-"""Compiled counting over rankings: first hits, same-class items and items in a correct set."""
+"""Compiled counting over rankings: first hits, same-class items, items in a correct set, curves over K."""
 
 from __future__ import annotations
 
@@ -58,6 +58,24 @@ def correct_counts(
     counts = np.empty((len(depths), len(query)), dtype=np.int64)
     _correct_counts(query, retrieved, words, np.array(depths), width, counts)
     return dict(zip(depths, counts, strict=True))
+
+
+def correct_totals(
+    query: NDArray[np.int64], retrieved: NDArray[np.int64], first_depths: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(k,) number of all queries' items among the top K whose class is in the K-th correct set, for K = 1 to k.
+
+    An item at rank r whose class joins the set at depth d counts for every K from the greater of the two on, so one
+    pass over the items serves all K.
+
+    Args:
+        query: (n,) class indices.
+        retrieved: (n, k) class indices.
+        first_depths: (classes, classes) the least depth at which a class is in the set of another.
+    """
+    new = np.zeros(retrieved.shape[1], dtype=np.int64)
+    _new_at_depth(query, retrieved, first_depths, new)
+    return new.cumsum()
 
 
 def similarity_sums(
@@ -120,6 +138,21 @@ def _correct_counts(
             totals[j] = total
         for level in range(len(depths)):
             counts[level, i] = totals[depths[level] - 1] >> np.uint64(width * level) & mask
+
+
+@njit(cache=True)
+def _new_at_depth(
+    query: NDArray[np.int64],
+    retrieved: NDArray[np.int64],
+    first_depths: NDArray[np.int64],
+    new: NDArray[np.int64],
+) -> None:
+    for i in range(len(query)):
+        depths = first_depths[query[i]]
+        for j in range(retrieved.shape[1]):
+            depth = max(j, depths[retrieved[i, j]] - 1)
+            if depth < len(new):
+                new[depth] += 1
 
 
 @njit(cache=True)

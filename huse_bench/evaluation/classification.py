@@ -87,6 +87,10 @@ def accuracy(logits: Any, labels: Any) -> float:
 
     Raises:
         DataError: if shapes or labels do not fit, or a score is not finite.
+
+    Examples:
+        >>> round(accuracy([[2.0, 1.0], [0.5, 3.0], [1.0, 1.0]], [0, 1, 1]), 3)
+        0.667
     """
     scores = _scores("logits", logits)
     return float((scores.argmax(axis=1) == _own_classes(scores, labels)).mean())
@@ -105,6 +109,11 @@ def fuse(image_logits: Any, text_logits: Any, weight: float) -> NDArray[np.float
 
     Raises:
         DataError: if the shapes differ, a logit is not finite, or the weight is outside 0 to 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> fuse([[np.log(3), 0.0]], [[0.0, 0.0]], weight=0.5).round(3)
+        array([[0.625, 0.375]])
     """
     if not 0 <= weight <= 1:
         raise DataError(f"the weight of the image is a share between 0 and 1, got {weight}")
@@ -129,6 +138,11 @@ def choose_fusion_weight(image_logits: Any, text_logits: Any, labels: Any) -> fl
 
     Raises:
         DataError: as :func:`fuse` and :func:`accuracy` do.
+
+    Examples:
+        >>> image, text = [[2.0, 0.0], [0.0, 2.0]], [[0.0, 6.0], [0.0, 1.0]]
+        >>> choose_fusion_weight(image, text, [0, 1])
+        0.6
     """
     accuracies = [accuracy(fuse(image_logits, text_logits, step / _STEPS), labels) for step in range(_STEPS + 1)]
     best = min(range(_STEPS + 1), key=lambda step: (-accuracies[step], abs(2 * step - _STEPS), step))
@@ -154,6 +168,11 @@ def fit_temperature(logits: Any, labels: Any) -> float:
 
     Reference:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
+
+    Examples:
+        >>> import numpy as np
+        >>> round(fit_temperature([[2.0, 0.0]] * 4, [0, 0, 0, 1]), 4), round(2 / float(np.log(3)), 4)
+        (1.8205, 1.8205)
     """
     scores = _scores("logits", logits)
     own = _own_classes(scores, labels)
@@ -187,6 +206,13 @@ def fit_fusion(image_logits: Any, text_logits: Any, labels: Any) -> Fusion:
 
     Raises:
         DataError: as :func:`fit_temperature` and :func:`choose_fusion_weight` do.
+
+    Examples:
+        >>> cosines = [[0.5, 0.1], [0.2, 0.9], [0.6, 0.5], [0.4, 0.3]]
+        >>> logits = [[5.0, 1.0], [2.0, 9.0], [6.0, 5.0], [4.0, 3.0]]
+        >>> fusion = fit_fusion(cosines, logits, [0, 1, 0, 1])
+        >>> fusion.weight, round(fusion.text_temperature / fusion.image_temperature, 3)
+        (0.5, 10.0)
     """
     image, text = _scores("image_logits", image_logits), _scores("text_logits", text_logits)
     image_temperature, text_temperature = fit_temperature(image, labels), fit_temperature(text, labels)

@@ -52,6 +52,13 @@ def hierarchical_precision(
     Raises:
         DataError: if k exceeds what was retrieved or the gallery, shapes, types or ranges do not fit, the
             taxonomy is no tree, or a query has nothing similar in the gallery, so that the ideal is 0.
+
+    Examples:
+        >>> from huse_bench.taxonomy import Taxonomy
+        >>> edges = [("thing", "animal"), ("thing", "car"), ("animal", "cat"), ("animal", "dog")]
+        >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "car"])
+        >>> hierarchical_precision([0], [[1]], gallery_labels=[0, 1, 2], taxonomy=taxonomy, k=1)
+        0.5
     """
     classes = len(taxonomy.classes)
     query, retrieved = as_rankings(query_labels, retrieved_labels, [k], classes)
@@ -93,6 +100,15 @@ def lcs_height_similarity(taxonomy: Taxonomy) -> NDArray[np.float64]:
 
     Raises:
         DataError: if a node has two parents or there are two roots.
+
+    Examples:
+        >>> from huse_bench.taxonomy import Taxonomy
+        >>> edges = [("thing", "animal"), ("thing", "car"), ("animal", "cat"), ("animal", "dog")]
+        >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "car"])
+        >>> lcs_height_similarity(taxonomy)
+        array([[1. , 0.5, 0. ],
+               [0.5, 1. , 0. ],
+               [0. , 0. , 1. ]])
     """
     similarities, height = lcs_steps(taxonomy)
     return similarities / height
@@ -145,6 +161,15 @@ def wu_palmer_similarity(taxonomy: Taxonomy) -> NDArray[np.float64]:
 
     Raises:
         DataError: if a node has two parents or there are two roots.
+
+    Examples:
+        >>> from huse_bench.taxonomy import Taxonomy
+        >>> edges = [("thing", "animal"), ("thing", "car"), ("animal", "cat"), ("animal", "dog")]
+        >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "car"])
+        >>> wu_palmer_similarity(taxonomy).round(3)
+        array([[1.   , 0.667, 0.4  ],
+               [0.667, 1.   , 0.4  ],
+               [0.4  , 0.4  , 1.   ]])
     """
     parents, _ = _tree(taxonomy)
     depths = np.array([len(_lineage(node, parents)) for node in taxonomy.classes])

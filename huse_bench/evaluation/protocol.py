@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -65,6 +66,7 @@ def protocol(
     labels: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     version: Version = "v2",
+    similarity: str = "cosine",
 ) -> dict[str, Any]:
     """What a record has to say for its scores to be comparable with another's.
 
@@ -75,6 +77,8 @@ def protocol(
         labels: (n,) class indices of the test items; gives the chance levels of R@K and who cannot miss.
         groups: (n,) group numbers of the test items; None where each is a group of its own.
         version: of the protocol.
+        similarity: what items are ranked by: ``"cosine"``, or the id of another one, a name and a version such as
+            ``"lorentz/v1"``, which the protocol ids of all that is ranked then end with.
 
     Returns:
         A mapping that can be written as JSON: the protocol ids (``recall``, ``hp``, ``bhp``, ``classification``; that
@@ -85,14 +89,23 @@ def protocol(
         set is all classes.
 
     Raises:
-        DataError: if a K is below 1 or above what a gallery holds, or labels, groups or version do not fit.
+        DataError: if a K is below 1 or above what a gallery holds, or labels, groups, version or similarity do not
+            fit.
+
+    Examples:
+        >>> from huse_bench.taxonomy import Taxonomy
+        >>> taxonomy = Taxonomy.from_edges([("animal", "cat"), ("animal", "dog")], classes=["cat", "dog"])
+        >>> known = protocol(taxonomy, hp_ks=[2], recall_ks=[1], labels=[0, 0, 1, 1])
+        >>> known["recall"], known["chance"]["R@1"], known["cannot_miss"]
+        ('class-hit-rate/own-group-excluded-but-its-pair/ties-by-index/v2', 0.5, {'2': 1.0})
     """
     check_ks([*hp_ks, *recall_ks])
     check_version(version)
+    ranked_by = _ranked_by(similarity)
     known: dict[str, Any] = {
-        "recall": RECALL_PROTOCOL[version],
-        "hp": HP_PROTOCOL[version],
-        "bhp": _bhp(taxonomy),
+        "recall": RECALL_PROTOCOL[version] + ranked_by,
+        "hp": HP_PROTOCOL[version] + ranked_by,
+        "bhp": _bhp(taxonomy, ranked_by),
         "classification": CLASSIFICATION_PROTOCOL,
         "taxonomy": taxonomy.hash,
         "classes": len(taxonomy.classes),
@@ -146,9 +159,21 @@ def check_version(version: str) -> None:
         raise DataError(f"unknown protocol {version!r}: there are {' and '.join(get_args(Version))}")
 
 
-def _bhp(taxonomy: Taxonomy) -> str:
+def _ranked_by(similarity: str) -> str:
+    """The end of an id; nothing for the cosine, which ids of old records do not name."""
+    if similarity == "cosine":
+        return ""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*/v[0-9]+", similarity):
+        raise DataError(
+            f"similarity {similarity!r} is no id: give 'cosine', or a name in small letters, digits and hyphens and a "
+            "version, such as 'lorentz/v1'"
+        )
+    return f"+{similarity}"
+
+
+def _bhp(taxonomy: Taxonomy, ranked_by: str) -> str:
     try:
         lcs_steps(taxonomy)
     except DataError as error:
         return f"none: {error}"
-    return BHP_PROTOCOL
+    return BHP_PROTOCOL + ranked_by

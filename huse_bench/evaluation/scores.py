@@ -28,6 +28,11 @@ def scores_from_per_query(
         By direction and score name: each ``hits@K`` gives ``R@K`` (share of queries with a hit) and ``P@K``
         (mean count over K), each ``hp@K`` gives ``HP@K`` (mean count over K), each ``similarity@K`` gives ``BHP@K``
         (mean of its share of ``ideal@K``).
+
+    Examples:
+        >>> import numpy as np
+        >>> scores_from_per_query({"i2t": {"hits@2": np.array([2, 0]), "hp@2": np.array([2, 1])}})
+        {'i2t': {'R@2': 0.5, 'P@2': 0.5, 'HP@2': 0.75}}
     """
     return {direction: _scores(columns) for direction, columns in per_query.items()}
 

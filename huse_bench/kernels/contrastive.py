@@ -51,6 +51,11 @@ def contrastive(
         Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (CLIP), 2021, figure 3;
         with labels Yang et al., "Unified Contrastive Learning in Image-Text-Label Space", CVPR 2022, equations 1-3;
         with ``exclude_self`` Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2.
+
+    Examples:
+        >>> import torch
+        >>> contrastive(torch.eye(2), torch.eye(2), scale=1.0)
+        tensor(0.3133)
     """
     check_rows(image=image, text=text)
     if labels is not None:

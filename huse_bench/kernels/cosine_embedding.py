@@ -51,6 +51,12 @@ def cosine_embedding(
     Reference:
         im2recipe (Salvador et al. 2017), as in the authors' im2recipe-Pytorch, all mismatches in place of
         drawn ones.
+
+    Examples:
+        >>> import torch
+        >>> rows = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+        >>> cosine_embedding(rows, rows, margin=0.1, mismatch_probability=0.8)
+        tensor(0.4000)
     """
     check_rows(image=image, text=text)
     check_number(margin=margin)

@@ -57,6 +57,12 @@ def double_triplet(
 
     Reference:
         AdaMine (Carvalho et al. 2018), as in the authors' recipe1m.bootstrap.pytorch.
+
+    Examples:
+        >>> import torch
+        >>> rows = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]])
+        >>> double_triplet(rows, rows, torch.tensor([0, 0, 1]), margin=0.3, semantic_weight=0.1)
+        tensor(0.1040)
     """
     check_number(semantic_weight=semantic_weight)
     terms = double_triplet_terms(image, text, labels, margin, semantic_pairs, backend=backend, precision=precision)
@@ -104,6 +110,13 @@ def double_triplet_terms(
 
     Reference:
         AdaMine (Carvalho et al. 2018), as in the authors' recipe1m.bootstrap.pytorch.
+
+    Examples:
+        >>> import torch
+        >>> rows = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]])
+        >>> terms = double_triplet_terms(rows, rows, torch.tensor([0, 0, 1]), margin=0.3)
+        >>> {name: round(float(term), 3) for name, term in terms.items()}
+        {'instance_image': 0.18, 'instance_text': 0.18, 'semantic_image': 0.28, 'semantic_text': 0.28}
     """
     check_rows(image=image, text=text)
     check_labels(labels, image)

@@ -61,6 +61,12 @@ def graph_loss(
 
     Reference:
         HUSE (arXiv 1911.05978), equations 9 ("none"), 10 and 11 ("and").
+
+    Examples:
+        >>> import torch
+        >>> x, distances = torch.tensor([[1.0, 0.0], [0.6, 0.8]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> graph_loss(x, torch.tensor([0, 1]), distances, margin=0.7, relaxation="none")
+        tensor(0.1800)
     """
     check_rows(x=x)
     check_labels(labels, x, check_distances(distances))

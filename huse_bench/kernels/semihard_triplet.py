@@ -52,6 +52,12 @@ def semihard_triplet(
     Reference:
         FaceNet (Schroff et al. 2015); the rule is that of ``triplet_semihard_loss`` in TensorFlow Addons
         with ``distance_metric="angular"``.
+
+    Examples:
+        >>> import torch
+        >>> x = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]])
+        >>> semihard_triplet(x, torch.tensor([0, 0, 1]), margin=0.3)
+        tensor(0.2800)
     """
     check_rows(x=x)
     check_labels(labels, x)

@@ -107,6 +107,16 @@ def test_protocol_says_what_the_numbers_depend_on(taxonomy):
     assert "cannot_miss" not in protocol(taxonomy)
 
 
+def test_protocol_says_by_what_similarity_items_were_ranked(taxonomy):
+    plain, other = protocol(taxonomy), protocol(taxonomy, similarity="lorentz/v1")
+    assert protocol(taxonomy, similarity="cosine") == plain
+    ranked = {name: f"{plain[name]}+lorentz/v1" for name in ("recall", "hp", "bhp")}
+    assert other == plain | ranked
+    no_tree = Taxonomy.from_edges([*taxonomy.edges, ("other root", taxonomy.classes[0])], taxonomy.classes)
+    assert protocol(no_tree, similarity="lorentz/v1")["bhp"].startswith("none: ")
+    assert "lorentz" not in protocol(no_tree, similarity="lorentz/v1")["bhp"]
+
+
 def test_chance_of_balanced_classes_is_that_of_the_paper():
     leaves = list(range(101))
     taxonomy = Taxonomy.from_edges([("root", leaf) for leaf in leaves], leaves)
@@ -147,6 +157,7 @@ def test_errors_name_the_fix(embeddings, labels, flat, change, message):
         ({"labels": [0] * 20, "groups": [0, 0] * 10}, "K=10 is more than the 0 test items that a query may find"),
         ({"labels": [0] * 20, "groups": [0, 0]}, r"groups must be \(20,\) integers like the labels, got \(2,\) int64"),
         ({"version": "v3"}, "unknown protocol 'v3': there are v1 and v2"),
+        ({"similarity": "Lorentz"}, "similarity 'Lorentz' is no id: give 'cosine', or a name .* such as 'lorentz/v1'"),
         ({"hp_ks": (0,)}, "each 1 or more"),
     ],
 )

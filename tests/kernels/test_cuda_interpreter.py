@@ -381,6 +381,15 @@ def test_a_querys_group_is_left_out_but_for_its_pair(ranked, count, groups):
     assert_ranked(found["t2t"], brute_force(text, text, k, True, numbers))
 
 
+@pytest.mark.parametrize("exclude_self", [True, False])
+def test_groups_are_left_out_where_the_gallery_has_rows_of_its_own(ranked, exclude_self):
+    queries, gallery = (grid_rows(seed, 131, 3) for seed in (3, 4))
+    numbers = some_labels(5, 131, 40)
+    k = 131 - int(numbers.bincount().max())
+    found = ranked("top_k", queries, gallery, k=k, exclude_self=exclude_self, groups=numbers)
+    assert_ranked(found, brute_force(queries, gallery, k, exclude_self, numbers))
+
+
 def test_a_query_is_left_out_by_its_index_and_its_copies_are_not(ranked):
     rows = unit_rows(3, 45, 8).repeat(2, 1)
     values, indices = ranked("top_k", rows, rows, k=1, exclude_self=True)

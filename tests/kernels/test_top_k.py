@@ -109,6 +109,54 @@ def test_directions_with_groups_equal_brute_force_with_many_ties(rows, data, til
         _assert_ranked(by_sorting, expected)
 
 
+@settings(max_examples=40, deadline=None)
+@given(_rows(), st.data(), st.sampled_from([3, 8, 30]), st.booleans())
+def test_directions_with_galleries_of_their_own_equal_brute_force(rows, data, tile, grouped):
+    image = rows[1]
+    items = len(image)
+    text, image_gallery, text_gallery = image.flip(0), 3 * image.roll(1, dims=1), image.roll(5, dims=0) - 1
+    numbers = np.arange(items) // 2 if grouped and items > 2 else np.arange(items)
+    k = data.draw(st.integers(1, items - np.bincount(numbers).max()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_module, "_TILE", tile)
+        found = top_k_directions(
+            image, text, k, torch.from_numpy(numbers), image_gallery=image_gallery, text_gallery=text_gallery
+        )
+    for name, queries, gallery in (
+        ("i2i", image, image_gallery),
+        ("i2t", image, text_gallery),
+        ("t2i", text, image_gallery),
+        ("t2t", text, text_gallery),
+    ):
+        keep_pairs = name in ("i2t", "t2i")
+        expected = _brute_force_with_groups(queries, gallery, k, numbers, keep_pairs=keep_pairs)
+        _assert_ranked(found[name], expected)
+        by_sorting = _public._one_direction(
+            "reference", queries, gallery, k, exclude_self=not keep_pairs, groups=torch.from_numpy(numbers)
+        )
+        _assert_ranked(by_sorting, expected)
+
+
+def _lorentz(seed, items, width, scale):
+    """Query and gallery rows of MERU: <x_a, x_b> - t_a t_b, where great terms cancel."""
+    space = scale * torch.randn(items, width, generator=torch.Generator().manual_seed(seed))
+    time = (1 + space.square().sum(1, keepdim=True)).sqrt()
+    return torch.cat([space, -time], 1), torch.cat([space, time], 1)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_products_of_terms_that_cancel_are_ranked_by_their_score(scale):
+    (image, image_gallery), (text, text_gallery) = _lorentz(1, 1300, 64, scale), _lorentz(2, 1300, 64, scale)
+    groups = torch.arange(1300) // 3
+    given_rows = {"image_gallery": image_gallery, "text_gallery": text_gallery}
+    found = top_k_directions(image, text, 12, groups, **given_rows)
+    for name, queries, gallery in (("i2i", image, image_gallery), ("t2i", text, image_gallery)):
+        expected = _brute_force_with_groups(queries, gallery, 12, groups.numpy(), keep_pairs=name == "t2i")
+        # A sum of float64 in another order may round to the neighbour in float32, where the terms are 1e8 times it.
+        torch.testing.assert_close(found[name][0], expected[0], rtol=2e-7, atol=0)
+        assert (found[name][1] != expected[1]).sum() <= (4 if scale == 1e4 else 0)
+
+
 @pytest.mark.parametrize("groups", ["half in one", "pairs", "one in two"])
 def test_groups_of_any_size_in_many_tiles(groups):
     image, text = _clusters(2300, 0.5), _clusters(2300, 0.5).roll(7, 0).contiguous()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -12,7 +12,16 @@ from torch import Tensor
 from huse_bench.errors import DataError
 from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cpu._groups import Groups, leave_out_groups
-from huse_bench.kernels.cpu._shortlist import Shortlists, raise_floors, scan_columns, scan_rows, settle
+from huse_bench.kernels.cpu._shortlist import (
+    Shortlists,
+    longest,
+    raise_floors_of_columns,
+    raise_floors_of_rows,
+    scan_columns,
+    scan_rows,
+    settle,
+    settle_with_scores,
+)
 
 __all__ = ["top_k", "top_k_directions"]
 
@@ -22,31 +31,47 @@ _TILE = 1024
 Job = tuple[Any, ...]
 
 
-def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:
-    """See :func:`huse_bench.kernels.top_k`."""
+def top_k(
+    queries: Tensor,
+    gallery: Tensor,
+    k: int,
+    *,
+    exclude_self: bool,
+    numbers: Tensor | None = None,
+    scored: bool = True,
+) -> Ranking:
+    """See :func:`huse_bench.kernels.top_k`; with numbers of groups, row i of both is item i.
+
+    What is not scored has values of no columns, and costs less.
+    """
     queries, gallery = _host(queries), _host(gallery)
+    groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
     margin = _margin(queries, gallery)
     with _Workers() as workers:
         lists = Shortlists.empty(queries.numpy(), gallery.numpy(), k, margin)
         for tile, row, column in _tiles(queries, gallery):
-            if exclude_self:
+            if groups is not None:
+                leave_out_groups(tile.numpy(), row.start, column.start, groups, not exclude_self)
+            elif exclude_self:
                 _leave_out_self(tile, row, column)
             workers.run(_row_jobs(lists, tile, row, column, workers.count))
-        return _settle(workers, lists)
+        return _settle(workers, lists, scored=scored)
 
 
-def top_k_directions(image: Tensor, text: Tensor, k: int, numbers: Tensor | None) -> dict[str, Ranking]:
-    """See :func:`huse_bench.kernels.top_k_directions`."""
+def top_k_directions(
+    image: Tensor, text: Tensor, k: int, numbers: Tensor | None, *, scored: bool = True
+) -> dict[str, Ranking]:
+    """See :func:`huse_bench.kernels.top_k_directions`; what is not scored has values of no columns."""
     image, text = _host(image), _host(text)
     groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
     with _Workers() as workers:
-        i2t, t2i = _cross_modal(workers, image, text, k, groups)
-        i2i, t2t = (_in_modal(workers, rows, k, groups) for rows in (image, text))
+        i2t, t2i = _cross_modal(workers, image, text, k, groups, scored=scored)
+        i2i, t2t = (_in_modal(workers, rows, k, groups, scored=scored) for rows in (image, text))
         return {"i2i": i2i, "i2t": i2t, "t2i": t2i, "t2t": t2t}
 
 
 def _cross_modal(
-    workers: _Workers, image: Tensor, text: Tensor, k: int, groups: Groups | None
+    workers: _Workers, image: Tensor, text: Tensor, k: int, groups: Groups | None, *, scored: bool
 ) -> tuple[Ranking, Ranking]:
     margin = _margin(image, text)
     i2t = Shortlists.empty(image.numpy(), text.numpy(), k, margin)
@@ -55,10 +80,10 @@ def _cross_modal(
         if groups is not None:
             leave_out_groups(tile.numpy(), row.start, column.start, groups, True)
         _scan_both(workers, i2t, t2i, tile, row, column)
-    return _settle(workers, i2t), _settle(workers, t2i)
+    return _settle(workers, i2t, scored=scored), _settle(workers, t2i, scored=scored)
 
 
-def _in_modal(workers: _Workers, rows: Tensor, k: int, groups: Groups | None) -> Ranking:
+def _in_modal(workers: _Workers, rows: Tensor, k: int, groups: Groups | None, *, scored: bool) -> Ranking:
     lists = Shortlists.empty(rows.numpy(), rows.numpy(), k, _margin(rows, rows))
     for tile, row, column in _tiles(rows, rows, upper=True):
         if groups is not None:
@@ -70,7 +95,7 @@ def _in_modal(workers: _Workers, rows: Tensor, k: int, groups: Groups | None) ->
         else:
             # Off the diagonal, a tile's rows and columns are different queries, whose lists do not meet.
             _scan_both(workers, lists, lists, tile, row, column)
-    return _settle(workers, lists)
+    return _settle(workers, lists, scored=scored)
 
 
 def _host(rows: Tensor) -> Tensor:
@@ -84,7 +109,7 @@ def _margin(queries: Tensor, gallery: Tensor) -> float:
     "Accuracy and Stability of Numerical Algorithms", 3.1) and D underflows. Four more roundings are for the score,
     the floors that are computed with the margin, and the second-order terms.
     """
-    norms = [float(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).max()) for rows in (queries, gallery)]
+    norms = [float(longest(rows.numpy())) for rows in (queries, gallery)]
     scale = norms[0] * norms[1]
     kind = torch.finfo(queries.dtype)
     if scale > kind.max / 4:
@@ -131,41 +156,36 @@ def _scan_both(
 def _row_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
     for part in _spans(len(tile), -(-len(tile) // parts)):
         queries = slice(row.start + part.start, row.start + part.stop)
-        yield _scan, scan_rows, tile[part], column.start, lists.part(queries), 0
+        yield _scan_rows, tile[part], column.start, lists.part(queries)
 
 
 def _column_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
     for part in _spans(tile.shape[1], -(-tile.shape[1] // parts)):
         queries = slice(column.start + part.start, column.start + part.stop)
-        yield _scan, scan_columns, tile[:, part], row.start, lists.part(queries), 1
+        yield _scan_columns, tile[:, part], row.start, lists.part(queries)
 
 
-def _scan(scan: Callable[..., None], tile: Tensor, first_index: int, lists: Shortlists, axis: int) -> None:
-    if not lists.counts[0]:
-        _raise_floors(tile, lists, axis)
-    scan(tile.numpy(), first_index, lists)
+def _scan_rows(tile: Tensor, first_index: int, lists: Shortlists) -> None:
+    raise_floors_of_rows(tile.numpy(), lists)
+    scan_rows(tile.numpy(), first_index, lists)
 
 
-def _raise_floors(tile: Tensor, lists: Shortlists, axis: int) -> None:
-    """Let the lists start from the products of a tile.
-
-    Of as many maxima of distinct products, the k-th is at most the k-th best product.
-    """
-    products = tile.transpose(0, axis)
-    width = max(1, products.shape[1] // (3 * lists.k))
-    groups = products.shape[1] // width
-    if groups >= lists.k:
-        maxima = products[:, : width * groups].view(-1, width, groups).amax(1)
-        raise_floors(maxima.contiguous().numpy(), lists)
+def _scan_columns(tile: Tensor, first_index: int, lists: Shortlists) -> None:
+    raise_floors_of_columns(tile.numpy(), lists)
+    scan_columns(tile.numpy(), first_index, lists)
 
 
-def _settle(workers: _Workers, lists: Shortlists) -> Ranking:
-    shape = (len(lists.queries), lists.k)
-    values = torch.empty(shape, dtype=torch.from_numpy(lists.queries).dtype)
-    indices = torch.empty(shape, dtype=torch.int64)
-    workers.run(
-        (settle, lists.part(span), values[span].numpy(), indices[span].numpy()) for span in _spans(shape[0], _TILE)
-    )
+def _settle(workers: _Workers, lists: Shortlists, *, scored: bool) -> Ranking:
+    n, k = len(lists.queries), lists.k
+    values = torch.empty((n, k if scored else 0), dtype=torch.from_numpy(lists.queries).dtype)
+    indices = torch.empty((n, k), dtype=torch.int64)
+    if scored:
+        workers.run(
+            (settle_with_scores, lists.part(span), values[span].numpy(), indices[span].numpy())
+            for span in _spans(n, _TILE)
+        )
+    else:
+        workers.run((settle, lists.part(span), indices[span].numpy()) for span in _spans(n, _TILE))
     return values, indices
 
 

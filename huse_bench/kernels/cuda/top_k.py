@@ -25,9 +25,9 @@ _TILE = 4096
 _LOW = 2**32 - 1
 
 
-def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool) -> Ranking:
-    """See :func:`huse_bench.kernels.top_k`; of float32 rows."""
-    product = _Product(queries, gallery)
+def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool, groups: Tensor | None = None) -> Ranking:
+    """See :func:`huse_bench.kernels.top_k`; of float32 rows. With groups, row i of both is item i."""
+    product = _Product(queries, gallery, groups)
     best = _Best(len(queries), k)
     for row in _spans(len(queries)):
         for column in _spans(len(gallery)):
