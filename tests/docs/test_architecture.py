@@ -39,6 +39,6 @@ def test_each_file_that_the_page_names_exists(name):
 
 
 def test_each_name_that_the_page_looks_for_in_a_file_is_there():
-    for names, file in re.findall(r"((?:`\w+`(?:, | and )?)+) in `(huse_bench/[\w./]+\.py)`", PAGE):
+    for names, file in re.findall(r"((?:`\w+`(?:, | and )?)+) in\s+`(huse_bench/[\w./]+\.py)`", PAGE):
         for name in re.findall(r"`(\w+)`", names):
-            assert re.search(rf"^(def )?{name}\b", (ROOT / file).read_text(), flags=re.MULTILINE), (name, file)
+            assert re.search(rf"^(def |class )?{name}\b", (ROOT / file).read_text(), flags=re.MULTILINE), (name, file)
