@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.discovery._component import BUILTIN, Component
 from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
@@ -83,7 +82,7 @@ def core_hash(device: str) -> str:
     Args:
         device: ``"cpu"`` or ``"cuda"``.
     """
-    root = Path(huse_bench.__file__).parent
+    root = Path(__file__).parents[1]
     others = tuple(f"{folder}/" for kind, folder in DEVICES.items() if kind != device)
     found = [path for part in NUMBERS for path in (sorted((root / part).rglob("*.py")) or [root / part])]
     named = {path.relative_to(root).as_posix(): path for path in found}
