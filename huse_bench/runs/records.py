@@ -22,6 +22,7 @@ from huse_bench.runs.controls import CONTROLS, Control, Evaluated, controls_hash
 from huse_bench.runs.experiment import Outcome
 from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.plan import RunSpec
+from huse_bench.runs.privacy import Privacy
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
 
@@ -191,29 +192,28 @@ def _validated(run: RunConfig, data: Prepared, dataset_title: str, **fields: Any
     """A record of these fields and of what all records of a command say alike."""
     facts, errors = provenance()
     fields["warnings"] = [*data.notices, *fields.get("warnings", []), *errors]
-    return RunRecord.model_validate(
-        {
-            "schema_version": 1,
-            "dataset": {
-                "name": run.dataset,
-                "title": dataset_title,
-                "content_hash": data.content_hash,
-                "items": {name: len(split.labels) for name, split in data.splits.items()},
-                "classes": len(data.class_names),
-                "image_backbone": data.backbones["image"],
-                "text_backbone": data.backbones["text"],
-                "class_backbone": data.backbones["class"],
-                "taxonomy_hash": data.taxonomy.hash,
-                "parts": dict(data.parts),
-            },
-            "preset": run.preset,
-            "protocol": _protocol(run, data),
-            "provenance": facts,
-            "audit": data.audit,
-            "created": datetime.now(UTC),
-            **fields,
-        }
-    )
+    record = {
+        "schema_version": 1,
+        "dataset": {
+            "name": run.dataset,
+            "title": dataset_title,
+            "content_hash": data.content_hash,
+            "items": {name: len(split.labels) for name, split in data.splits.items()},
+            "classes": len(data.class_names),
+            "image_backbone": data.backbones["image"],
+            "text_backbone": data.backbones["text"],
+            "class_backbone": data.backbones["class"],
+            "taxonomy_hash": data.taxonomy.hash,
+            "parts": dict(data.parts),
+        },
+        "preset": run.preset,
+        "protocol": _protocol(run, data),
+        "provenance": facts,
+        "audit": data.audit,
+        "created": datetime.now(UTC),
+        **fields,
+    }
+    return RunRecord.model_validate(Privacy(run.data).record(record))
 
 
 def _protocol(config: RunConfig, data: Prepared) -> dict[str, Any]:
