@@ -14,6 +14,7 @@ from huse_bench.features import Prepared
 from huse_bench.results import Store
 from huse_bench.results.card import make_card
 from huse_bench.results.schema import DatasetInfo, SplitSizes
+from huse_bench.runs.privacy import Privacy
 
 __all__ = ["dataset_info", "write_card"]
 
@@ -51,10 +52,11 @@ def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], it
     """
     test = prepared.splits["test"]
     rows = np.flatnonzero(items.splits == "test").tolist()
+    privacy = Privacy(config.data)
     shown = dataset_class.publish_texts if items.publish_texts is None else items.publish_texts
     store.write_card(
         make_card(
-            dataset_info(prepared),
+            DatasetInfo.model_validate(privacy.record(dataset_info(prepared).model_dump())),
             class_names=prepared.class_names,
             edges=prepared.taxonomy.edges,
             distances=prepared.classes.distances.numpy(),
@@ -63,9 +65,9 @@ def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], it
             groups=test.groups,
             texts=None if items.texts is None or not shown else [items.texts[row] for row in rows],
             pictures=None if items.images is None else _from(config.data, [items.images[row] for row in rows]),
-            description=items.description or dataset_class.description,
-            licence=items.licence or dataset_class.licence,
-            notices=prepared.notices,
+            description=privacy.without_paths(items.description or dataset_class.description),
+            licence=privacy.without_paths(items.licence or dataset_class.licence),
+            notices=[privacy.text(notice) for notice in prepared.notices],
         )
     )
 

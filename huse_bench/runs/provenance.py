@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from functools import cache
 from importlib import metadata
@@ -26,7 +27,8 @@ def provenance() -> tuple[dict[str, str], list[str]]:
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "torch threads": str(torch.get_num_threads()),
-        "command": " ".join(Path(arg).name if i == 0 else arg for i, arg in enumerate(sys.argv)),
+        # Quoted where that is needed, so that a path with spaces is seen to be one.
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
     results, errors = collect("huse_bench_provenance")
     for extra in results:

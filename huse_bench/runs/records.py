@@ -26,6 +26,7 @@ from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.measured import Ended, class_facts, evaluated_control, failed, measured
 from huse_bench.runs.methods import Method
 from huse_bench.runs.plan import RunSpec
+from huse_bench.runs.privacy import Privacy
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
 from huse_bench.version import installed_version
@@ -181,7 +182,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> 
     facts, errors = provenance()
     test = data.splits["test"]
     device = ended.device
-    return RunRecord(
+    record = RunRecord(
         schema_version=SCHEMA_VERSION,
         kind=planned.kind,
         fingerprint=planned.fingerprint,
@@ -207,6 +208,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> 
         audit=None if data.audit is None else dict(data.audit),
         created=datetime.now(UTC),
     )
+    return RunRecord.model_validate(Privacy(run.data).record(record.model_dump()))
 
 
 def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:

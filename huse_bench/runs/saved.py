@@ -62,7 +62,7 @@ def _metadata(record: RunRecord, data: Prepared) -> dict[str, str]:
         "fingerprint": record.fingerprint,
         "dataset": record.dataset.name,
         "classes": json.dumps(list(data.class_names)),
-        **{f"{kind}_backbone": name for kind, name in data.backbones.items()},
+        **{f"{kind}_backbone": getattr(record.dataset, f"{kind}_backbone") for kind in data.backbones},
     }
 
 

@@ -19,6 +19,7 @@ from huse_bench.runs.experiment import run_trial
 from huse_bench.runs.listeners import steps_to
 from huse_bench.runs.methods import Method
 from huse_bench.runs.params import Ledger, MethodLedger, ParamsFile, table_of
+from huse_bench.runs.privacy import Privacy
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.plan import given, identity_of, methods_to_tune, space_of
 from huse_bench.tuning.repeats import distinct, repeats
@@ -232,7 +233,7 @@ def _trial(
         value = objective.value(metrics)
     # A failing trial is a line that says so; the search goes on.
     except Exception as problem:  # noqa: BLE001
-        error = _reason(problem)
+        error = Privacy(config.data).text(_reason(problem))
     return Trial(number, parameters, value, error, round(time.perf_counter() - started, 3), metrics)
 
 
