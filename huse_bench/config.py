@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from huse_bench.errors import ConfigError
 from huse_bench.faults import fault_message, fault_place
 from huse_bench.hints import did_you_mean
-from huse_bench.text_files import read_text
+from huse_bench.text_files import read_toml
 
 __all__ = ["MAX_PIXELS", "PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
 
@@ -175,12 +174,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: if the file cannot be read or is not TOML.
     """
-    try:
-        options = tomllib.loads(read_text(path))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    options = read_toml(path, "configuration file")
     tables = options.get("methods")
     if isinstance(tables, dict):
         # [methods.huse] both asks for the method and sets its hyper-parameters.

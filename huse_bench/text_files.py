@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
-__all__ = ["read_text"]
+from huse_bench.errors import ConfigError
+
+__all__ = ["read_text", "read_toml"]
 
 
 def read_text(path: Path) -> str:
@@ -24,3 +28,23 @@ def read_text(path: Path) -> str:
     if not encoding.startswith("utf-8"):
         raise UnicodeError(f"it is encoded in {encoding[:6].upper()}; save it as UTF-8")
     return contents.decode("utf-8-sig")
+
+
+def read_toml(path: Path, what: str, cure: str = "") -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Args:
+        path: the file.
+        what: what messages call it.
+        cure: what the user can do about a file that is none, for the end of messages.
+
+    Raises:
+        ConfigError: if it cannot be read or is not TOML.
+    """
+    end = f"; {cure}" if cure else ""
+    try:
+        return tomllib.loads(read_text(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}{end}") from error
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}{end}") from error

@@ -13,7 +13,6 @@ import pytest
 from huse_bench.results import DIRECTIONS, RunRecord, Store
 
 # A distribution with a dataset that trains in a second and losses that misbehave.
-
 TOY = '''
 import numpy as np
 import torch
@@ -115,25 +114,42 @@ crash = toy_plugins:Crash
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch) -> Path:
-    """Put the toy distribution on the Python path, of this process and its children; gives an empty working folder."""
+def distribution(tmp_path, monkeypatch):
+    """Puts a distribution of one module on the Python path, of this process and its children.
+
+    Gives an empty working folder; the distribution is in the folder ``site`` beside it.
+    """
     from huse_bench import discovery
 
-    site = tmp_path / "site"
-    info = site / "toy_plugins-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-plugins\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (site / "toy_plugins.py").write_text(TOY)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
+    modules = []
+
+    def put(module, source, entry_points):
+        site = tmp_path / "site"
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        name = module.replace("_", "-")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        (site / f"{module}.py").write_text(source)
+        modules.append(module)
+        monkeypatch.syspath_prepend(site)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
+        work = tmp_path / "work"
+        work.mkdir()
+        monkeypatch.chdir(work)
+        discovery.refresh()
+        return work
+
+    yield put
+    for module in modules:
+        sys.modules.pop(module, None)
     discovery.refresh()
-    yield work
-    sys.modules.pop("toy_plugins", None)
-    discovery.refresh()
+
+
+@pytest.fixture
+def toy(distribution) -> Path:
+    """The toy distribution on the Python path; gives an empty working folder."""
+    return distribution("toy_plugins", TOY, ENTRY_POINTS)
 
 
 @pytest.fixture

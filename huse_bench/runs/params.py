@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +15,7 @@ from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
 from huse_bench.hints import did_you_mean
 from huse_bench.results.schema import Tuning
-from huse_bench.text_files import read_text
+from huse_bench.text_files import read_toml
 
 if TYPE_CHECKING:
     from huse_bench.features import Prepared
@@ -116,12 +115,7 @@ class ParamsFile(_Part):
             ConfigError: if it cannot be read, or is not one that a search wrote.
         """
         cure = "make it with huse-bench tune, or give hyper-parameters of your own by --config"
-        try:
-            tables = tomllib.loads(read_text(path))
-        except OSError as error:
-            raise ConfigError(f"cannot read the params file {path}: {error.strerror}; {cure}") from error
-        except (tomllib.TOMLDecodeError, UnicodeError) as error:
-            raise ConfigError(f"{path} is not a TOML file: {error}; {cure}") from error
+        tables = read_toml(path, "params file", cure)
         if "ledger" not in tables:
             raise ConfigError(f"{path} has no [ledger], so it is no file of tuned hyper-parameters; {cure}")
         try:

@@ -1,7 +1,5 @@
 """A distribution with a dataset of real picture files and backbones that take no time and count their work."""
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,27 +170,11 @@ COLOURS = {"apple": (200, 30, 40), "lemon": (230, 210, 60), "plum": (90, 40, 120
 
 
 @pytest.fixture
-def album(tmp_path, monkeypatch) -> Path:
-    """Put the album distribution on the Python path, the cache in a folder of the test; gives a working folder."""
-    from huse_bench import discovery
-
-    site = tmp_path / "site"
-    info = site / "album_plugins-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: album-plugins\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (site / "album_plugins.py").write_text(ALBUM)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
+def album(distribution, tmp_path, monkeypatch) -> Path:
+    """The album distribution on the Python path, the cache in a folder of the test; gives a working folder."""
     monkeypatch.setenv("HUSE_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ALBUM_LOG", str(tmp_path / "log"))
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    discovery.refresh()
-    yield work
-    sys.modules.pop("album_plugins", None)
-    discovery.refresh()
+    return distribution("album_plugins", ALBUM, ENTRY_POINTS)
 
 
 @pytest.fixture
