@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from huse_bench import errors
-from huse_bench.errors import HuseBenchError, UsageError
+from huse_bench.errors import HuseBenchError
+from huse_bench.version import installed_version
 
 if TYPE_CHECKING:
     from huse_bench import evaluation, kernels
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Loss,
         Terms,
         TextBackbone,
+        View,
     )
     from huse_bench.config import RunConfig
     from huse_bench.discovery import hookimpl, load
@@ -45,6 +47,7 @@ __all__ = [
     "Terms",
     "TextBackbone",
     "Uniform",
+    "View",
     "__version__",
     "errors",
     "evaluation",
@@ -72,6 +75,7 @@ _MODULES = {
     "Terms": "components",
     "TextBackbone": "components",
     "Uniform": "space",
+    "View": "components",
     "hookimpl": "discovery",
     "load": "discovery",
     "load_results": "results",
@@ -84,7 +88,7 @@ def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return import_module(f"huse_bench.{name}")
     if name == "__version__":
-        return _version()
+        return installed_version()
     if name not in _MODULES:
         raise AttributeError(f"module 'huse_bench' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(import_module(f"huse_bench.{_MODULES[name]}"), name)
@@ -94,15 +98,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  a third of the import's time
-
-    try:
-        return version("huse-bench")
-    except PackageNotFoundError as error:
-        raise UsageError(
-            "huse_bench is imported but not installed, so it has no version and no built-in plugins. "
-            "Install it (in a checkout: pip install -e .)"
-        ) from error

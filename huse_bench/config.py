@@ -10,14 +10,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from huse_bench.errors import ConfigError
-from huse_bench.features._decode import MAX_PIXELS
+from huse_bench.faults import fault_message, fault_place
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
-__all__ = ["PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
+__all__ = ["MAX_PIXELS", "PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
 
 #: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
+
+#: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
+MAX_PIXELS = 89_478_485
 
 
 class TrainingConfig(BaseModel):
@@ -258,8 +261,7 @@ def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     except ValidationError as error:
         problems = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
+            name = fault_place(problem)
             origin = origins.get(name, origins.get(str(problem["loc"][0]), "default"))
-            message = problem["msg"].removeprefix("Value error, ")
-            problems.append(f"{name} = {problem['input']!r} ({origin}): {message}")
+            problems.append(f"{name} = {problem['input']!r} ({origin}): {fault_message(problem)}")
         raise ConfigError("wrong configuration: " + "; ".join(problems)) from error

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-__all__ = ["DIRECTIONS", "DIRECTION_TITLES", "HP_KS", "RECALL_KS", "TABLE_METRICS", "TASKS", "Direction", "Task"]
+__all__ = [
+    "DIRECTIONS",
+    "DIRECTION_TITLES",
+    "HP_KS",
+    "IN_MODAL",
+    "RECALL_KS",
+    "TABLE_METRICS",
+    "TASKS",
+    "Direction",
+    "Task",
+]
 
 Direction = Literal["i2i", "i2t", "t2i", "t2t"]
 
@@ -19,6 +29,9 @@ DIRECTION_TITLES: Mapping[str, str] = {
     "t2i": "Text to Image",
     "t2t": "Text to Text",
 }
+
+#: Before the names of what is other in the directions that stay within a modality, such as chance.
+IN_MODAL = "in-modal "
 
 #: K of the paper's Table 1.
 RECALL_KS = (1, 5, 10)

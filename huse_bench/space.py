@@ -1,4 +1,4 @@
-"""Distributions from which a method's hyper-parameters are tuned."""
+"""Distributions from which a method's hyper-parameters are tuned: ``space`` of a loss, by name."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,10 @@ class Uniform:
 
     Raises:
         ValueError: if ``low`` is not below ``high``.
+
+    Examples:
+        >>> Uniform(0.0, 0.7)
+        Uniform(low=0.0, high=0.7)
     """
 
     low: float
@@ -35,6 +39,12 @@ class LogUniform:
 
     Raises:
         ValueError: if not ``0 < low < high``.
+
+    Examples:
+        As likely from 0.1 to 1 as from 1 to 10:
+
+        >>> LogUniform(0.1, 10)
+        LogUniform(low=0.1, high=10)
     """
 
     low: float
@@ -54,6 +64,10 @@ class Choice:
 
     Raises:
         ValueError: if fewer than two options are given.
+
+    Examples:
+        >>> Choice("and", "or").options
+        ('and', 'or')
     """
 
     options: tuple[str | int | float | bool, ...]

@@ -57,6 +57,12 @@ class Taxonomy:
         Raises:
             DataError: if it is empty, repeats an edge or a class, has a cycle, or if a class is not in it or
                 cannot be reached from the others.
+
+        Examples:
+            >>> edges = [("life", "animal"), ("animal", "cat"), ("animal", "dog"), ("life", "tree")]
+            >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "tree"])
+            >>> sorted(taxonomy.correct_set("cat", 2))
+            ['cat', 'dog']
         """
         taxonomy = cls(_checked_edges(edges), _checked_classes(classes))
         _check_acyclic(taxonomy.edges)

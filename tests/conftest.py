@@ -1,10 +1,18 @@
-"""A small world for whole runs: a distribution with a dataset that trains in a second and losses that misbehave."""
+"""What tests of several areas need: a small world for whole runs, and records without a run."""
 
+import hashlib
 import os
 import sys
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from huse_bench.results import DIRECTIONS, RunRecord, Store
+
+# A distribution with a dataset that trains in a second and losses that misbehave.
 
 TOY = '''
 import numpy as np
@@ -132,3 +140,158 @@ def toy(tmp_path, monkeypatch) -> Path:
 def quick_training() -> dict[str, object]:
     """A training of the toy dataset that takes a fraction of a second."""
     return {"steps": 40, "batch_size": 32, "width": 16, "embedding_dim": 8, "warmup_steps": 5}
+
+
+# Records without a run.
+
+METRICS = ("R@1", "R@5", "R@10", "HP@2", "HP@5", "HP@10")
+TASKS = ("image", "text", "fusion")
+
+
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def scores(start, step=0.01):
+    """Twenty-four different numbers, by direction and metric."""
+    return {
+        direction: {metric: round(start + step * (6 * i + j), 6) for j, metric in enumerate(METRICS)}
+        for i, direction in enumerate(DIRECTIONS)
+    }
+
+
+def kind_of(name):
+    """What a record of this name is of."""
+    if name.startswith("control:shuffled-"):
+        return "trained control"
+    return "control" if name.startswith("control:") else "method"
+
+
+def build_record(
+    name="huse", seed=0, *, status="finished", configuration="default", start=0.5, accuracies=(0.7, 0.8, 0.9), **changes
+):
+    """A real record; ``changes`` replace fields by name, with ``__`` between the levels."""
+    finished = status == "finished"
+    fields = {
+        "schema_version": 2,
+        "kind": kind_of(name),
+        "fingerprint": sha(f"{name} {configuration} {seed}"),
+        "configuration": sha(f"{name} {configuration}"),
+        "method": {
+            "name": name,
+            "title": name.upper(),
+            "order": 3,
+            "semantic": name.startswith("h"),
+            "heads": "shared" if accuracies else "none",
+            "parameters": {"margin": 0.7},
+            "distribution": "huse-bench",
+            "version": "0.1.0",
+            "target": "somewhere:Loss",
+            "source_hash": sha(name),
+        },
+        "dataset": {
+            "name": "emoji",
+            "title": "Emoji",
+            "content_hash": sha("emoji"),
+            "items": {"train": 6000, "validation": 1000, "test": 1234},
+            "classes": 80,
+            "image_backbone": "efficientnet-lite0@1",
+            "text_backbone": "minilm@1",
+            "class_backbone": "minilm@1",
+            "taxonomy_hash": sha("taxonomy"),
+        },
+        "seed": seed,
+        "preset": "quick",
+        "config": {"training.steps": {"value": 200, "origin": "preset quick"}},
+        "status": status,
+        "error": None if finished else f"the loss {status} at step 7",
+        "retrieval": scores(start) if finished else None,
+        "classification": {
+            "image": accuracies[0],
+            "text": accuracies[1],
+            "fusion": accuracies[2],
+            "fusion_weight": 0.4,
+            "fusion_equal": accuracies[2],
+        }
+        if finished and accuracies
+        else None,
+        "validation": {"i2i R@1": 0.5},
+        "protocol": {"recall": "class-hit-rate/v1", "mean_set_size": {"2": 3.2, "5": 8.25}},
+        "training": {
+            "steps": 200,
+            "batch_size": 1024,
+            "seconds": 12.5,
+            "steps_per_second": 16.0,
+            "optimizer": "adamw",
+            "items_seen": 204800,
+            "losses": {"gap": 0.1},
+        }
+        if finished and kind_of(name) != "control"
+        else None,
+        "provenance": {"python": "3.11"},
+        "warnings": [],
+        "created": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    }
+    for place, value in changes.items():
+        *parents, last = place.split("__")
+        part = fields
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    return RunRecord.model_validate(fields)
+
+
+@pytest.fixture
+def make_record():
+    """Makes a record of a name, a seed and changes."""
+    return build_record
+
+
+QUERIES = 90
+
+
+def scores_of_queries(rng, chance):
+    """Arrays such as a run stores, and the numbers that it records, of a ranking with this chance of a hit."""
+    per_query, retrieval = {}, {}
+    for direction in DIRECTIONS:
+        same = rng.random((QUERIES, 10)) < np.asarray(chance).reshape(-1, 1)
+        correct = same | (rng.random((QUERIES, 10)) < 0.3)
+        per_query[direction] = {"first_hit": np.where(same.any(1), same.argmax(1) + 1, 0)}
+        per_query[direction] |= {f"hits@{k}": same[:, :k].sum(1) for k in (1, 2, 5, 10)}
+        per_query[direction] |= {f"hp@{k}": correct[:, :k].sum(1) for k in (2, 5, 10)}
+        retrieval[direction] = {f"R@{k}": float(same[:, :k].any(1).mean()) for k in (1, 2, 5, 10)}
+        retrieval[direction] |= {f"HP@{k}": float(correct[:, :k].mean()) for k in (2, 5, 10)}
+    predictions = {"label": rng.integers(0, 9, QUERIES)}
+    for task in ("image", "text", "fusion"):
+        right = rng.random(QUERIES) < chance
+        predictions[f"{task}_prediction"] = np.where(right, predictions["label"], 9)
+        predictions[f"{task}_confidence"] = rng.random(QUERIES).astype(np.float32)
+    return per_query, predictions, retrieval
+
+
+def write_scored_run(folder, name, seed, chance, *, classifier=True, groups=None, **changes):
+    """Write a run with its scores: hits have the method's own chance, and the query's difficulty."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    difficulty = np.random.default_rng(8).normal(0, 0.2, QUERIES)
+    per_query, predictions, retrieval = scores_of_queries(rng, (chance + difficulty).clip(0, 1))
+    right = [float((predictions[f"{task}_prediction"] == predictions["label"]).mean()) for task in TASKS]
+    if not classifier:
+        predictions = {"label": predictions["label"]}
+    if groups is not None:
+        predictions["group"] = groups
+    items = {"train": 600, "validation": 90, "test": QUERIES}
+    accuracies = right if classifier else None
+    record = build_record(name, seed, retrieval=retrieval, accuracies=accuracies, dataset__items=items, **changes)
+    return Store(folder, dataset="emoji").write(record, per_query, predictions)
+
+
+@pytest.fixture
+def write_scored():
+    """Writes a run with its scores to a folder."""
+    return write_scored_run
+
+
+@pytest.fixture
+def write_run(tmp_path):
+    """Write a run with its scores to the folder of the test."""
+    return partial(write_scored_run, tmp_path)

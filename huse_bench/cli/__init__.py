@@ -11,6 +11,7 @@ import click
 from huse_bench.cli._encodings import spare_encodings
 from huse_bench.errors import HuseBenchError, PluginConflictError
 from huse_bench.hints import did_you_mean
+from huse_bench.version import installed_version
 
 __all__ = ["cli", "main"]
 
@@ -108,9 +109,7 @@ class _LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        from huse_bench import __version__  # noqa: PLC0415  reading it costs time that --help need not spend
-
-        click.echo(f"huse-bench {__version__}")
+        click.echo(f"huse-bench {installed_version()}")
         ctx.exit()
 
 

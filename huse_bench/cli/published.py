@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["published"]
 
-_WIDTH = 120
 _PAPER = click.argument("paper", default="huse", metavar="[NAME|FILE]")
 
 
@@ -44,16 +42,18 @@ def list_() -> None:
 def show(paper: str) -> None:
     """Print a paper's tables as printed, with a mark on the cells that cannot be."""
     from huse_bench.report.grid import FLAG_MARK  # noqa: PLC0415  as above
+    from huse_bench.report.words import wrapped  # noqa: PLC0415  as above
+    from huse_bench.results.consistency import flagged_cells  # noqa: PLC0415  as above
     from huse_bench.results.published import published_tables  # noqa: PLC0415  as above
 
     document = published_tables(paper)
     click.echo(f"{document.title} ({document.source}), on {document.dataset_title}")
     for name, table in document.tables.items():
-        flagged = document.flagged(name)
+        flagged = flagged_cells(document, name)
         click.echo(f"\n{table.place}{' (%)' if table.unit == 'percent' else ''}")
         click.echo(_printed(table, dict.fromkeys(flagged, FLAG_MARK)))
         for note in dict.fromkeys(flagged.values()):
-            click.echo(_wrapped(f"{FLAG_MARK} {note}."))
+            click.echo("\n".join(wrapped(f"{FLAG_MARK} {note}.")))
 
 
 @published.command()
@@ -95,6 +95,8 @@ def schema() -> None:
 
 
 def _report(document: Published, cells: Sequence[ImpossibleCell], claims: Sequence[BrokenClaim]) -> str:
+    from huse_bench.report.words import wrapped  # noqa: PLC0415  as above
+
     count = sum(len(s) for table in document.tables.values() for row in table.rows for s in row.cells.values())
     lines = [f"{document.title} ({document.source})", ""]
     lines.append(f"{len(cells)} of {count} cells cannot be")
@@ -102,10 +104,10 @@ def _report(document: Published, cells: Sequence[ImpossibleCell], claims: Sequen
         of_row = [cell for cell in cells if (cell.place, cell.title) == (place, title)]
         lines.append(f"  {place}, {title}")
         lines += [f"    {cell.task} {cell.text}" for cell in of_row]
-        lines += [_wrapped(rule, "      ") for rule in dict.fromkeys(cell.rule for cell in of_row)]
+        lines += [line for rule in dict.fromkeys(cell.rule for cell in of_row) for line in wrapped(rule, " " * 6)]
     lines += ["", f"{len(claims)} of {len(document.claims)} statements of the text do not hold in its tables"]
     for broken in claims:
-        lines.append(_wrapped(f'{broken.claim.place}: "{broken.claim.quote}"', "  "))
+        lines += wrapped(f'{broken.claim.place}: "{broken.claim.quote}"', "  ")
         lines += [f"    {broken.place}, {broken.claim.row}: {cell}" for cell in broken.cells]
     return "\n".join(lines)
 
@@ -123,7 +125,3 @@ def _printed(table: PublishedTable, marks: dict[tuple[str, str, str], str]) -> s
         rows.append([row.title, *cells])
     headers = ["", *(task if metric == "accuracy" else f"{task}\n{metric}" for task, metric in columns)]
     return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
-
-
-def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)

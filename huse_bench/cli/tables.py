@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from huse_bench.report import Format
     from huse_bench.results import Results
-    from huse_bench.results.tables import HierarchicalPrecision
+    from huse_bench.results.layout import HierarchicalPrecision
 
 __all__ = ["print_tables", "tables"]
 
@@ -35,12 +37,13 @@ def print_tables(
     from huse_bench.discovery import notify  # noqa: PLC0415  --help needs no plugins
     from huse_bench.report import render  # noqa: PLC0415  nor pandas
 
-    shown = {name: table for name, table in results.tables().items() if not numbers or name[-1] in numbers}
-    for name, table in shown.items():
+    def change(table: pd.DataFrame, name: str) -> None:
         for problem in notify("huse_bench_modify_table", table=table, name=name):
             click.echo(f"huse-bench: warning: {problem}", err=True)
+
+    names = {f"table{number}" for number in numbers} if numbers else None
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(render(results, format_, published or False, color, shown))
+    click.echo(render(results, format_, published or False, color, names, change))
 
 
 @click.command()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from huse_bench.errors import DataError
+from huse_bench.errors import DataError, PluginError
 
 __all__ = ["ClassGraph"]
 
@@ -15,21 +15,29 @@ _ROUNDING = 0.01
 
 
 class ClassGraph:
-    """The class-name embeddings and their cosine distances (HUSE section 3.3, equation 4).
+    """The classes' embeddings, their cosine distances (HUSE section 3.3, equation 4) and, of a tree, where each stands.
 
     Args:
         embeddings: (K, C) floating point; the rows are scaled to unit length here.
         distances: (K, K) non-negative; by default the cosine distances of the embeddings.
+        paths: (K, L) int64, see :attr:`paths`; None where the graph is not made of a taxonomy.
+        heights: (K, K) int64, see :attr:`heights`; likewise.
 
     Raises:
-        DataError: if the shapes do not fit or an embedding has no direction (all zeros, not finite, or too large or too
-            small for its type).
+        DataError: if the shapes or types do not fit or an embedding has no direction (all zeros, not finite, or too
+            large or too small for its type).
     """
 
     embeddings: Tensor
     distances: Tensor
 
-    def __init__(self, embeddings: Tensor, distances: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        embeddings: Tensor,
+        distances: Tensor | None = None,
+        paths: Tensor | None = None,
+        heights: Tensor | None = None,
+    ) -> None:
         if embeddings.ndim != 2:
             raise DataError(f"class embeddings must be (K, C), got {tuple(embeddings.shape)}")
         norms = embeddings.norm(dim=1)
@@ -51,6 +59,32 @@ class ClassGraph:
         if distances.shape != (classes, classes):
             raise DataError(f"class distances must be ({classes}, {classes}), got {tuple(distances.shape)}")
         self.distances = distances
+        self._paths = _whole_numbers("paths", paths, classes, None)
+        self._heights = _whole_numbers("heights", heights, classes, classes)
+
+    @property
+    def paths(self) -> Tensor:
+        """(K, L) int64 ancestors of each class, from the child of the root in column 0 down to the class itself.
+
+        The nodes of a level are numbered from 0, those of the last level as the classes are. L is the depth of the
+        deepest class; a class above it fills the rest of its row with itself, as a node of each level that it shares
+        with no other. So two classes share as many levels as their rows have equal entries.
+
+        Raises:
+            PluginError: where the graph is not made of a taxonomy.
+        """
+        return _of_the_taxonomy(self._paths, "paths")
+
+    @property
+    def heights(self) -> Tensor:
+        """(K, K) int64 heights of the lowest common ancestors of two classes, in edges; 0 of a class with itself.
+
+        The height of a node is the length of the longest path down from it.
+
+        Raises:
+            PluginError: where the graph is not made of a taxonomy.
+        """
+        return _of_the_taxonomy(self._heights, "heights")
 
     @classmethod
     def restored(cls, embeddings: Tensor, distances: Tensor) -> ClassGraph:
@@ -67,4 +101,23 @@ class ClassGraph:
 
     def to(self, device: torch.device | str) -> ClassGraph:
         """The same graph on another device."""
-        return ClassGraph(self.embeddings.to(device), self.distances.to(device))
+        paths, heights = (None if one is None else one.to(device) for one in (self._paths, self._heights))
+        return ClassGraph(self.embeddings.to(device), self.distances.to(device), paths, heights)
+
+
+def _whole_numbers(name: str, given: Tensor | None, classes: int, columns: int | None) -> Tensor | None:
+    if given is None:
+        return None
+    expected = (classes, given.shape[-1] if columns is None else columns)
+    if given.dtype != torch.int64 or tuple(given.shape) != expected:
+        shape = f"({classes}, {'L' if columns is None else columns})"
+        raise DataError(f"{name} must be {shape} int64, got {tuple(given.shape)} {given.dtype}")
+    return given
+
+
+def _of_the_taxonomy(value: Tensor | None, name: str) -> Tensor:
+    if value is None:
+        raise PluginError(
+            f'this class graph has no {name}: the loss class must declare class_graph = "taxonomy" to get them'
+        )
+    return value

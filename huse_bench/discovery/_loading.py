@@ -42,6 +42,10 @@ def load(kind: Kind, name: str) -> type:
         PluginConflictError: if more than one distribution provides it.
         PluginLoadError: if it cannot be imported, or is no class that this huse-bench can use.
         UsageError: if the kind or an environment variable is not understood.
+
+    Examples:
+        >>> load("loss", "huse").title
+        'HUSE'
     """
     return _import(find(kind, name))
 

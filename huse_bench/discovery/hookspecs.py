@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -12,9 +13,8 @@ if TYPE_CHECKING:
 
     from huse_bench.config import RunConfig
     from huse_bench.results import RunRecord
-    from huse_bench.runs.plan import RunSpec
 
-__all__ = ["Register", "hookimpl", "hookspec"]
+__all__ = ["PlannedMethod", "PlannedRun", "Register", "hookimpl", "hookspec"]
 
 #: Marks a function as a hook that huse-bench calls.
 hookspec = pluggy.HookspecMarker("huse_bench")
@@ -37,6 +37,46 @@ class Register(Protocol):
         Raises:
             PluginError: if the kind is none of the three.
         """
+
+
+class PlannedMethod(Protocol):
+    """What a hook may read of a run's method."""
+
+    @property
+    def name(self) -> str:
+        """What the user asked for, such as ``"huse"``."""
+
+    @property
+    def title(self) -> str:
+        """The name of its row in the tables."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Every hyper-parameter by name, defaults included."""
+
+
+class PlannedRun(Protocol):
+    """What a hook may read of a run that has no record yet."""
+
+    @property
+    def method(self) -> PlannedMethod:
+        """The loss with its hyper-parameters."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over everything that changes the run's numbers; its record has the same."""
+
+    @property
+    def configuration(self) -> str:
+        """The same without the seed: equal for the runs that a row of a table averages."""
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration of the whole command."""
 
 
 @hookspec
@@ -67,7 +107,7 @@ def huse_bench_configure(config: RunConfig) -> None:
 
 
 @hookspec
-def huse_bench_run_start(spec: RunSpec) -> None:
+def huse_bench_run_start(spec: PlannedRun) -> None:
     """Observe that a run begins.
 
     Args:
@@ -85,7 +125,7 @@ def huse_bench_run_finished(record: RunRecord) -> None:
 
 
 @hookspec
-def huse_bench_run_failed(spec: RunSpec, error: BaseException) -> None:
+def huse_bench_run_failed(spec: PlannedRun, error: BaseException) -> None:
     """Observe that a run failed or diverged.
 
     Args:

@@ -52,6 +52,28 @@ class Fusion:
         used = self.weight if weight is None else weight
         return fuse(image / self.image_temperature, text / self.text_temperature, used)
 
+    def accuracies(self, image_logits: Any, text_logits: Any, labels: Any) -> dict[str, float]:
+        """What a record says of the classification of a split.
+
+        Args:
+            image_logits: (n, K) finite.
+            text_logits: (n, K) finite.
+            labels: (n,) integer class indices.
+
+        Returns:
+            Shares between 0 and 1: of the ``image``, the ``text``, the ``fusion`` as fitted, and the ``fusion_equal``
+            with equal weights.
+
+        Raises:
+            DataError: as :func:`accuracy` and :func:`fuse` do.
+        """
+        return {
+            "image": accuracy(image_logits, labels),
+            "text": accuracy(text_logits, labels),
+            "fusion": accuracy(self.shares(image_logits, text_logits), labels),
+            "fusion_equal": accuracy(self.shares(image_logits, text_logits, 0.5), labels),
+        }
+
 
 def accuracy(logits: Any, labels: Any) -> float:
     """Share of items whose largest score is that of their class; the lower class index wins ties.

@@ -12,7 +12,9 @@ from huse_bench.compiling import njit
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Galleries", "random_hits"]
+    from huse_bench.taxonomy import Taxonomy
+
+__all__ = ["Galleries", "chance_levels"]
 
 
 class Galleries:
@@ -76,12 +78,34 @@ class Galleries:
         return dict(zip(ks, sums, strict=True))
 
 
-def random_hits(same: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def _random_hits(same: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """(n,) chances that a random order has one of ``same`` items among the top k of galleries of ``sizes`` items."""
     miss = np.ones(len(same))
     for drawn in range(k):
         miss *= np.maximum(sizes - same - drawn, 0) / (sizes - drawn)
     return 1 - miss
+
+
+def chance_levels(
+    galleries: Galleries, taxonomy: Taxonomy, direction: str, recall_ks: Sequence[int], hp_ks: Sequence[int]
+) -> dict[str, float]:
+    """What a random order of each query's gallery reaches on average.
+
+    Args:
+        galleries: of the queries.
+        taxonomy: what HP@K is measured against.
+        direction: of the retrieval.
+        recall_ks: the K of R@K, each at most the size of the smallest gallery.
+        hp_ks: the K of HP@K.
+
+    Returns:
+        Shares from 0 to 1 by metric: ``R@K``, then ``HP@K``.
+    """
+    sizes = galleries.sizes(direction)
+    same = galleries.count(np.eye(len(taxonomy.classes), dtype=bool), direction)
+    levels = {f"R@{k}": _random_hits(same, sizes, k) for k in recall_ks}
+    levels |= {f"HP@{k}": galleries.count(taxonomy.correct_sets(k), direction) / sizes for k in hp_ks}
+    return {metric: float(values.mean()) for metric, values in levels.items()}
 
 
 def _pair(direction: str) -> int:

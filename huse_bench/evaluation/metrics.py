@@ -31,6 +31,10 @@ def recall_at_k(query_labels: ArrayLike, retrieved_labels: ArrayLike, k: int) ->
 
     Raises:
         DataError: if k is larger than what was retrieved, or shapes, types or ranges do not fit.
+
+    Examples:
+        >>> recall_at_k([0, 1], [[2, 0], [0, 2]], k=2)
+        0.5
     """
     query, retrieved = as_rankings(query_labels, retrieved_labels, [k])
     return float((hit_counts(query, retrieved, [k])[k] > 0).mean())
@@ -49,6 +53,10 @@ def precision_at_k(query_labels: ArrayLike, retrieved_labels: ArrayLike, k: int)
 
     Raises:
         DataError: if k is larger than what was retrieved, or shapes, types or ranges do not fit.
+
+    Examples:
+        >>> precision_at_k([0, 1], [[0, 0], [0, 1]], k=2)
+        0.75
     """
     query, retrieved = as_rankings(query_labels, retrieved_labels, [k])
     return float(hit_counts(query, retrieved, [k])[k].mean() / k)
@@ -71,6 +79,13 @@ def hp_at_k(query_labels: ArrayLike, retrieved_labels: ArrayLike, taxonomy: Taxo
 
     Raises:
         DataError: if k is larger than what was retrieved, or shapes, types or ranges do not fit.
+
+    Examples:
+        >>> from huse_bench.taxonomy import Taxonomy
+        >>> edges = [("life", "animal"), ("animal", "cat"), ("animal", "dog"), ("life", "tree")]
+        >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "tree"])
+        >>> hp_at_k([0, 2], [[0, 1], [0, 2]], taxonomy, k=2)  # at depth 2 a dog is correct for a cat, both for a tree
+        1.0
     """
     query, retrieved = as_rankings(query_labels, retrieved_labels, [k], len(taxonomy.classes))
     return float(correct_counts(query, retrieved, {k: taxonomy.correct_sets(k)})[k].mean() / k)

@@ -9,8 +9,9 @@ import numpy as np
 
 from huse_bench.errors import DataError
 from huse_bench.evaluation._arrays import as_array, as_labels, check_ks
-from huse_bench.evaluation.galleries import Galleries, random_hits
+from huse_bench.evaluation.galleries import Galleries, chance_levels
 from huse_bench.evaluation.hierarchy import lcs_steps
+from huse_bench.measures import IN_MODAL
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -21,7 +22,6 @@ __all__ = [
     "BHP_PROTOCOL",
     "CLASSIFICATION_PROTOCOL",
     "HP_PROTOCOL",
-    "IN_MODAL",
     "RECALL_PROTOCOL",
     "Version",
     "groups_of",
@@ -51,9 +51,6 @@ HP_PROTOCOL: Mapping[Version, str] = {
 #: BHP@K: sum of the class similarities of the top K items, over the greatest sum that the query's gallery allows.
 #: Same rankings as R@K.
 BHP_PROTOCOL = "barz-denzler/lcs-height/ideal-of-own-gallery/v1"
-
-#: Before the names of chance levels of the directions that stay within a modality.
-IN_MODAL = "in-modal "
 
 #: Accuracy: share of items whose largest score is that of their class, the lower index winning ties. Each modality's
 #: scores are divided by the temperature of greatest validation likelihood. Fused scores are the weighted mean of the
@@ -114,14 +111,9 @@ def protocol(
             raise DataError(
                 f"K={max(recall_ks)} is more than the {least} test items that a query may find: use a smaller K"
             )
-        own_class = np.eye(len(taxonomy.classes), dtype=bool)
         for kind, direction in (("", "i2t"), (IN_MODAL, "i2i")):
-            sizes, same = galleries.sizes(direction), galleries.count(own_class, direction)
-            known["chance"] |= {f"{kind}R@{k}": float(random_hits(same, sizes, k).mean()) for k in recall_ks}
-            known["chance"] |= {
-                f"{kind}HP@{k}": float((galleries.count(taxonomy.correct_sets(k), direction) / sizes).mean())
-                for k in hp_ks
-            }
+            levels = chance_levels(galleries, taxonomy, direction, recall_ks, hp_ks)
+            known["chance"] |= {f"{kind}{metric}": level for metric, level in levels.items()}
     return known
 
 

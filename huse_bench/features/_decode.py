@@ -10,13 +10,10 @@ from huse_bench.errors import MissingExtraError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["DECODER_VERSION", "JPEG_FACTOR", "MAX_PIXELS", "TOO_LARGE", "Decoded", "UndecodableError", "decode"]
+__all__ = ["DECODER_VERSION", "JPEG_FACTOR", "TOO_LARGE", "Decoded", "UndecodableError", "decode"]
 
 #: Changes whenever a picture would give other pixels than before.
 DECODER_VERSION = 1
-
-#: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
-MAX_PIXELS = 89_478_485
 
 #: How many times as many pixels a JPEG may have: libjpeg reads it at a half, a quarter or an eighth of its size.
 JPEG_FACTOR = 4
@@ -70,7 +67,7 @@ class Decoded(NamedTuple):
     truncated: bool
 
 
-def decode(path: str, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(path: str, max_pixels: int) -> Decoded:
     """Read one picture.
 
     The first frame, turned upright as its EXIF orientation says, transparency laid on white, 16-bit gray cut to its

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from huse_bench.components import ImageBackbone, TextBackbone
+from huse_bench.config import MAX_PIXELS
 from huse_bench.errors import PluginError
 from huse_bench.features._backbones import FeatureKind, Opened
 from huse_bench.features._contents import hash_files, hash_texts
-from huse_bench.features._decode import DECODER_VERSION, MAX_PIXELS
+from huse_bench.features._decode import DECODER_VERSION
+from huse_bench.features._entry import Entry
 from huse_bench.features._partial import Partial
 from huse_bench.features._pixels import default_workers, stream_pixels
 from huse_bench.features._worker import Flaw
-from huse_bench.features.cache import Cache, Entry
+from huse_bench.features.cache import Cache
 from huse_bench.fingerprint import fingerprint
 from huse_bench.progress import Reporter
 

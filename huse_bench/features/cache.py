@@ -1,8 +1,7 @@
-"""The cache of features: one safetensors file for each backbone and what it encoded, each with where it is from."""
+"""The cache of features: one file for each backbone and what it encoded."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -13,71 +12,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 import filelock
 
 from huse_bench.errors import ConfigError, DataError
+from huse_bench.features._entry import Entry, entry_header, read_entry, sha256_of
 from huse_bench.features._partial import Partial, progress_of
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["VARIABLE", "Cache", "Entry", "Unfinished"]
+__all__ = ["VARIABLE", "Cache", "Unfinished"]
 
 #: Environment variable that names another folder for the cache.
 VARIABLE = "HUSE_BENCH_CACHE"
 
-_TENSOR = "features"
 _CHUNK = 1 << 20
-# The format's own limit.
-_LARGEST_HEADER = 100_000_000
 # A backbone's name may hold the path of a model, and file systems take 255 bytes.
 _LONGEST_SLUG = 120
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of features.
-
-    Attributes:
-        path: the file.
-        facts: what it says of itself: kind, backbone, dataset, key, sha256, versions and so on.
-        rows: number of feature vectors.
-        dim: length of each.
-        offset: where the numbers begin in the file, in bytes.
-        used: when it was last used, in seconds since 1970.
-    """
-
-    path: Path
-    facts: Mapping[str, str]
-    rows: int
-    dim: int
-    offset: int
-    used: float
-
-    @property
-    def name(self) -> str:
-        """What commands call it."""
-        return self.path.stem
-
-    @property
-    def flaws(self) -> dict[int, tuple[str, str, str]]:
-        """By row, of the pictures that had to be left out or are truncated: which of the two, why, and the file."""
-        return {int(row): (flaw[0], flaw[1], flaw[2]) for row, flaw in json.loads(self.facts["flaws"]).items()}
-
-    def values(self) -> NDArray[np.float32]:
-        """(rows, dim) float32, mapped from the file."""
-        import numpy as np  # noqa: PLC0415  listing a cache needs none
-
-        return np.memmap(self.path, "<f4", "r", self.offset, (self.rows, self.dim))
-
-    def is_sound(self) -> bool:
-        """Whether the numbers are those that were written, by their checksum."""
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            return _sha256(file) == self.facts["sha256"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +88,7 @@ class Cache:
     def find(self, stem: Path, key: str) -> Entry | None:
         """The entry of a key, marked as used now; None where there is none, or none that can be used."""
         try:
-            entry = _read(stem.with_name(f"{stem.name}.safetensors"))
+            entry = read_entry(stem.with_name(f"{stem.name}.safetensors"))
         except (FileNotFoundError, DataError):
             return None
         if entry.facts.get("key") != key or not entry.is_sound():
@@ -202,14 +152,14 @@ class Cache:
         with self.writing():
             partial.close()
             with partial.path.open("rb") as rows:
-                digest = _sha256(rows)
+                digest = sha256_of(rows)
                 rows.seek(0)
                 path = stem.with_name(f"{stem.name}.safetensors")
                 temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
                 try:
                     with temporary.open("xb") as file:
                         facts = {**facts, "sha256": digest, "flaws": json.dumps(partial.flaws)}
-                        file.write(_header(facts, partial.rows, partial.dim))
+                        file.write(entry_header(facts, partial.rows, partial.dim))
                         shutil.copyfileobj(rows, file, _CHUNK)
                         file.flush()
                         os.fsync(file.fileno())
@@ -217,7 +167,7 @@ class Cache:
                 finally:
                     temporary.unlink(missing_ok=True)
             partial.remove()
-        return _read(path)
+        return read_entry(path)
 
     def entries(self) -> tuple[list[Entry], dict[Path, str]]:
         """All entries by name, and what is wrong with which file that is none."""
@@ -225,7 +175,7 @@ class Cache:
         problems: dict[Path, str] = {}
         for path in sorted(self.folder.glob("[!.]*.safetensors")):
             try:
-                entries.append(_read(path))
+                entries.append(read_entry(path))
             except FileNotFoundError:
                 continue
             except DataError as error:
@@ -287,43 +237,3 @@ def _default_root() -> Path:
 
 def _lock(stem: Path) -> filelock.BaseFileLock:
     return filelock.FileLock(stem.with_name(f"{stem.name}.lock"))
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _header(facts: Mapping[str, str], rows: int, dim: int) -> bytes:
-    """What a safetensors file begins with: the length of the description, and the description."""
-    tensor = {"dtype": "F32", "shape": [rows, dim], "data_offsets": [0, 4 * rows * dim]}
-    text = json.dumps({"__metadata__": dict(facts), _TENSOR: tensor}).encode("ascii")
-    # Spaces behind the description put the numbers on a boundary that memory maps like.
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _read(path: Path) -> Entry:
-    """An entry, without its numbers; raises DataError if the file is none, or not as long as it says."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        try:
-            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
-            facts, (rows, dim) = header["__metadata__"], header[_TENSOR]["shape"]
-            json.loads(facts["flaws"])
-            expected = 8 + length + 4 * rows * dim
-        except (ValueError, TypeError, KeyError) as error:
-            raise _damaged(path, f"it does not begin as a safetensors file of features: {error}") from error
-        status = os.fstat(file.fileno())
-        if status.st_size != expected:
-            raise _damaged(path, f"it has {status.st_size} bytes and should have {expected}")
-    return Entry(path, facts, rows, dim, 8 + length, status.st_mtime)
-
-
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"{path} cannot be used: {reason}. Remove it with: huse-bench features prune --damaged. The next run makes the "
-        f"features again"
-    )

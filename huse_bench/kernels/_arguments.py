@@ -1,4 +1,4 @@
-"""Checks of the pairwise losses' arguments, and the choice of a backend."""
+"""What the backends share: their types, checks of the pairwise losses' arguments, and the choice of a backend."""
 
 import math
 import warnings
@@ -14,6 +14,7 @@ from huse_bench.errors import ConfigError
 __all__ = [
     "Backend",
     "Precision",
+    "Ranking",
     "backend_for",
     "check_distances",
     "check_labels",
@@ -27,6 +28,8 @@ __all__ = [
 Backend = Literal["cpu", "cuda", "reference"]
 #: How the CUDA backend multiplies: in float32, on tensor cores by three products; or, faster, in less.
 Precision = Literal["fp32", "tf32", "bf16"]
+#: Values and gallery indices (n, k) of the k best of n queries.
+Ranking = tuple[Tensor, Tensor]
 
 _OLDEST_TRITON = "3.5"
 

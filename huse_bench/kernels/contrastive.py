@@ -69,7 +69,7 @@ def contrastive(
     def compute(x: Tensor, y: Tensor, scale: Tensor) -> tuple[float, tuple[Tensor, ...]]:
         count = len(x)
         partners_of_x, partners_of_y = (_partners(side, labels, exclude_self=exclude_self) for side in (y, x))
-        matched = (x * partners_of_x).sum()
+        matched = _sum(x * partners_of_x)
         rows, columns = _log_sums(x, y, scale, exclude_self=exclude_self)
         total = rows.sum() + columns.sum()
         if alone is not None:
@@ -83,7 +83,7 @@ def contrastive(
             cosines = x[tile] @ y.T
             logits = _logits(cosines, scale, tile, exclude_self=exclude_self)
             weights = (logits - rows[tile, None]).exp_().add_((logits - columns).exp_())
-            logits_mean += (weights * cosines).sum() * share
+            logits_mean += _sum(weights * cosines) * share
             x_gradient[tile] = weights @ y
             y_gradient.addmm_(weights.T, x[tile])
         x_gradient.sub_(partners_of_x, alpha=2).mul_(scale * share)
@@ -92,6 +92,11 @@ def contrastive(
 
     with torch.autocast(image.device.type, enabled=False):
         return fused(compute, image, text, scale)
+
+
+def _sum(matrix: Tensor) -> Tensor:
+    """The sum of all elements, to the last bit the same for any number of threads, among which rows are divided."""
+    return matrix.sum(1).sum()
 
 
 def _tiles(count: int) -> Iterator[slice]:

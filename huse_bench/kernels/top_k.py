@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from huse_bench.errors import DataError
-from huse_bench.kernels._arguments import backend_for
+from huse_bench.kernels._arguments import Ranking, backend_for
 from huse_bench.kernels.cpu import top_k as cpu
 
 __all__ = ["top_k", "top_k_directions"]
-
-Ranking = tuple[Tensor, Tensor]
 
 # Queries whose scores are held at once on an accelerator.
 _ROWS = 512

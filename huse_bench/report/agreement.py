@@ -11,6 +11,7 @@ import tabulate
 
 from huse_bench.measures import DIRECTION_TITLES
 from huse_bench.report.markdown import markdown_escaped
+from huse_bench.report.words import WIDTH
 from huse_bench.results.agreement import Lead, Ordering, Verdict, incomparable, leads, orderings, verdicts
 from huse_bench.results.published import Published
 from huse_bench.results.statistics import LEVEL
@@ -21,7 +22,6 @@ __all__ = ["agreement_document", "agreement_text"]
 # Makes a table of rows and headers.
 _Table = Callable[[Sequence[Sequence[str]], Sequence[str]], str]
 
-_WIDTH = 120
 _NO_SCORES = "no interval where a run has no per-query scores, or where resamples have all methods alike"
 
 
@@ -51,7 +51,7 @@ def agreement_text(results: Results, published: Published, markdown: bool = Fals
     parts += _order(results, orderings(results, published), table)
     parts += _leaders(leads(results, published), table)
     return "\n\n".join(
-        part if "\n" in part else markdown_escaped(part) if markdown else textwrap.fill(part, _WIDTH) for part in parts
+        part if "\n" in part else markdown_escaped(part) if markdown else textwrap.fill(part, WIDTH) for part in parts
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict
 
 import tabulate
@@ -11,13 +10,13 @@ from rich.cells import cell_len
 
 from huse_bench.measures import DIRECTION_TITLES, TASKS
 from huse_bench.report.notes import notes
+from huse_bench.report.words import wrapped
 from huse_bench.results.comparison import Comparison, Difference
 from huse_bench.results.statistics import LEVEL, RESAMPLES
 from huse_bench.results.tables import Results
 
 __all__ = ["comparison_json", "comparison_text"]
 
-_WIDTH = 120
 _LABEL_WIDTH = 13
 _TITLES: dict[str, str] = {**DIRECTION_TITLES, **{task: f"{task.capitalize()} class" for task in TASKS}}
 
@@ -67,8 +66,8 @@ def comparison_text(comparison: Comparison) -> str:
         comparison.skipped,
         *_notes(comparison),
     ]
-    blocks = [*_wrapped(title), *_wrapped(_summary(comparison)), "", table, ""]
-    return "\n".join([*blocks, *(line for text in reading if text for line in _wrapped(text))])
+    blocks = [*wrapped(title), *wrapped(_summary(comparison)), "", table, ""]
+    return "\n".join([*blocks, *(line for text in reading if text for line in wrapped(text))])
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -133,7 +132,3 @@ def _columns(first: str, second: str) -> tuple[str, str]:
 
 def _p_text(p_value: float) -> str:
     return "<.001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-import pandas as pd
-
+from huse_bench.report.chance import CHANCE_MARK, below_chance, chance_notes
 from huse_bench.report.notes import BUDGET_MARK, budget_marked, hp_notes, seeds_text
-from huse_bench.results.chance import CHANCE_MARK, below_chance, chance_notes
+from huse_bench.report.shown import ShownTable
+from huse_bench.results.consistency import flagged_cells
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
-from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.tables import LAYOUT, Results, Row
+from huse_bench.results.layout import LAYOUT
+from huse_bench.results.published import Published
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
 
@@ -22,6 +24,10 @@ FLAG_MARK = "†"
 
 # Behind the label of a row whose class graph is made of the taxonomy.
 _TAXONOMY_MARK = "§"
+
+# Shares are printed as in the paper.
+_SCALES = {"table1": 1.0, "table2": 1.0, "table3": 100.0}
+_DIGITS = {"table1": 3, "table2": 3, "table3": 1}
 
 _CAPTIONS = {
     "table1": "Retrieval performance of various methods on four retrieval tasks of {dataset}.",
@@ -101,12 +107,11 @@ class Grid:
     footnotes: tuple[str, ...]
 
 
-def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertainty, printed: Published | None) -> Grid:
+def build_grid(table: ShownTable, results: Results, known: Uncertainty, printed: Published | None) -> Grid:
     """Format one table.
 
     Args:
-        name: which table it is, such as ``"table1"``.
-        table: its values, as :meth:`Results.tables` gives them, perhaps with rows or columns changed.
+        table: its numbers.
         results: the runs behind it.
         known: the uncertainty of their numbers.
         printed: a paper's own numbers for below the measured ones.
@@ -114,11 +119,10 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
     Returns:
         The grid.
     """
-    dataset = results.records[0].dataset
-    columns: list[object] = list(table.columns)
-    pairs = [column if isinstance(column, tuple) else ("", column) for column in columns]
+    name, dataset = table.name, results.records[0].dataset
+    pairs = [c.heading if isinstance(c.heading, tuple) else ("", c.heading) for c in table.columns]
     headings = tuple((str(title), len(list(group))) for title, group in groupby(title for title, _ in pairs))
-    sections = _measured(name, table, results, known)
+    sections = _measured(table, results, known)
     counted = "items" if name == "table3" else "queries per direction"
     details = f"{dataset.items.test:,} test {counted}; {seeds_text(results)}. {known.about}".rstrip()
     if any(len(section.groups) > 1 for section in sections):
@@ -135,8 +139,9 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
         caption = caption.replace("precision", "precision by Barz and Denzler (BHP@K)")
     elif printed is not None and name in printed.tables:
         mark = mark or "best of its column in the paper"
-        sections += _printed(name, table, printed, dataset.name)
-        footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(printed.flagged(name).values())]
+        notes = flagged_cells(printed, name)
+        sections.append(_printed(table, printed, notes, dataset.name))
+        footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(notes.values())]
     return Grid(
         name=name,
         caption=f"Table {name.removeprefix('table')}: {caption}",
@@ -149,134 +154,101 @@ def build_grid(name: str, table: pd.DataFrame, results: Results, known: Uncertai
     )
 
 
-def _measured(name: str, table: pd.DataFrame, results: Results, known: Uncertainty) -> list[Section]:
-    rows = {row.label: row for row in results.rows}
+def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[Section]:
     more = budget_marked(results.rows)
-    low = below_chance(results.rows, results.layout[name])
-    # A ceiling would be the best of every column.
-    candidates = [bool(known.mark) and not (label in rows and rows[label].is_control) for label in table.index]
-    cells = _with_uncertainty(name, table, results, known, candidates)
+    low = below_chance(results.rows, results.layout[table.name])
+    methods = [row for row in table.rows if row.row is None or not row.row.is_control]
+    tops = _tops(len(table.columns), [[_rounded(table.name, value) for value in row.values] for row in methods])
     lines: dict[tuple[str, bool], list[Line]] = {}
-    for label, line in zip(table.index, cells, strict=True):
-        row = rows.get(label)
-        status = "" if row is None or row.status == "finished" else row.status
-        shown = f"{label}{BUDGET_MARK}" if label in more else str(label)
+    for shown in table.rows:
+        row, label = shown.row, shown.label
+        if shown.label in more:
+            label += BUDGET_MARK
         if row is not None and _uses_taxonomy(row):
-            shown += _TAXONOMY_MARK
-        if label in low:
-            shown += CHANCE_MARK
+            label += _TAXONOMY_MARK
+        if shown.label in low:
+            label += CHANCE_MARK
+        status = "" if row is None or row.status == "finished" else row.status
+        # None is the best where the seeds are too few, and a ceiling would be the best of every column.
+        may_lead = known.mark and (row is None or not row.is_control)
+        cells = tuple(
+            _measured_cell(table.name, value, about, known.tested, top if may_lead else None)
+            for value, about, top in zip(shown.values, shown.known, tops, strict=True)
+        )
         place = ("", False) if row is None else (row.section, row.semantic)
-        lines.setdefault(place, []).append(Line(shown, () if status else line, status))
+        lines.setdefault(place, []).append(Line(label, () if status else cells, status))
     by_section = groupby(sorted(lines), key=lambda place: place[0])
     return [Section(title, tuple(tuple(lines[place]) for place in places)) for title, places in by_section]
 
 
-def _with_uncertainty(
-    name: str, table: pd.DataFrame, results: Results, known: Uncertainty, candidates: Sequence[bool]
-) -> list[tuple[Cell, ...]]:
-    own = results.tables()[name]
-    texts = [[_text(name, value) for value in values] for values in table.to_numpy().tolist()]
-    columns = []
-    for heading, cells in zip(table.columns, zip(*_marked(texts, candidates=candidates), strict=True), strict=True):
-        # A column that a plugin changed holds other numbers than those whose uncertainty is known.
-        if heading in own and own[heading].equals(table[heading]):
-            labelled = zip(table.index, table[heading].tolist(), cells, strict=True)
-            columns.append(
-                [_known(name, value, cell, known.cell(label, heading), known.tested) for label, value, cell in labelled]
-            )
-        else:
-            columns.append(list(cells))
-    return list(zip(*columns, strict=True))
-
-
-def _known(name: str, value: object, cell: Cell, about: CellUncertainty, tested: bool) -> Cell:
-    best = bool(about.tied) if tested else cell.best
-    if about.low is None or about.high is None or not isinstance(value, float):
-        return replace(cell, best=best)
-    return replace(cell, best=best, interval=_reach(name, value, about.low, about.high))
+def _measured_cell(name: str, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
+    """A cell with its interval; ``top`` is the best of its column, None where it cannot be the best."""
+    best = bool(about.tied) if about is not None and tested else top is not None and _rounded(name, value) == top
+    if about is None or about.low is None or about.high is None or not isinstance(value, float):
+        return Cell(_text(name, value), best)
+    return Cell(_text(name, value), best, interval=_reach(name, value, about.low, about.high))
 
 
 def _reach(name: str, value: float, low: float, high: float) -> tuple[str, ...]:
-    up, down = (_text(name, distance) for distance in (high - value, value - low))
-    # The columns are narrow: .012 for 0.012, as statisticians write it.
-    above, below = ((text if name == "table3" else text.removeprefix("0")) for text in (up, down))
-    last_digit = 0.1 if name == "table3" else 0.001
+    up, down = (round(_SCALES[name] * distance, _DIGITS[name]) for distance in (high - value, value - low))
     # So small a difference is no more than rounding, or nothing to a reader.
-    if abs(float(up) - float(down)) < max(1.5 * last_digit, max(float(up), float(down)) / 8):
-        return (f"±{max(above, below, key=float)}",)
-    return f"+{above}", f"-{below}"
+    if abs(up - down) < max(1.5 * 10.0 ** -_DIGITS[name], max(up, down) / 8):
+        return (f"±{_distance(name, max(up, down))}",)
+    return f"+{_distance(name, up)}", f"-{_distance(name, down)}"
+
+
+def _distance(name: str, distance: float) -> str:
+    text = f"{distance:.{_DIGITS[name]}f}"
+    # The columns are narrow: .012 for 0.012, as statisticians write it.
+    return text if name == "table3" else text.removeprefix("0")
 
 
 def _uses_taxonomy(row: Row) -> bool:
     return row.records[0].method.class_graph == "taxonomy"
 
 
-def _printed(name: str, table: pd.DataFrame, printed: Published, dataset: str) -> list[Section]:
-    source = printed.tables[name]
+def _printed(table: ShownTable, printed: Published, notes: Container[tuple[str, str, str]], dataset: str) -> Section:
+    source = printed.tables[table.name]
     title = f"Numbers printed in the paper on {printed.dataset_title} ({printed.source}, {source.place})."
     if dataset != printed.dataset:
         title += " Not comparable with the rows above: other data, features and split."
-    lookup = {column.heading: (column.task, column.metric) for column in LAYOUT[name]}
-    flagged = printed.flagged(name)
-    scale = _scale(source)
-    tasks = [lookup.get(heading, ("", "")) for heading in table.columns]
-    cells = _marked(
-        [
-            [_text(name, row.cells.get(task, {}).get(metric, math.nan) * scale) for task, metric in tasks]
-            for row in source.rows
-        ],
-        [[(row.key, *task) in flagged for task in tasks] for row in source.rows],
-    )
-    lines = [Line(row.title, line) for row, line in zip(source.rows, cells, strict=True)]
+    scale = 0.01 if source.unit == "percent" else 1.0
+    values = [[row.cells.get(c.task, {}).get(c.metric, math.nan) * scale for c in table.columns] for row in source.rows]
+    # Numbers that cannot be are best of nothing.
+    barred = [[(row.key, c.task, c.metric) in notes for c in table.columns] for row in source.rows]
+    rounded = [
+        [None if bar else _rounded(table.name, value) for value, bar in zip(line, bars, strict=True)]
+        for line, bars in zip(values, barred, strict=True)
+    ]
+    tops = _tops(len(table.columns), rounded)
+    lines = [
+        Line(
+            row.title,
+            tuple(
+                Cell(_text(table.name, value), number is not None and number == top, bar)
+                for value, number, top, bar in zip(line, numbers, tops, bars, strict=True)
+            ),
+        )
+        for row, line, numbers, bars in zip(source.rows, values, rounded, barred, strict=True)
+    ]
     groups = groupby(zip(source.rows, lines, strict=True), key=lambda pair: pair[0].group)
-    return [Section(title, tuple(tuple(line for _, line in group) for _, group in groups))]
-
-
-def _scale(table: PublishedTable) -> float:
-    return 0.01 if table.unit == "percent" else 1.0
+    return Section(title, tuple(tuple(line for _, line in group) for _, group in groups))
 
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, float):
         return str(value)
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.1f}" if name == "table3" else f"{value:.3f}"
+    return "-" if math.isnan(value) else f"{_SCALES[name] * value:.{_DIGITS[name]}f}"
 
 
-def _marked(
-    texts: Sequence[Sequence[str]],
-    flags: Sequence[Sequence[bool]] | None = None,
-    candidates: Sequence[bool] | None = None,
-) -> list[tuple[Cell, ...]]:
-    """Mark the best of each column among the candidate rows; numbers that print alike are equally good."""
-    flags = flags or [[False] * len(line) for line in texts]
-    candidates = candidates or [True] * len(texts)
-    # Numbers that cannot be, and rows that are no methods, are best of nothing.
-    barred = [[flag or not candidate for flag in marks] for marks, candidate in zip(flags, candidates, strict=True)]
-    eligible = [
-        ["-" if bar else text for text, bar in zip(line, bars, strict=True)]
-        for line, bars in zip(texts, barred, strict=True)
-    ]
-    tops = [_best(column) for column in zip(*eligible, strict=True)]
-    return [
-        tuple(
-            Cell(text, not bar and text == top, flag)
-            for text, flag, bar, top in zip(line, marks, bars, tops, strict=True)
-        )
-        for line, marks, bars in zip(texts, flags, barred, strict=True)
-    ]
+def _rounded(name: str, value: object) -> float | None:
+    """A number as it is printed, for numbers that print alike are equally good; None for what is none."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(_SCALES[name] * value, _DIGITS[name])
+    return value if isinstance(value, int) else None
 
 
-def _best(column: Sequence[str]) -> str | None:
-    numbers = [text for text in column if _is_number(text)]
-    # The only number of a column is best of nothing.
-    return max(numbers, key=float) if len(numbers) > 1 else None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _tops(columns: int, rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The largest number of each column; None where there are fewer than two, for the only one is best of nothing."""
+    found = [[number for line in rows if (number := line[column]) is not None] for column in range(columns)]
+    return [max(numbers) if len(numbers) > 1 else None for numbers in found]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from huse_bench.report.tuning_budget import tuned_more, tuning_notes
+from huse_bench.report.words import by_value, each_of, listed
+from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import Json, RunRecord
-from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
+from huse_bench.results.tables import Results
 
 __all__ = ["BUDGET_MARK", "budget_marked", "hp_notes", "notes", "seeds_text"]
 
@@ -36,7 +39,7 @@ def seeds_text(results: Results) -> str:
     """The seeds that the means are taken over, as ``"seed 0"`` or ``"mean of seeds 0, 1, 2"``."""
     # Controls alone are rows too, where nothing else was run.
     rows = [row for row in results.rows if not row.is_control] or results.rows
-    by_seeds = _by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
+    by_seeds = by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
     if len(by_seeds) > 1:
         counts = [len(row.records) for row in rows]
         few, many = min(counts), max(counts)
@@ -58,13 +61,15 @@ def hp_notes(results: Results) -> list[str]:
     metrics = dict.fromkeys(column.metric for column in results.layout["table2"])
     shares = {metric: share for metric in metrics if (share := cannot_miss(record, metric)) is not None}
     some = [f"{metric} for {share:.1%}" for metric, share in shares.items() if 0 < share < 1]
-    lines = [f"Cannot miss, whatever is found, since every class is correct: {_list(some)} of queries."] if some else []
+    lines = (
+        [f"Cannot miss, whatever is found, since every class is correct: {listed(some)} of queries."] if some else []
+    )
     if shares and not any(shares.values()):
         lines.append("Every query can miss: no correct set has all classes.")
     none = [metric for metric, share in shares.items() if share == 1]
     if none:
         lines.append(
-            f"{_list(none)}: - where {TELLS_NOTHING}. A taxonomy with more levels does, and so does BHP@K: "
+            f"{listed(none)}: - where {TELLS_NOTHING}. A taxonomy with more levels does, and so does BHP@K: "
             "huse-bench tables --hp barz."
         )
     return lines
@@ -116,8 +121,8 @@ def _features(rows: Sequence[Row]) -> str:
 
 
 def _seeds(rows: Sequence[Row]) -> list[str]:
-    by_seeds = _by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
-    return [f"Seeds: {_each_of(by_seeds)}."] if len(by_seeds) > 1 else []
+    by_seeds = by_value(rows, lambda row: ", ".join(str(record.seed) for record in row.records))
+    return [f"Seeds: {each_of(by_seeds)}."] if len(by_seeds) > 1 else []
 
 
 def _variants(rows: Sequence[Row]) -> list[str]:
@@ -143,7 +148,7 @@ def _variants(rows: Sequence[Row]) -> list[str]:
 
 def _configurations(rows: Sequence[Row]) -> list[str]:
     """Say what sets two rows of one method apart, which the label's hash alone does not."""
-    by_method = _by_value(rows, lambda row: row.records[0].method.name)
+    by_method = by_value(rows, lambda row: row.records[0].method.name)
     labels = {row.label: row for row in rows}
     lines = []
     for method, names in by_method.items():
@@ -191,7 +196,7 @@ def _warnings(rows: Sequence[Row]) -> list[str]:
         for text in dict.fromkeys(text for record in row.records for text in record.warnings):
             by_text.setdefault(text, []).append(row.label)
     return [
-        f"Note: {text}{'' if len(names) == len(rows) else f' ({_list(names)})'}." for text, names in by_text.items()
+        f"Note: {text}{'' if len(names) == len(rows) else f' ({listed(names)})'}." for text, names in by_text.items()
     ]
 
 
@@ -199,26 +204,9 @@ def _items_seen(record: RunRecord) -> int:
     return record.training.items_seen if record.training is not None else 0
 
 
-def _by_value(rows: Sequence[Row], value: Callable[[Row], str]) -> dict[str, list[str]]:
-    """Labels of the rows by a value of theirs."""
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        groups.setdefault(value(row), []).append(row.label)
-    return groups
-
-
 def _each(rows: Sequence[Row], value: Callable[[Row], str]) -> str:
-    groups = _by_value(rows, value)
-    return next(iter(groups)) if len(groups) == 1 else f"NOT EQUAL: {_each_of(groups)}"
-
-
-def _each_of(groups: dict[str, list[str]]) -> str:
-    return "; ".join(f"{value} ({_list(names)})" for value, names in groups.items())
-
-
-def _list(names: Sequence[str]) -> str:
-    # Labels may have commas of their own.
-    return ("; " if any(", " in name for name in names) else ", ").join(names)
+    groups = by_value(rows, value)
+    return next(iter(groups)) if len(groups) == 1 else f"NOT EQUAL: {each_of(groups)}"
 
 
 def _plain(value: Json) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
 from huse_bench.report.agreement import agreement_text
@@ -16,7 +14,10 @@ from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line, build_grid
 from huse_bench.report.latex import latex_document
 from huse_bench.report.markdown import markdown_escaped, markdown_table
 from huse_bench.report.notes import notes
+from huse_bench.report.shown import Change, shown_tables
 from huse_bench.report.tidy import as_csv, as_json
+from huse_bench.report.words import WIDTH, wrapped
+from huse_bench.results.consistency import refuse_unflagged
 from huse_bench.results.intervals import uncertainty
 from huse_bench.results.published import published_tables
 from huse_bench.results.tables import Results
@@ -28,7 +29,6 @@ Format = Literal["text", "markdown", "latex", "csv", "json"]
 #: The formats of :func:`render`.
 FORMATS: tuple[Format, ...] = ("text", "markdown", "latex", "csv", "json")
 
-_WIDTH = 120
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
@@ -37,7 +37,8 @@ def render(
     format: Format = "text",  # noqa: A002  the command line's name for it
     published: bool | str | Path = False,
     color: bool = False,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    tables: Collection[str] | None = None,
+    change: Change | None = None,
 ) -> str:
     """Tables 1-3 with the paper's layout, their uncertainty, and notes on what the numbers depend on.
 
@@ -48,31 +49,35 @@ def render(
         published: add a paper's own numbers and what they say of ours: True for the HUSE paper's, else the paper's
             name or file as in :func:`published_tables`. The comparison is not in LaTeX and CSV.
         color: set the marked numbers in bold by ANSI codes, for a terminal; text only.
-        tables: the tables to show, by name; None is ``results.tables()``.
+        tables: names of the tables to show, such as ``"table1"``; None for all.
+        change: called with each of them, as :meth:`Results.tables` gives them, and its name; it may change the table in
+            place.
 
     Returns:
         The text, without a newline at its end.
+
+    Raises:
+        ResultsError: if the paper is unknown, or has a number that cannot be and that carries no flag.
+        RecordError: if the scores of a run cannot be read.
     """
-    tables = results.tables() if tables is None else tables
     printed = published_tables("huse" if published is True else published) if published else None
+    if printed is not None:
+        refuse_unflagged(printed)
     known = uncertainty(results)
+    shown = shown_tables(results, known, tables, change)
     if format == "csv":
-        return as_csv(results, tables, known, printed)
+        return as_csv(results, shown, printed)
     if format == "json":
-        return as_json(results, tables, known, printed)
-    grids = [build_grid(name, table, results, known, printed) for name, table in tables.items()]
+        return as_json(results, shown, printed)
+    grids = [build_grid(table, results, known, printed) for table in shown]
     if format == "latex":
         return latex_document(grids, notes(results))
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
         return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *map(markdown_escaped, notes(results))])
-    below = [line for note in notes(results) for line in _wrapped(note)]
+    below = [line for note in notes(results) for line in wrapped(note)]
     beside = [agreement_text(results, printed)] if printed else []
     return "\n\n".join([*(_text(grid, color) for grid in grids), *beside, "\n".join(below)])
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _text(grid: Grid, color: bool) -> str:
@@ -84,15 +89,15 @@ def _text(grid: Grid, color: bool) -> str:
     gaps = ["  " if i in starts else " " for i in range(len(widths))]
     # Each number has a place for its mark behind it, so that the digits stay in line.
     body = sum(len(gap) + width + 1 for gap, width in zip(gaps, widths, strict=True))
-    label_width = min(max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), _WIDTH - body)
+    label_width = min(max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), WIDTH - body)
     rule = "-" * (label_width + body)
 
     def row(label: str, cells: Sequence[str]) -> str:
         # In places of a terminal: a Chinese sign takes two, a combining accent none.
         return (set_cell_size(label, label_width) + "".join(cells)).rstrip()
 
-    mark = _wrapped(f"* {grid.mark}.") if grid.mark else []
-    out = [*_wrapped(grid.caption), *_wrapped(grid.details), *mark, ""]
+    mark = wrapped(f"* {grid.mark}.") if grid.mark else []
+    out = [*wrapped(grid.caption), *wrapped(grid.details), *mark, ""]
     if any(title for title, _ in grid.headings):
         out.append(row("", _text_headings(grid, widths, gaps)))
     titles = zip(gaps, grid.columns, widths, strict=True)
@@ -101,7 +106,7 @@ def _text(grid: Grid, color: bool) -> str:
         if number:
             out.append(rule)
         if section.title:
-            out += [*_wrapped(section.title), rule]
+            out += [*wrapped(section.title), rule]
         for index, group in enumerate(section.groups):
             if index:
                 out.append(("- " * len(rule))[: len(rule)].rstrip())
@@ -114,7 +119,7 @@ def _text(grid: Grid, color: bool) -> str:
                 for part in zip_longest(*(cell.interval for cell in line.cells), fillvalue=""):
                     reach = zip(gaps, part, widths, strict=True)
                     out.append(row("", [f"{gap}{text:>{width}} " for gap, text, width in reach]))
-    out += [rule, *(line for note in grid.footnotes for line in _wrapped(note))]
+    out += [rule, *(line for note in grid.footnotes for line in wrapped(note))]
     return "\n".join(out)
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from huse_bench.report.agreement import agreement_document
 from huse_bench.report.notes import hp_notes, notes
-from huse_bench.results.intervals import CellUncertainty, Uncertainty
+from huse_bench.report.shown import ShownTable
+from huse_bench.results.consistency import flagged_cells
+from huse_bench.results.intervals import CellUncertainty
+from huse_bench.results.layout import LAYOUT, TELLS_NOTHING, cannot_miss
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, TELLS_NOTHING, Results, cannot_miss
+from huse_bench.results.tables import Results
 
 __all__ = ["as_csv", "as_json"]
 
 
-def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None) -> str:
+def as_csv(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> str:
     """Comma-separated values with a line of headings; a missing value is empty.
 
     ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number may be the best of
@@ -25,27 +28,25 @@ def as_csv(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertai
 
     Args:
         results: the runs.
-        tables: their tables by name.
-        known: the uncertainty of their numbers.
+        tables: their tables.
         printed: a paper's own numbers to add.
 
     Returns:
         The text, without a newline at its end.
     """
-    frame = pd.DataFrame(_numbers(results, tables, known, printed))
+    frame = pd.DataFrame(_numbers(results, tables, printed))
     frame["seeds"] = frame["seeds"].map(lambda seeds: " ".join(str(seed) for seed in seeds))
     # Whole numbers stay whole beside missing ones.
     frame = frame.astype({"rank_low": "Int64", "rank_high": "Int64"})
     return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
-def as_json(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None) -> str:
+def as_json(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> str:
     """A JSON object with the dataset, the protocol, the numbers, the notes and the unreadable records.
 
     Args:
         results: the runs.
-        tables: their tables by name.
-        known: the uncertainty of their numbers.
+        tables: their tables.
         printed: a paper's own numbers to add.
 
     Returns:
@@ -55,7 +56,7 @@ def as_json(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncerta
     document: dict[str, object] = {
         "dataset": first.dataset.model_dump(mode="json"),
         "protocol": first.protocol,
-        "numbers": list(_numbers(results, tables, known, printed)),
+        "numbers": list(_numbers(results, tables, printed)),
         "notes": [*hp_notes(results), *notes(results)],
         "problems": list(results.problems),
     }
@@ -64,40 +65,33 @@ def as_json(results: Results, tables: Mapping[str, pd.DataFrame], known: Uncerta
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _numbers(
-    results: Results, tables: Mapping[str, pd.DataFrame], known: Uncertainty, printed: Published | None
-) -> Iterator[dict[str, object]]:
-    rows = {row.label: row for row in results.rows}
-    own = results.tables()
-    for name, table in tables.items():
-        places = {column.heading: (column.task, column.metric) for column in results.layout[name]}
-        for label, values in zip(table.index, table.to_numpy().tolist(), strict=True):
-            row = rows.get(label)
-            for heading, value in zip(table.columns, values, strict=True):
-                task, metric = places.get(heading, ("", str(heading)))
-                # A number that a plugin changed is not the one whose uncertainty is known.
-                unchanged = heading in own[name] and own[name][heading].equals(table[heading])
+def _numbers(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> Iterator[dict[str, object]]:
+    for table in tables:
+        name = table.name
+        for shown in table.rows:
+            row = shown.row
+            for column, value, about in zip(table.columns, shown.values, shown.known, strict=True):
                 yield {
                     "table": name,
                     "source": "measured",
                     "dataset": results.records[0].dataset.name,
                     "method": row.records[0].method.name if row else None,
-                    "title": label,
+                    "title": shown.label,
                     "configuration": row.records[0].configuration if row else None,
                     "status": row.status if row else None,
                     "seeds": [record.seed for record in row.finished] if row else [],
-                    "task": task,
-                    "metric": metric,
+                    "task": column.task,
+                    "metric": column.metric,
                     "value": None if isinstance(value, float) and math.isnan(value) else value,
-                    **_about(known.cell(label, heading) if unchanged else CellUncertainty()),
-                    "note": TELLS_NOTHING if cannot_miss(results.records[0], metric) == 1 else None,
+                    **_about(about or CellUncertainty()),
+                    "note": TELLS_NOTHING if cannot_miss(results.records[0], column.metric) == 1 else None,
                 }
         if printed is not None and name in printed.tables and results.layout[name] == LAYOUT[name]:
             yield from _printed_numbers(name, printed)
 
 
 def _printed_numbers(name: str, printed: Published) -> Iterator[dict[str, object]]:
-    flagged = printed.flagged(name)
+    notes = flagged_cells(printed, name)
     table = printed.tables[name]
     for row in table.rows:
         for task, scores in row.cells.items():
@@ -116,7 +110,7 @@ def _printed_numbers(name: str, printed: Published) -> Iterator[dict[str, object
                     # Rounded, for 40.2 / 100 has a long tail of binary digits.
                     "value": round(value / 100, 6) if table.unit == "percent" else value,
                     **_about(CellUncertainty()),
-                    "note": flagged.get((row.key, task, metric)),
+                    "note": notes.get((row.key, task, metric)),
                 }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huse_bench.report.words import by_value, each_of, listed
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import Tuning
-from huse_bench.results.tables import Row
 
 __all__ = ["tuned_more", "tuning_notes"]
 
@@ -33,19 +34,16 @@ def tuning_notes(rows: Sequence[Row]) -> list[str]:
     Returns:
         One line, which says so where the rows are not equal.
     """
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        if _tunable(row):
-            groups.setdefault(_text(row.records[0].tuning), []).append(row.label)
+    groups = by_value([row for row in rows if _tunable(row)], lambda row: _text(row.records[0].tuning))
     without = [row.label for row in rows if not _tunable(row)]
-    nothing = f"; {', '.join(without)}: nothing to tune" if without and any(map(_tuned, rows)) else ""
+    nothing = f"; {listed(without)}: nothing to tune" if without and any(map(_tuned, rows)) else ""
     if not groups:
         return []
     repeated = [text for row in rows if _tunable(row) and (text := _repeated(row))]
     also = "".join(f"; {text}" for text in repeated) + nothing
     if len(groups) == 1:
         return [f"Tuning: {next(iter(groups))}{also}."]
-    return [f"Tuning: NOT EQUAL: {'; '.join(f'{text} ({_list(names)})' for text, names in groups.items())}{also}."]
+    return [f"Tuning: NOT EQUAL: {each_of(groups)}{also}."]
 
 
 def _tunable(row: Row) -> bool:
@@ -66,7 +64,7 @@ def _text(tuning: Tuning | None) -> str:
         return "none"
     return (
         f"{tuning.trials:,} trials of {tuning.steps:,} steps of {tuning.batch_size:,} pairs, for the mean of "
-        f"{_list(tuning.objective)} on the validation split by protocol {tuning.protocol}, seed {tuning.seed}"
+        f"{listed(tuning.objective)} on the validation split by protocol {tuning.protocol}, seed {tuning.seed}"
     )
 
 
@@ -76,7 +74,3 @@ def _repeated(row: Row) -> str:
     if tuning is None or tuning.distinct is None or tuning.distinct >= tuning.trials - tuning.failed:
         return ""
     return f"{row.label}: {tuning.trials:,} trials ({tuning.distinct:,} distinct)"
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)

@@ -12,9 +12,11 @@ from huse_bench.errors import ResultsError
 from huse_bench.hints import closest
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS, TASKS
 from huse_bench.results.evidence import Evidence
+from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
+from huse_bench.results.rows import Row
 from huse_bench.results.samples import has_samples, shared_seeds
 from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
-from huse_bench.results.tables import TELLS_NOTHING, Results, Row, cannot_miss
+from huse_bench.results.tables import Results
 from huse_bench.results.variance import stacked
 
 __all__ = ["Comparison", "Difference", "compare"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from huse_bench.errors import ResultsError
 from huse_bench.results.published import Claim, Published, PublishedTable
 
-__all__ = ["BrokenClaim", "ImpossibleCell", "broken_claims", "impossible_cells"]
+__all__ = ["BrokenClaim", "ImpossibleCell", "broken_claims", "flagged_cells", "impossible_cells", "refuse_unflagged"]
 
 # Sums of decimals in binary are off by about this much; no printed number is this fine.
 _BINARY = 1e-9
@@ -125,6 +127,44 @@ def impossible_cells(published: Published) -> list[ImpossibleCell]:
         for metric in scores
         if (worst := found.get((name, row.key, task, metric))) is not None
     ]
+
+
+def flagged_cells(published: Published, table: str) -> dict[tuple[str, str, str], str]:
+    """The cells of a table that a reader must not take at face value.
+
+    Args:
+        published: the tables of a paper.
+        table: name of one of them.
+
+    Returns:
+        Notes by row key, task and metric: the rule of a cell that cannot be, or what its flag says.
+    """
+    found = {
+        (cell.row, cell.task, cell.metric): f"cannot be: {cell.rule}"
+        for cell in impossible_cells(published)
+        if cell.table == table
+    }
+    flags = (flag for flag in published.flags if flag.table == table)
+    return found | {(flag.method, task, metric): flag.note for flag in flags for task, metric in flag.cells}
+
+
+def refuse_unflagged(published: Published) -> None:
+    """Raise ResultsError where a cell that cannot be carries no flag: it may be a slip of whoever typed the numbers.
+
+    Args:
+        published: the tables of a paper.
+    """
+    flags = {(flag.table, flag.method, *cell) for flag in published.flags for cell in flag.cells}
+    cells = [c for c in impossible_cells(published) if (c.table, c.row, c.task, c.metric) not in flags]
+    if cells:
+        first = cells[0]
+        more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
+        flag = {"table": first.table, "method": first.row, "cells": [[first.task, first.metric]], "note": "..."}
+        raise ResultsError(
+            f"the published tables {published.name!r} hold a number that cannot be: {first.place}, {first.title}, "
+            f"{first.task} {first.text}; {first.rule}{more}. Correct it, or where the paper printed it so, say that "
+            f"under flags: {json.dumps(flag, ensure_ascii=False)}. huse-bench published check lists all"
+        )
 
 
 def broken_claims(published: Published) -> list[BrokenClaim]:

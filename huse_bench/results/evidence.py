@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from huse_bench.results.rows import Row
 from huse_bench.results.samples import Samples, has_samples
 from huse_bench.results.statistics import RESAMPLES, mean_interval, paired_tests
-from huse_bench.results.tables import Results, Row
+from huse_bench.results.tables import Results
 from huse_bench.results.variance import SeedSpread, seed_spread, stacked
 
 __all__ = ["Evidence"]

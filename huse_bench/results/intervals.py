@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.results.evidence import Evidence
+from huse_bench.results.layout import Column
+from huse_bench.results.rows import Row
 from huse_bench.results.samples import shared_seeds
 from huse_bench.results.statistics import LEVEL, RESAMPLES, holm, may_be_best, rank_intervals
-from huse_bench.results.tables import Column, Results, Row
+from huse_bench.results.tables import Results
 
 __all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]
 
@@ -25,14 +27,13 @@ class CellUncertainty:
     """What is known about one number.
 
     Attributes:
-        half: half the width of the 95 % interval over seeds and groups of queries; None where the row has one seed.
-        low: the interval's lower end, at least 0; where the number is near 0 or 1, the ends are not as far from it.
-        high: its upper end, at most 1.
+        low: the lower end of the 95 % interval over seeds and groups of queries, at least 0; None where the row has one
+            seed.
+        high: its upper end, at most 1; where the number is near 0 or 1, the ends are not as far from it.
         tied: whether it may be the best of its column, no other being significantly better; None where not tested.
         ranks: lowest and highest rank in its column, simultaneous 95 % intervals; None where not tested.
     """
 
-    half: float | None = None
     low: float | None = None
     high: float | None = None
     tied: bool | None = None
@@ -107,7 +108,7 @@ def _intervals(evidence: Evidence, layout: Layout) -> dict[tuple[str, object], C
     for row in evidence.rows:
         for column in _columns(row, layout):
             low, high = evidence.interval(row, column.task, column.metric)
-            cells[row.label, column.heading] = CellUncertainty((high - low) / 2, low, high)
+            cells[row.label, column.heading] = CellUncertainty(low, high)
     return cells
 
 

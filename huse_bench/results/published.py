@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from huse_bench.errors import ResultsError
+from huse_bench.faults import first_fault
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_text
 
@@ -186,18 +187,6 @@ class Published(_Part):
     claims: list[Claim] = []
     flags: list[Flag] = []
 
-    def flagged(self, table: str) -> dict[tuple[str, str, str], str]:
-        """Notes on the cells of a table that cannot be or that carry a flag, by row key, task and metric."""
-        from huse_bench.results.consistency import impossible_cells  # noqa: PLC0415  it imports this module
-
-        found = {
-            (cell.row, cell.task, cell.metric): f"cannot be: {cell.rule}"
-            for cell in impossible_cells(self)
-            if cell.table == table
-        }
-        flags = (flag for flag in self.flags if flag.table == table)
-        return found | {(flag.method, task, metric): flag.note for flag in flags for task, metric in flag.cells}
-
     @model_validator(mode="after")
     def _references_exist(self) -> Published:
         for name, table in self.tables.items():
@@ -267,10 +256,7 @@ def _read(path: Path, cure: str) -> Published:
     except OSError as error:
         raise ResultsError(f"the published tables {path} cannot be read ({error.strerror or error}); {cure}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}{more}"
+        reason = first_fault(error, "the file")
         raise ResultsError(f"the published tables {path} cannot be used: {reason}; {cure}") from error
     except UnicodeError as error:
         raise ResultsError(f"the published tables {path} are not UTF-8 text ({error}); {cure}") from error

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from huse_bench.errors import RecordError
+from huse_bench.faults import first_fault
 from huse_bench.results.arrays import (
     ENDINGS,
     ClassFacts,
@@ -58,10 +59,7 @@ def read_record(path: Path) -> RunRecord:
     try:
         record = RunRecord.model_validate(migrated(fields) if isinstance(fields, dict) else fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the record"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path}: no valid run record: {place}: {first['msg']}{more}; {cure}") from error
+        raise RecordError(f"{path}: no valid run record: {first_fault(error, 'the record')}; {cure}") from error
     if path.stem != record.stem:
         raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
     for name, _ in _named(record):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from huse_bench.measures import TASKS
 from huse_bench.results.arrays import PerQuery, Predictions
 from huse_bench.results.schema import RunRecord
+from huse_bench.results.scores import item_scores, query_scores
 
 __all__ = ["contradiction"]
 
@@ -35,18 +34,16 @@ def contradiction(record: RunRecord, per_query: PerQuery, predictions: Predictio
 
 def _retrieval(record: RunRecord, per_query: PerQuery) -> Iterator[tuple[str, float, float]]:
     for direction, scores in (record.retrieval or {}).items():
-        columns = per_query.get(direction, {})
         for metric, recorded in scores.items():
-            kind, _, k = metric.partition("@")
-            column = columns.get(f"hp@{k}" if kind == "HP" else f"hits@{k}")
-            if column is not None:
-                mean = (column > 0).mean() if kind == "R" else column.mean() / int(k)
-                yield f"{direction} {metric}", recorded, float(mean)
+            try:
+                found = query_scores(per_query.get(direction, {}), metric)
+            except KeyError:
+                continue
+            yield f"{direction} {metric}", recorded, float(found.mean())
 
 
 def _accuracies(record: RunRecord, predictions: Predictions) -> Iterator[tuple[str, float, float]]:
     for task in TASKS:
-        predicted = predictions.get(f"{task}_prediction")
-        if record.classification is not None and predicted is not None:
-            right = np.asarray(predicted == predictions["label"])
+        if record.classification is not None and f"{task}_prediction" in predictions:
+            right = item_scores(predictions, task)
             yield f"{task} accuracy", getattr(record.classification, task), float(right.mean())

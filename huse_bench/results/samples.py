@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.errors import RecordError
+from huse_bench.results.rows import Row
 from huse_bench.results.schema import RunRecord
-from huse_bench.results.tables import Results, Row
+from huse_bench.results.scores import item_scores, query_scores
+from huse_bench.results.tables import Results
 
 __all__ = ["Samples", "has_samples", "shared_seeds"]
 
@@ -103,20 +105,10 @@ class Samples:
         return [f"{name}@{k}" for name, k in sorted(found, key=lambda pair: (order.index(pair[0]), pair[1]))]
 
     def _values(self, record: RunRecord, task: str, metric: str) -> NDArray[np.float64]:
-        kind, _, k = metric.partition("@")
         counts = self._read(record)
         try:
-            if metric == "accuracy":
-                items = counts[_ITEMS]
-                values = np.asarray(items[f"{task}_prediction"] == items["label"], dtype=float)
-            elif kind == "HP":
-                values = counts[task][f"hp@{k}"] / float(k)
-            elif kind == "BHP":
-                # An ideal of 0 has nothing similar in the gallery, which counts as 0.
-                values = counts[task][f"similarity@{k}"] / np.maximum(counts[task][f"ideal@{k}"], 1)
-            else:
-                hits = counts[task][f"hits@{k}"]
-                values = hits / float(k) if kind == "P" else np.asarray(hits > 0, dtype=float)
+            accuracy = metric == "accuracy"
+            values = item_scores(counts[_ITEMS], task) if accuracy else query_scores(counts[task], metric)
         except KeyError as error:
             raise RecordError(
                 f"the scores of the run {record.stem} lack {error.args[0]!r}, which {metric} of {task} is taken from; "

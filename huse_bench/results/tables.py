@@ -3,119 +3,20 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from huse_bench.errors import ResultsError
-from huse_bench.measures import DIRECTION_TITLES, HP_KS, RECALL_KS, TASKS
+from huse_bench.results.layout import BARZ, LAYOUT, HierarchicalPrecision
+from huse_bench.results.rows import Row, rows_of
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.store import Store
 
-__all__ = [
-    "LAYOUT",
-    "TELLS_NOTHING",
-    "Column",
-    "HierarchicalPrecision",
-    "Results",
-    "Row",
-    "cannot_miss",
-    "load_results",
-]
-
-#: Whose hierarchical precision Table 2 shows: that of DeViSE, as in the paper, or that of Barz and Denzler.
-HierarchicalPrecision = Literal["devise", "barz"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
-
-    Attributes:
-        task: direction of a retrieval, or ``"image"``, ``"text"`` or ``"fusion"``.
-        metric: metric in a record's retrieval, or ``"accuracy"``.
-        heading: the DataFrame's column: group and metric, or the only line of the heading.
-    """
-
-    task: str
-    metric: str
-    heading: tuple[str, str] | str
-
-
-def _retrieval_columns(metrics: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(
-        Column(direction, metric, (title, metric))
-        for direction, title in DIRECTION_TITLES.items()
-        for metric in metrics
-    )
-
-
-#: Why HP@K that no ranking can miss is not shown.
-TELLS_NOTHING = "every class is correct for every query, so that it tells nothing apart"
-
-#: Columns of each table, in the paper's order.
-LAYOUT: dict[str, tuple[Column, ...]] = {
-    "table1": _retrieval_columns([f"R@{k}" for k in RECALL_KS]),
-    "table2": _retrieval_columns([f"HP@{k}" for k in HP_KS]),
-    "table3": tuple(Column(task, "accuracy", task.capitalize()) for task in TASKS),
-}
-
-
-# Table 2 by Barz and Denzler.
-_BARZ = _retrieval_columns([f"BHP@{k}" for k in HP_KS])
-
-
-@dataclass(frozen=True)
-class Row:
-    """The runs of one method with one configuration, which differ in their seeds alone.
-
-    Attributes:
-        label: the method's title, with a short hash where several rows would share it.
-        records: the runs by ascending seed.
-    """
-
-    label: str
-    records: tuple[RunRecord, ...]
-
-    @property
-    def finished(self) -> tuple[RunRecord, ...]:
-        """The runs that have scores."""
-        return tuple(record for record in self.records if record.status == "finished")
-
-    @property
-    def section(self) -> str:
-        """Part of the tables that the row stands in; empty for the paper's own methods."""
-        return self.records[0].method.section
-
-    @property
-    def is_control(self) -> bool:
-        """Whether this is no method but a floor or a ceiling for them."""
-        return self.records[0].is_control
-
-    @property
-    def semantic(self) -> bool:
-        """Whether the method uses the class graph."""
-        return self.records[0].method.semantic
-
-    @property
-    def status(self) -> str:
-        """``"finished"`` where a run has scores, else how the first run ended."""
-        return "finished" if self.finished else self.records[0].status
-
-    def of_seeds(self, seeds: Sequence[int]) -> tuple[RunRecord, ...]:
-        """The finished runs of some seeds, by ascending seed."""
-        return tuple(record for record in self.finished if record.seed in seeds)
-
-    def mean(self, column: Column) -> float:
-        """Mean over the finished seeds, as a share from 0 to 1; NaN where there is nothing to average, or to miss."""
-        values = [value for record in self.finished if (value := _value(record, column)) is not None]
-        return statistics.fmean(values) if values else float("nan")
+__all__ = ["Results", "load_results"]
 
 
 class Results:
@@ -152,9 +53,9 @@ class Results:
         _refuse_mixtures(records)
         self.records = tuple(records)
         self.problems = tuple(problems)
-        self.rows = _rows(self.records)
+        self.rows = rows_of(self.records)
         self.folder = Path(folder) if folder is not None else None
-        self.layout = LAYOUT if hp == "devise" else {**LAYOUT, "table2": _BARZ}
+        self.layout = LAYOUT if hp == "devise" else {**LAYOUT, "table2": BARZ}
         if hp == "barz":
             _refuse_without_barz(self.rows)
         self._store = Store(folder) if folder is not None else None
@@ -216,27 +117,6 @@ class Results:
         return self._store
 
 
-def cannot_miss(record: RunRecord, metric: str) -> float | None:
-    """Share of the test queries for which a metric is 1 whatever is found, since all classes are correct.
-
-    Args:
-        record: a run.
-        metric: such as ``"HP@5"``.
-
-    Returns:
-        From 0 to 1; None for another metric than HP@K, and where the record does not say.
-    """
-    kind, _, k = metric.partition("@")
-    if kind != "HP":
-        return None
-    shares, sizes = (record.protocol.get(name) for name in ("cannot_miss", "mean_set_size"))
-    share = shares.get(k) if isinstance(shares, dict) else None
-    if isinstance(share, int | float):
-        return float(share)
-    # Older records say the mean alone, which is all classes only where every set is.
-    return 1.0 if isinstance(sizes, dict) and sizes.get(k) == record.dataset.classes else None
-
-
 def load_results(path: Path | str, hp: HierarchicalPrecision = "devise") -> Results:
     """Read the results folder of ``huse-bench run``.
 
@@ -251,6 +131,11 @@ def load_results(path: Path | str, hp: HierarchicalPrecision = "devise") -> Resu
     Raises:
         ResultsError: if the folder is no results folder, has no usable record, mixes data or protocols, or has no
             run with the hierarchical precision that is asked for.
+
+    Examples:
+        >>> import huse_bench as hb
+        >>> results = hb.load_results("results/emoji")  # doctest: +SKIP
+        >>> results.tables()["table1"]  # doctest: +SKIP
     """
     store = Store(path)
     records, problems = store.read()
@@ -263,18 +148,9 @@ def load_results(path: Path | str, hp: HierarchicalPrecision = "devise") -> Resu
     return Results(records, problems, path, hp)
 
 
-def _value(record: RunRecord, column: Column) -> float | None:
-    if cannot_miss(record, column.metric) == 1:
-        return None
-    if column.metric != "accuracy":
-        scores = {str(task): scores for task, scores in (record.retrieval or {}).items()}
-        return scores.get(column.task, {}).get(column.metric)
-    return getattr(record.classification, column.task, None)
-
-
 def _refuse_without_barz(rows: Sequence[Row]) -> None:
     """Raise ResultsError where no run has BHP@K, with the reason."""
-    if any(not math.isnan(row.mean(column)) for row in rows for column in _BARZ):
+    if any(not math.isnan(row.mean(column)) for row in rows for column in BARZ):
         return
     reason = str(rows[0].records[0].protocol.get("bhp", ""))
     cure = (
@@ -306,20 +182,3 @@ def _refuse_mixtures(records: Sequence[RunRecord]) -> None:
                     f"keep them in results folders of their own (move the files of one kind away, or run it with "
                     f"another --results)"
                 )
-
-
-def _rows(records: Sequence[RunRecord]) -> tuple[Row, ...]:
-    groups: dict[tuple[str, str], list[RunRecord]] = {}
-    order: dict[str, int] = {}
-    for record in records:
-        name = record.method.name
-        groups.setdefault((name, record.configuration), []).append(record)
-        order[name] = min(record.method.order, order.get(name, record.method.order))
-    titles = [group[0].method.title for group in groups.values()]
-    rows = []
-    for (name, configuration), group in groups.items():
-        title = group[0].method.title
-        label = title if titles.count(title) == 1 else f"{title} [{configuration[:6]}]"
-        row = Row(label, tuple(sorted(group, key=lambda record: record.seed)))
-        rows.append((row.section, row.semantic, order[name], name, configuration, row))
-    return tuple(row for *_, row in sorted(rows, key=lambda entry: entry[:-1]))

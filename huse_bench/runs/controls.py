@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,21 +14,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench.errors import DataError
-from huse_bench.evaluation import Version, accuracy, fit_fusion
-from huse_bench.evaluation.galleries import Galleries, random_hits
+from huse_bench.evaluation import Version, fit_fusion
+from huse_bench.evaluation.galleries import Galleries, chance_levels
 from huse_bench.evaluation.hierarchy import tree_steps
 from huse_bench.evaluation.protocol import groups_of
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import DIRECTIONS, HP_KS, RECALL_KS
 from huse_bench.results.arrays import PerQuery
-from huse_bench.results.chance import CHANCE
-from huse_bench.results.schema import CONTROL_PREFIX
+from huse_bench.results.schema import CHANCE_CONTROL, CONTROL_PREFIX
 from huse_bench.runs.experiment import retrieve
 from huse_bench.runs.methods import Method
 
 __all__ = ["CONTROLS", "Control", "Evaluated", "controls_hash", "shuffled_data", "shuffled_method"]
-
-_Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,16 @@ class Control:
 
 def chance(data: Prepared, protocol: Version) -> Evaluated:
     """The expected numbers of a random ranking and of a class drawn at random, in the galleries of the test split."""
-    found = {}
-    for direction, galleries, own, correct in _by_direction(data, protocol):
-        sizes = galleries.sizes(direction)
-        scores = {f"R@{k}": random_hits(own, sizes, k) for k in RECALL_KS}
-        scores |= {f"HP@{k}": correct[k] / sizes for k in HP_KS}
+    galleries = _galleries(data, protocol)
+    found: dict[str, dict[str, float]] = {}
+    for direction in DIRECTIONS:
+        found[direction] = chance_levels(galleries, data.taxonomy, direction, RECALL_KS, HP_KS)
         if (tree := tree_steps(data.taxonomy)) is not None:
             steps, height = tree
             sums = sum(step * galleries.count(steps == step, direction) for step in range(1, height + 1))
-            ideals = galleries.ideals(steps, height, HP_KS, direction)
-            scores |= {f"BHP@{k}": k * sums / sizes / np.maximum(ideal, 1) for k, ideal in ideals.items()}
-        found[direction] = _means(scores)
+            sizes, ideals = galleries.sizes(direction), galleries.ideals(steps, height, HP_KS, direction)
+            scores = {f"BHP@{k}": k * sums / sizes / np.maximum(ideal, 1) for k, ideal in ideals.items()}
+            found[direction] |= _means(scores)
     return Evaluated(found, _accuracies(1 / len(data.class_names)))
 
 
@@ -82,10 +78,14 @@ def ceiling(data: Prepared, protocol: Version) -> Evaluated:
 
     It is below 1 where a gallery has fewer items of a class or a correct set than there are places.
     """
-    found = {}
-    for direction, galleries, own, correct in _by_direction(data, protocol):
+    galleries = _galleries(data, protocol)
+    found: dict[str, dict[str, float]] = {}
+    own_class = np.eye(len(data.class_names), dtype=bool)
+    for direction in DIRECTIONS:
+        own = galleries.count(own_class, direction)
+        correct = {k: galleries.count(data.taxonomy.correct_sets(k), direction) for k in HP_KS}
         scores = dict.fromkeys((f"R@{k}" for k in RECALL_KS), (own > 0).astype(np.float64))
-        scores |= {f"HP@{k}": np.minimum(correct[k], k) / k for k in HP_KS}
+        scores |= {f"HP@{k}": np.minimum(count, k) / k for k, count in correct.items()}
         if (tree := tree_steps(data.taxonomy)) is not None:
             ideals = galleries.ideals(*tree, HP_KS, direction)
             scores |= {f"BHP@{k}": (ideal > 0).astype(np.float64) for k, ideal in ideals.items()}
@@ -128,11 +128,8 @@ def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
     found = retrieve(F.normalize(image, dim=1), F.normalize(text, dim=1), data, "test", protocol)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
-        "image": accuracy(image, labels["test"]),
-        "text": accuracy(text, labels["test"]),
-        "fusion": accuracy(fusion.shares(image, text), labels["test"]),
+        **fusion.accuracies(image, text, labels["test"]),
         "fusion_weight": fusion.weight,
-        "fusion_equal": accuracy(fusion.shares(image, text, 0.5), labels["test"]),
         "image_temperature": fusion.image_temperature,
         "text_temperature": fusion.text_temperature,
     }
@@ -141,7 +138,7 @@ def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
 
 #: The controls that need no training, in the order of their rows.
 CONTROLS = (
-    Control(CHANCE, "Chance", chance),
+    Control(CHANCE_CONTROL, "Chance", chance),
     Control(f"{CONTROL_PREFIX}raw-neighbours", "Raw features", raw_neighbours),
     Control(f"{CONTROL_PREFIX}raw-centroids", "Class centroids", raw_centroids),
     Control(f"{CONTROL_PREFIX}ceiling", "Ceiling", ceiling),
@@ -174,17 +171,10 @@ def shuffled_data(data: Prepared, seed: int) -> Prepared:
     return replace(data, splits={**data.splits, "train": shuffled})
 
 
-def _by_direction(data: Prepared, protocol: Version) -> Iterator[tuple[str, Galleries, _Counts, dict[int, _Counts]]]:
-    """Each direction with the test split's galleries, and how many items of each are of the query's class or correct.
-
-    The counts are (n,), those of correct items by the K of HP@K.
-    """
-    test, classes = data.splits["test"], len(data.class_names)
-    labels = test.labels
-    galleries = Galleries(labels, groups_of(test.groups, len(labels), protocol), classes)
-    for direction in DIRECTIONS:
-        own = galleries.count(np.eye(classes, dtype=bool), direction)
-        yield direction, galleries, own, {k: galleries.count(data.taxonomy.correct_sets(k), direction) for k in HP_KS}
+def _galleries(data: Prepared, protocol: Version) -> Galleries:
+    """What each item of the test split could find."""
+    labels = data.splits["test"].labels
+    return Galleries(labels, groups_of(data.splits["test"].groups, len(labels), protocol), len(data.class_names))
 
 
 def _means(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

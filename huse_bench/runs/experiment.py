@@ -13,9 +13,9 @@ from torch import Tensor
 
 from huse_bench.components import Split
 from huse_bench.config import TrainingConfig
-from huse_bench.evaluation import Fusion, Retrieval, Version, accuracy, evaluate_retrieval, fit_fusion
+from huse_bench.evaluation import Fusion, Retrieval, Version, evaluate_retrieval, fit_fusion
 from huse_bench.features import Prepared, SplitFeatures
-from huse_bench.measures import HP_KS, RECALL_KS
+from huse_bench.measures import HP_KS, RECALL_KS, TASKS
 from huse_bench.runs.methods import Method
 from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
@@ -259,9 +259,8 @@ def _validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tu
         return metrics, None
     labels = prepared.splits["validation"].labels
     fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)
-    metrics["image accuracy"] = accuracy(validation.image_logits, labels)
-    metrics["text accuracy"] = accuracy(validation.text_logits, labels)
-    metrics["fusion accuracy"] = accuracy(fusion.shares(validation.image_logits, validation.text_logits), labels)
+    accuracies = fusion.accuracies(validation.image_logits, validation.text_logits, labels)
+    metrics |= {f"{task} accuracy": accuracies[task] for task in TASKS}
     return metrics, fusion
 
 
@@ -273,10 +272,7 @@ def _classify(test: Embedded, prepared: Prepared, fusion: Fusion) -> Classificat
     fused = fusion.shares(test.image_logits, test.text_logits)
     scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
     return Classification(
-        image=accuracy(test.image_logits, labels),
-        text=accuracy(test.text_logits, labels),
-        fusion=accuracy(fused, labels),
-        fusion_equal=accuracy(fusion.shares(test.image_logits, test.text_logits, 0.5), labels),
+        **fusion.accuracies(test.image_logits, test.text_logits, labels),
         fitted=fusion,
         predictions={name: score.argmax(axis=1) for name, score in scores.items()},
         confidences={

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from huse_bench.config import RunConfig, TrainingConfig
 from huse_bench.errors import ConfigError
 from huse_bench.evaluation.protocol import Version
+from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
 from huse_bench.hints import did_you_mean
 from huse_bench.results.schema import Tuning
@@ -126,9 +127,7 @@ class ParamsFile(_Part):
         try:
             file = cls.model_validate(tables)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{path}: {place}: {first['msg']}; {cure}") from error
+            raise ConfigError(f"{path}: {first_fault(error, 'the file')}; {cure}") from error
         for name in file.methods.keys() ^ file.ledger.methods.keys():
             raise ConfigError(f"{path}: the method {name!r} needs both [methods.{name}] and [ledger.methods.{name}]")
         return file

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
 from huse_bench.features import Prepared
@@ -17,6 +16,7 @@ from huse_bench.results import fingerprint
 from huse_bench.results.schema import Tuning, file_stem
 from huse_bench.runs.controls import Control, controls_hash
 from huse_bench.runs.methods import Method
+from huse_bench.version import installed_version
 
 __all__ = ["RunSpec", "control_fingerprint", "plan_run"]
 
@@ -102,14 +102,14 @@ def _identity(
             list(RECALL_KS),
             list(HP_KS),
         ],
-        "core": {"version": huse_bench.__version__, "source_hash": _core_hash()},
+        "core": {"version": installed_version(), "source_hash": _core_hash()},
     }
 
 
 @cache
 def _core_hash() -> str:
     """sha256 over the core's sources that make numbers, so that records of other code are not taken for this one's."""
-    root = Path(huse_bench.__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for part in ("training", "kernels", "evaluation"):
         for path in sorted((root / part).rglob("*.py")):

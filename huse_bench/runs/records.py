@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import huse_bench
 from huse_bench.config import RunConfig
 from huse_bench.evaluation import protocol
 from huse_bench.features import Prepared
@@ -28,6 +27,7 @@ from huse_bench.runs.methods import Method
 from huse_bench.runs.plan import RunSpec, control_fingerprint
 from huse_bench.runs.provenance import provenance
 from huse_bench.training import inert_terms
+from huse_bench.version import installed_version
 
 __all__ = [
     "Recorded",
@@ -145,7 +145,7 @@ def _planned_control(control: Control, config: RunConfig, data: Prepared) -> _Pl
         heads="none",
         parameters={},
         distribution="huse-bench",
-        version=huse_bench.__version__,
+        version=installed_version(),
         target=f"{control.evaluate.__module__}:{control.evaluate.__name__}",
         source_hash=controls_hash(),
     )

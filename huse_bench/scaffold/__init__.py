@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Literal, get_args
 
-from huse_bench import __version__
 from huse_bench.errors import UsageError
+from huse_bench.version import installed_version
 
 __all__ = ["ProjectKind", "new_project"]
 
@@ -59,7 +59,7 @@ def new_project(kind: ProjectKind, name: str, parent: Path) -> list[Path]:
         "class_name": "".join(word.capitalize() for word in name.split("-")),
         "title": name.replace("-", " ").capitalize(),
         "group": _GROUPS[kind],
-        "version": __version__,
+        "version": installed_version(),
     }
     words["target"] = module if kind == "hooks" else f"{module}:{words['class_name']}"
     words["usage"] = _filled(f"{kind}/usage", words)

@@ -13,6 +13,7 @@ from huse_bench.testing._check import Check, Report, run_checks
 from huse_bench.testing._datasets import DATASET_CHECKS, SubjectDataset
 from huse_bench.testing._learning import STRICT_CHECKS
 from huse_bench.testing._losses import API_CHECKS
+from huse_bench.testing._ranking import RANKING_CHECKS
 from huse_bench.testing._scene import SubjectLoss
 
 __all__ = ["check_backbone", "check_dataset", "check_loss", "parametrize_with_checks", "report_on"]
@@ -178,7 +179,7 @@ def _checks(subject: SubjectLoss | SubjectBackbone | SubjectDataset, *, strict: 
         return BACKBONE_CHECKS
     if isinstance(subject, SubjectDataset):
         return DATASET_CHECKS
-    return (*API_CHECKS, *STRICT_CHECKS) if strict else API_CHECKS
+    return (*API_CHECKS, *RANKING_CHECKS, *(STRICT_CHECKS if strict else ()))
 
 
 def _deviations(cls: Component) -> Mapping[str, str]:

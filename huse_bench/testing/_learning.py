@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from huse_bench.components import Batch, ClassGraph, Features, Items
+from huse_bench.components import ClassGraph, Features, Items, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.evaluation import accuracy, recall_at_k
 from huse_bench.features import Prepared, prepare
 from huse_bench.kernels import top_k
 from huse_bench.taxonomy import Taxonomy
 from huse_bench.testing._check import Check, CheckFailure
-from huse_bench.testing._scene import CLASSES, Scene, SubjectLoss, make_scene, total
-from huse_bench.training import Model, Training, taxonomy_graph
+from huse_bench.testing._scene import CLASSES, Scene, SubjectLoss, gradients, make_scene, total
+from huse_bench.training import Model, Training, ranking_rows, taxonomy_graph
 
 __all__ = ["STRICT_CHECKS"]
 
@@ -46,55 +45,46 @@ def _ignores_the_order(subject: SubjectLoss) -> None:
     for items in _ORDERED:
         scene = make_scene(items, dtype=torch.float64)
         order = torch.randperm(items, generator=torch.Generator().manual_seed(3))
-        value, gradients = _value_and_gradients(subject, scene)
+        value, slopes = _value_and_gradients(subject, scene)
         other, moved = _value_and_gradients(subject, scene.select(order))
         meaning = "the order of a batch carries no meaning, so a loss that depends on it adds noise"
         if not np.isclose(value, other, rtol=1e-6, atol=1e-9):
             raise CheckFailure(
                 f"the same batch of {items} items in another order gives {other:.6g} instead of {value:.6g}: {meaning}"
             )
-        for name, gradient, again in zip(("image", "text"), gradients, moved, strict=True):
-            if not torch.allclose(gradient[order], again, rtol=1e-6, atol=1e-6 * float(gradient.abs().max())):
+        for name, gradient in slopes.items():
+            if not torch.allclose(gradient[order], moved[name], rtol=1e-6, atol=1e-6 * float(gradient.abs().max())):
                 raise CheckFailure(
                     f"the same batch of {items} items in another order gives another gradient for {name}: {meaning}"
                 )
 
 
-def _value_and_gradients(subject: SubjectLoss, scene: Scene) -> tuple[float, list[Tensor]]:
+def _value_and_gradients(subject: SubjectLoss, scene: Scene) -> tuple[float, dict[str, Tensor]]:
     loss = subject.build().double()
     torch.manual_seed(1)
-    image, text = (rows.clone().requires_grad_() for rows in (scene.image, scene.text))
-    value = total(loss, replace(scene, image=image, text=text).batch(loss))
-    gradients: Sequence[Tensor | None] = [None, None]
-    if value.requires_grad:
-        gradients = torch.autograd.grad(value, (image, text), allow_unused=True)
-    return value.item(), [
-        torch.zeros_like(rows) if gradient is None else gradient
-        for rows, gradient in zip((image, text), gradients, strict=True)
-    ]
+    scene, leaves = scene.leaves(loss)
+    value = total(loss, scene.batch(loss))
+    return value.item(), {
+        name: torch.zeros_like(leaves[name]) if gradient is None else gradient
+        for name, gradient in gradients(value, leaves).items()
+    }
 
 
 def _gradient_is_the_slope(subject: SubjectLoss) -> None:
     scene = make_scene(10, dtype=torch.float64, seed=5)
+    _, slopes = _value_and_gradients(subject, scene)
     generator = torch.Generator().manual_seed(6)
-    ways = [torch.randn(scene.image.shape, generator=generator, dtype=torch.float64) for _ in range(2)]
+    ways = {name: torch.randn(rows.shape, generator=generator, dtype=rows.dtype) for name, rows in slopes.items()}
 
-    def value(step: float) -> Tensor:
+    def value(step: float) -> float:
         loss = subject.build().double()
         torch.manual_seed(1)
-        moved = scene.map(lambda rows: rows + step * ways[0 if rows is scene.image else 1])
-        return total(loss, moved.batch(loss))
+        moved = {name: getattr(scene, name) + step * way for name, way in ways.items()}
+        return total(loss, replace(scene, **moved).batch(loss)).item()
 
     step = 1e-6
-    slope = (value(step).item() - value(-step).item()) / (2 * step)
-    image, text = (rows.clone().requires_grad_() for rows in (scene.image, scene.text))
-    loss = subject.build().double()
-    torch.manual_seed(1)
-    tracked = scene.map(lambda rows: image if rows is scene.image else text)
-    gradients = torch.autograd.grad(total(loss, tracked.batch(loss)), (image, text), allow_unused=True)
-    along = sum(
-        float((gradient * way).sum()) for gradient, way in zip(gradients, ways, strict=True) if gradient is not None
-    )
+    slope = (value(step) - value(-step)) / (2 * step)
+    along = sum(float((slopes[name] * way).sum()) for name, way in ways.items())
     if not np.isclose(slope, along, rtol=1e-3, atol=1e-6):
         raise CheckFailure(
             f"along a random direction the value rises by {slope:.6g} and the gradient says {along:.6g}: part of the "
@@ -140,24 +130,25 @@ def _trained(subject: SubjectLoss, *, shuffled: bool) -> tuple[tuple[float, floa
     before = _value(subject, model, data, graph)
     Training(model, loss, data.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0)).run()
     after = _value(subject, model, data, graph, loss.state_dict())
-    return (before, after), _scores(model.eval(), data)
+    return (before, after), _scores(model.eval(), loss.eval(), data)
 
 
 @torch.no_grad()
-def _scores(model: Model, data: Prepared) -> dict[str, float]:
+def _scores(model: Model, loss: Loss, data: Prepared) -> dict[str, float]:
     test = data.splits["test"]
-    image, text = model.image(test.image), model.text(test.text)
-    logits, _ = model.logits(image, text)
-    image, text = (torch.nn.functional.normalize(rows, dim=1) for rows in (image, text))
+    image, text = model.views(test.image, test.text)
+    logits, _ = model.logits(image.rows, text.rows)
+    queries, gallery = ranking_rows(loss, image)
     labels = test.labels
-    _, own = top_k(image, image, 1, exclude_self=True)
+    _, own = top_k(queries, queries if gallery is None else gallery, 1, exclude_self=True)
     scores = {"R@1 of image to image": recall_at_k(labels, labels[own.numpy()], 1)}
     if logits is not None:
         scores["the classifier's accuracy on images"] = accuracy(logits, test.labels)
     else:
         # With a classifier a method may leave the two modalities apart, as separate models do.
         # Its own text is left out: it would be found by what the two share, whatever the labels.
-        _, other = top_k(image, text, 1, exclude_self=True)
+        texts, gallery = ranking_rows(loss, text)
+        _, other = top_k(queries, texts if gallery is None else gallery, 1, exclude_self=True)
         scores["R@1 of image to text"] = recall_at_k(labels, labels[other.numpy()], 1)
     return scores
 
@@ -171,9 +162,8 @@ def _value(
         loss.load_state_dict(state)
     torch.manual_seed(1)
     with torch.no_grad():
-        image, text = model.image(split.image), model.text(split.text)
         used = graph if loss.semantic or loss.embedding == "classes" else None
-        return total(loss, Batch(image, text, split.targets, *model.logits(image, text), used)).item()
+        return total(loss, model.batch(split.image, split.text, split.targets, used)).item()
 
 
 def _separable(*, shuffled: bool) -> Prepared:

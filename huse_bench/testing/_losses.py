@@ -6,6 +6,7 @@ import inspect
 import io
 import math
 import pickle
+import re
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -15,9 +16,12 @@ from huse_bench.components import Heads, Loss
 from huse_bench.errors import PluginError
 from huse_bench.space import Choice, Distribution
 from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
-from huse_bench.testing._scene import Scene, SubjectLoss, make_scene, total
+from huse_bench.testing._scene import Scene, SubjectLoss, gradients, make_scene, total
+from huse_bench.training.ranking import check_similarity
 
 __all__ = ["API_CHECKS"]
+
+_SIMILARITY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/v[0-9]+")
 
 
 def _declares(subject: SubjectLoss) -> None:
@@ -37,6 +41,20 @@ def _declares(subject: SubjectLoss) -> None:
             raise CheckFailure(
                 f'{name} is about heads, and the loss declares none: set heads = "shared" or leave it out'
             )
+    if cls.class_graph == "taxonomy" and not cls.semantic and cls.embedding == "free":
+        raise CheckFailure(
+            'class_graph = "taxonomy" says what the class graph is made of, and the loss uses none: set '
+            "semantic = True or leave it out"
+        )
+    variance = cls.initial_variance
+    if variance is not None and (not isinstance(variance, int | float) or not 0 < variance < math.inf):
+        raise CheckFailure(f"initial_variance = {variance!r}: it must be a number above 0, or None for no variances")
+    if cls.similarity != "cosine" and not _SIMILARITY.fullmatch(str(cls.similarity)):
+        raise CheckFailure(
+            f"similarity = {cls.similarity!r}: it must be a name and a version for the protocol id, such as "
+            '"lorentz/v1", or "cosine"'
+        )
+    check_similarity(cls)
 
 
 def _documented(subject: SubjectLoss) -> None:
@@ -118,36 +136,44 @@ def _finite_on_one_item(subject: SubjectLoss) -> None:
 
 def _require_finite(subject: SubjectLoss, scene: Scene, where: str) -> None:
     loss = subject.build()
-    image, text = (rows.detach().clone().requires_grad_() for rows in (scene.image, scene.text))
-    value = total(loss, replace(scene, image=image, text=text).batch(loss))
+    scene, leaves = scene.leaves(loss)
+    value = total(loss, scene.batch(loss))
     if not math.isfinite(value.item()):
         raise CheckFailure(f"its value is {value.item()} on {where}")
-    if not value.requires_grad:
-        return
-    for name, gradient in zip(
-        ("image", "text"), torch.autograd.grad(value, (image, text), allow_unused=True), strict=True
-    ):
+    for name, gradient in gradients(value, leaves).items():
         if gradient is not None and not gradient.isfinite().all():
             raise CheckFailure(f"its gradient for {name} is not finite on {where}")
 
 
 def _reaches_both_towers(subject: SubjectLoss) -> None:
     loss = subject.build()
-    scene = make_scene(64)
-    image, text = scene.image.requires_grad_(), scene.text.requires_grad_()
+    scene, leaves = make_scene(64).leaves(loss)
     value = total(loss, scene.batch(loss))
     if not value.requires_grad:
         raise CheckFailure(
             "its value has no gradient: it does not depend on the embeddings, or they were detached "
             "(.detach(), .item(), torch.no_grad, numpy) on the way"
         )
-    for name, gradient in zip(
-        ("image", "text"), torch.autograd.grad(value, (image, text), allow_unused=True), strict=True
-    ):
+    found = gradients(value, leaves)
+    for name in ("image", "text"):
+        gradient = found[name]
         if gradient is None or not gradient.any():
             raise CheckFailure(
                 f"no gradient reaches the {name} tower, so it would never be trained: use batch.{name} or "
                 f"batch.{name}_logits, and do not detach them"
+            )
+
+
+def _uses_the_variances_it_declares(subject: SubjectLoss) -> None:
+    loss = subject.build()
+    if loss.initial_variance is None:
+        raise CheckSkip("it declares no variances")
+    scene, leaves = make_scene(64).leaves(loss)
+    for name, gradient in gradients(total(loss, scene.batch(loss)), leaves).items():
+        if name.endswith("log_variance") and (gradient is None or not gradient.any()):
+            raise CheckFailure(
+                f"no gradient reaches batch.{name}, so these variances would never be trained: use them, do not detach "
+                "them, or leave initial_variance out"
             )
 
 
@@ -166,15 +192,15 @@ def _deterministic(subject: SubjectLoss) -> None:
 
 def _leaves_its_input(subject: SubjectLoss) -> None:
     loss = subject.build()
+    scene, leaves = make_scene().leaves(loss)
     # As from a tower: no leaf, so that a change in place raises nothing.
-    scene = make_scene().map(lambda rows: rows.clone().requires_grad_() * 1)
-    batch = scene.batch(loss)
-    before = [tensor.detach().clone() for tensor in (scene.image, scene.text, scene.labels)]
-    total(loss, batch)
-    for name, tensor, old in zip(
-        ("image", "text", "labels"), (scene.image, scene.text, scene.labels), before, strict=True
-    ):
-        if not torch.equal(tensor.detach(), old):
+    scene = replace(scene, **{name: getattr(scene, name) * 1 for name in leaves})
+    names = (*leaves, "labels")
+    before = {name: getattr(scene, name).detach().clone() for name in names}
+    total(loss, scene.batch(loss))
+    for name in names:
+        tensor = getattr(scene, name)
+        if not torch.equal(tensor.detach(), before[name]):
             raise CheckFailure(f"it changes batch.{name} in place: work on a new tensor (x = x * 2, not x *= 2)")
 
 
@@ -243,6 +269,12 @@ API_CHECKS = (
         "takes_the_rows_it_declares", "api", "They are on rows that are no unit vectors.", _takes_the_rows_it_declares
     ),
     Check("reaches_both_towers", "api", "Both towers get a gradient.", _reaches_both_towers),
+    Check(
+        "uses_the_variances_it_declares",
+        "api",
+        "So do both towers' variances, where it declares them.",
+        _uses_the_variances_it_declares,
+    ),
     Check("deterministic", "api", "Equal seeds give equal values.", _deterministic),
     Check("leaves_its_input", "api", "It changes nothing in the batch.", _leaves_its_input),
     Check("in_float64", "api", "Float32 and float64 agree.", _in_float64),

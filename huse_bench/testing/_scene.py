@@ -8,17 +8,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
-from huse_bench.components import Batch, ClassGraph, Loss, Terms
+from huse_bench.components import Batch, ClassGraph, Loss, Modality, Terms, View
+from huse_bench.taxonomy import Taxonomy
 from huse_bench.testing._check import CheckFailure
+from huse_bench.training import taxonomy_graph
 
-__all__ = ["CLASSES", "DIM", "Scene", "SubjectLoss", "make_scene", "total"]
+__all__ = ["CLASSES", "DIM", "Scene", "SubjectLoss", "gradients", "make_scene", "total"]
 
 #: Classes and embedding dimension of the batches.
 CLASSES, DIM = 4, 6
 
 _ITEMS = 12
+
+#: A taxonomy of the classes, with leaves at two depths.
+_TREE = Taxonomy.from_edges([("all", "some"), ("some", 0), ("some", 1), ("all", 2), ("all", 3)], range(CLASSES))
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Scene:
         labels: (N,) int64.
         heads: (D, K) and (D, K), the weights of a linear head for each modality.
         classes: (K, D) class embeddings.
+        image_log_variance: (N, D).
+        text_log_variance: (N, D).
     """
 
     image: Tensor
@@ -58,6 +65,8 @@ class Scene:
     labels: Tensor
     heads: tuple[Tensor, Tensor]
     classes: Tensor
+    image_log_variance: Tensor
+    text_log_variance: Tensor
 
     def batch(self, loss: Loss) -> Batch:
         """A batch with the fields that the loss declares, and no other."""
@@ -68,8 +77,31 @@ class Scene:
             second = self.heads[0] if loss.heads == "shared" else self.heads[1]
             logits = (self.image @ self.heads[0], self.text @ second)
         wanted = loss.semantic or loss.embedding == "classes"
-        graph = ClassGraph(self.classes) if wanted else None
-        return Batch(self.image, self.text, self.labels, logits[0], logits[1], graph)
+        graph = self._graph(loss) if wanted else None
+        varied = loss.initial_variance is not None
+        variances = (self.image_log_variance, self.text_log_variance) if varied else (None, None)
+        return Batch(self.image, self.text, self.labels, *logits, graph, *variances)
+
+    def view(self, loss: Loss, modality: Modality) -> View:
+        """One modality as such a loss is given it after training."""
+        log_variance = getattr(self, f"{modality}_log_variance") if loss.initial_variance is not None else None
+        return View(modality, getattr(self, modality), log_variance)
+
+    def leaves(self, loss: Loss) -> tuple[Scene, dict[str, Tensor]]:
+        """The scene with new leaves for what the towers give such a loss, and these leaves by name."""
+        names = ["image", "text"]
+        if loss.initial_variance is not None:
+            names += ["image_log_variance", "text_log_variance"]
+        leaves = {name: getattr(self, name).detach().clone().requires_grad_() for name in names}
+        return replace(self, **leaves), leaves
+
+    def _graph(self, loss: Loss) -> ClassGraph:
+        if loss.class_graph == "names":
+            return ClassGraph(self.classes)
+        tree = taxonomy_graph(_TREE)
+        # Its rows have one coordinate for each class; those of a batch have DIM.
+        rows = pad(tree.embeddings.to(self.classes), (0, DIM - CLASSES))
+        return ClassGraph(rows, paths=tree.paths, heights=tree.heights)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Scene:
         """The scene with both sides' rows changed."""
@@ -77,7 +109,14 @@ class Scene:
 
     def select(self, rows: Tensor) -> Scene:
         """The scene with these items, in this order."""
-        return replace(self, image=self.image[rows], text=self.text[rows], labels=self.labels[rows])
+        return replace(
+            self,
+            image=self.image[rows],
+            text=self.text[rows],
+            labels=self.labels[rows],
+            image_log_variance=self.image_log_variance[rows],
+            text_log_variance=self.text_log_variance[rows],
+        )
 
 
 def make_scene(items: int = _ITEMS, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> Scene:
@@ -93,6 +132,8 @@ def make_scene(items: int = _ITEMS, *, dtype: torch.dtype = torch.float32, seed:
         labels=torch.arange(items) % CLASSES,
         heads=(random(DIM, CLASSES), random(DIM, CLASSES)),
         classes=random(CLASSES, DIM),
+        image_log_variance=random(items, DIM) - 4,
+        text_log_variance=random(items, DIM) - 4,
     )
 
 
@@ -110,6 +151,14 @@ def total(loss: Loss, batch: Batch) -> Tensor:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise CheckFailure(f"the term {term!r} of {name} has {got}: take the mean over the batch, a scalar tensor")
     return torch.stack(list(terms.values())).sum()
+
+
+def gradients(value: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """The gradient of a value for each leaf, by name; None where it does not depend on it."""
+    if not value.requires_grad:
+        return dict.fromkeys(leaves)
+    found = torch.autograd.grad(value, tuple(leaves.values()), allow_unused=True)
+    return dict(zip(leaves, found, strict=True))
 
 
 def _cosines(rows: Tensor, head: Tensor) -> Tensor:

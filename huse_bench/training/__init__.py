@@ -4,6 +4,7 @@ from huse_bench.training.class_graph import taxonomy_graph
 from huse_bench.training.loop import Trained, Training
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import RMSpropTF
+from huse_bench.training.ranking import ranking_rows
 from huse_bench.training.shares import inert_terms
 
-__all__ = ["Model", "RMSpropTF", "Trained", "Training", "inert_terms", "taxonomy_graph"]
+__all__ = ["Model", "RMSpropTF", "Trained", "Training", "inert_terms", "ranking_rows", "taxonomy_graph"]

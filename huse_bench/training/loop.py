@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huse_bench.components import Batch, ClassGraph, Loss
+from huse_bench.components import ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
@@ -83,7 +83,6 @@ class Training:
         self._loss = loss
         self._data = data
         self._device = data.image.device
-        self._half = config.precision == "bfloat16"
         self._graph = classes if loss.semantic or loss.embedding == "classes" else None
         self._optimizer = build_optimizer(model, loss, config)
         self._schedule = build_schedule(self._optimizer, config)
@@ -108,11 +107,8 @@ class Training:
             self._loss.train()
         step = self.done + 1
         data, index = self._data, next(self._batches).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            image = self.model.image(data.image.index_select(0, index))
-            text = self.model.text(data.text.index_select(0, index))
-        image_logits, text_logits = self.model.logits(image, text)
-        terms = self._loss(Batch(image, text, data.targets[index], image_logits, text_logits, self._graph))
+        image, text = data.image.index_select(0, index), data.text.index_select(0, index)
+        terms = self._loss(self.model.batch(image, text, data.targets[index], self._graph))
         if step == 1:
             _check_terms(terms, self._loss)
         total = torch.stack(list(terms.values())).sum()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from huse_bench.components import Heads, Loss
+from huse_bench.components import Batch, ClassGraph, Heads, Loss, View
 from huse_bench.config import TrainingConfig
 from huse_bench.training.dropout import relu_dropout
 
@@ -18,7 +19,8 @@ __all__ = ["Model", "Tower"]
 class Tower(nn.Module):
     """Linear layers with ReLU and dropout between them; the last one is linear and gives the embedding.
 
-    Weights start as Glorot's uniform ones, biases at zero.
+    Weights start as Glorot's uniform ones, biases at zero. A tower with a variance has one more linear layer beside the
+    last, which gives the logarithms of D variances; its biases start at ``log(variance / D)``.
 
     Args:
         features: length of a feature vector.
@@ -27,31 +29,48 @@ class Tower(nn.Module):
         dim: D, length of an embedding.
         dropout: rate between hidden layers.
         unit: whether the embedding is scaled to unit length.
+        variance: about what the D variances sum up to before training; None for no second output.
     """
 
-    def __init__(self, features: int, width: int, layers: int, dim: int, dropout: float, *, unit: bool) -> None:
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        layers: int,
+        dim: int,
+        dropout: float,
+        *,
+        unit: bool,
+        variance: float | None = None,
+    ) -> None:
         super().__init__()
         widths = [features] + [width] * (layers - 1) + [dim]
         self.layers = nn.ModuleList(_dense(a, b) for a, b in pairwise(widths))
+        self.log_variance = None if variance is None else _dense(widths[-2], dim, math.log(variance / dim))
         self.dropout = dropout
         self.unit = unit
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, features) to (n, D)."""
+        return self.outputs(x)[0]
+
+    def outputs(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(n, features) to (n, D) embeddings and, where the tower has them, their (n, D) log-variances."""
         *hidden, last = self.layers
         for layer in hidden:
             x = relu_dropout(layer(x), self.dropout if self.training else 0.0)
+        log_variance = None if self.log_variance is None else self.log_variance(x).float()
         x = last(x)
-        return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float()
+        return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float(), log_variance
 
 
 class Model(nn.Module):
     """Image tower, text tower and the heads that a loss asks for.
 
     Args:
-        config: widths, depths, dropout and the heads' initial scale.
-        loss: its declarations decide on the heads and their initial scale, the embedding's dimension and whether it is
-            unit.
+        config: widths, depths, dropout, the heads' initial scale and the precision of the towers while training.
+        loss: its declarations decide on the heads and their initial scale, the embedding's dimension, whether it is
+            unit, and whether it has variances.
         image_features: length of an image feature vector.
         text_features: length of a text feature vector.
         class_features: length of a class embedding.
@@ -73,9 +92,11 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         dim = class_features if loss.embedding == "classes" else config.embedding_dim
-        unit = loss.unit_rows
-        self.image = Tower(image_features, config.width, config.image_layers, dim, config.dropout, unit=unit)
-        self.text = Tower(text_features, config.width, config.text_layers, dim, config.dropout, unit=unit)
+        unit, variance, width, dropout = loss.unit_rows, loss.initial_variance, config.width, config.dropout
+        self.image = Tower(image_features, width, config.image_layers, dim, dropout, unit=unit, variance=variance)
+        self.text = Tower(text_features, width, config.text_layers, dim, dropout, unit=unit, variance=variance)
+        # While training; what is evaluated is embedded in the precision of the weights.
+        self.mixed = config.precision == "bfloat16"
         scale = config.head_scale if loss.head_scale is None else loss.head_scale
         self.image_head, self.text_head = _heads(loss.heads, dim, classes, scale)
 
@@ -87,6 +108,30 @@ class Model(nn.Module):
     def tower_parameters(self) -> list[nn.Parameter]:
         """Parameters of both towers."""
         return [*self.image.parameters(), *self.text.parameters()]
+
+    def batch(self, image: Tensor, text: Tensor, labels: Tensor, classes: ClassGraph | None) -> Batch:
+        """What a loss is given of some items.
+
+        Args:
+            image: (n, image features).
+            text: (n, text features).
+            labels: (n,) int64 class indices.
+            classes: the class graph, where the loss declares its use.
+        """
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.mixed):
+            image_rows, image_log_variance = self.image.outputs(image)
+            text_rows, text_log_variance = self.text.outputs(text)
+        logits = self.logits(image_rows, text_rows)
+        return Batch(image_rows, text_rows, labels, *logits, classes, image_log_variance, text_log_variance)
+
+    def views(self, image: Tensor, text: Tensor) -> tuple[View, View]:
+        """What a loss ranks by of some items, after training.
+
+        Args:
+            image: (n, image features).
+            text: (n, text features).
+        """
+        return View("image", *self.image.outputs(image)), View("text", *self.text.outputs(text))
 
     def logits(self, image: Tensor, text: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """(n, K) logits of both modalities' embeddings, or None where there is no head."""
@@ -123,10 +168,10 @@ def _head(dim: int, classes: int, scale: float | None) -> nn.Linear:
     return head
 
 
-def _dense(inputs: int, outputs: int) -> nn.Linear:
+def _dense(inputs: int, outputs: int, bias: float = 0.0) -> nn.Linear:
     # As TensorFlow's dense layers, in which the paper's towers were written. PyTorch's own initialisation lets
     # the signal fade over five layers until the random biases make all embeddings alike.
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    nn.init.constant_(layer.bias, bias)
     return layer

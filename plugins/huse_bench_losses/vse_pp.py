@@ -45,5 +45,6 @@ class VSEpp(Loss):
             return (queries * gallery).sum() * 0
         matching = (queries * gallery).sum(1)
         _, hardest = kernels.top_k(queries.detach(), gallery.detach(), 1, exclude_self=True)
-        closest = (queries * gallery[hardest[:, 0]]).sum(1)
+        # Indexing by brackets would add its gradients in whatever order the threads come.
+        closest = (queries * gallery.index_select(0, hardest[:, 0])).sum(1)
         return (self.margin + closest - matching).relu().mean()

@@ -1,16 +1,13 @@
 import json
-import runpy
 from pathlib import Path
 
 import pytest
 
 from huse_bench.cli import main
 
-write_scored = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["write_scored"]
-
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, write_scored):
     monkeypatch.chdir(tmp_path)
     folder = Path("results") / "emoji"
     for seed in range(5):
@@ -78,7 +75,7 @@ def test_mistakes_are_told_with_exit_code_2(arguments, message, capsys):
     assert "Traceback" not in err
 
 
-def test_one_seed_is_refused(tmp_path, capsys):
+def test_one_seed_is_refused(tmp_path, capsys, write_scored):
     for name in ("cme", "huse"):
         write_scored(tmp_path, name, 0, 0.5)
     assert main(["compare", "huse", "cme", "--results", str(tmp_path)]) == 2
@@ -92,7 +89,7 @@ def test_one_seed_is_refused(tmp_path, capsys):
         ({"dataset__content_hash": "other"}, "dataset.content_hash differs"),
     ],
 )
-def test_other_data_or_protocols_are_refused_with_the_field(folder, capsys, changes, field):
+def test_other_data_or_protocols_are_refused_with_the_field(folder, capsys, write_scored, changes, field):
     write_scored(folder, "hie", 0, 0.5, **changes)
     assert main(["compare", "huse", "hie"]) == 2
     assert field in capsys.readouterr().err

@@ -4,16 +4,12 @@ import csv
 import io
 import json
 import os
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from huse_bench.results import Store
-
-make_record = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["build"]
 
 # Greek, Chinese, accents, a sign of two UTF-16 units, and nothing but ASCII.
 TITLES = ["λ → 0", "方法", "größer", "🙂 loss", "plain"]
@@ -30,7 +26,7 @@ def call(*arguments, cwd, encoding, **variables):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, make_record):
     store = Store(tmp_path / "results" / "emoji", dataset="emoji")
     for number, title in enumerate(TITLES):
         changes = {"method__class_graph": "taxonomy"} if title == "plain" else {}

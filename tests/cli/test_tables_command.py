@@ -1,5 +1,4 @@
 import json
-import runpy
 import sys
 from pathlib import Path
 
@@ -7,15 +6,15 @@ import pytest
 from click.testing import CliRunner
 
 from huse_bench import discovery
+from huse_bench.cli import main
 from huse_bench.cli.tables import tables
 from huse_bench.errors import ResultsError
 from huse_bench.results import Store
-
-make_record = runpy.run_path(str(Path(__file__).parents[1] / "results" / "conftest.py"))["build"]
+from huse_bench.results.published import published_tables
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, make_record):
     monkeypatch.chdir(tmp_path)
     store = Store(Path("results") / "emoji", dataset="emoji")
     for name in ("cme", "huse"):
@@ -105,3 +104,21 @@ def test_plugins_may_change_the_tables(tmp_path, monkeypatch):
     assert two.stderr.startswith("huse-bench: warning: ")
     assert "tabler" in two.stderr
     assert "no such table" in two.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_printed_number_that_cannot_be_needs_a_flag(tmp_path, capsys):
+    document = published_tables().model_dump(mode="json")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert main(["tables", "--published", str(path)]) == 0
+    assert "0.031†" in capsys.readouterr().out
+    path.write_text(json.dumps({**document, "flags": []}), encoding="utf-8")
+    assert main(["tables", "--published", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "hold a number that cannot be: Table 2, section 4.4, CME, i2i HP@2 0.031 < 0.3297" in err
+    assert "Traceback" not in err
+    # Who looks for such cells is shown them.
+    assert main(["published", "check", str(path)]) == 1
+    assert "7 of 189 cells cannot be" in capsys.readouterr().out

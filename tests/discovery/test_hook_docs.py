@@ -1,10 +1,15 @@
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pluggy
 import pytest
 
+from huse_bench import RunConfig
 from huse_bench.discovery import hookspecs
+from huse_bench.discovery.hookspecs import PlannedMethod, PlannedRun
+from huse_bench.runs.methods import Method
+from huse_bench.runs.plan import RunSpec
 
 ROOT = Path(__file__).parents[2]
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("huse_bench_"))
@@ -36,3 +41,23 @@ def test_each_example_is_a_plugin(hook):
     manager.register(plugin)
     manager.check_pending()
     assert [caller.name for caller in manager.get_hookcallers(plugin)] == [hook]
+
+
+def _told(protocol):
+    properties = {name: value for name, value in vars(protocol).items() if isinstance(value, property)}
+    known = {"RunConfig": RunConfig}
+    return {name: get_type_hints(value.fget, localns=known)["return"] for name, value in properties.items()}
+
+
+def test_a_run_has_what_a_hook_is_told_of_it():
+    run, method = _told(PlannedRun), _told(PlannedMethod)
+    assert run.pop("method") is PlannedMethod
+    assert get_type_hints(RunSpec)["method"] is Method
+    assert run.items() <= get_type_hints(RunSpec).items()
+    assert method.items() <= get_type_hints(Method).items()
+
+
+def test_the_page_tells_what_a_hook_may_read_of_a_run():
+    rows = re.findall(r"^\| (`.*?) \|", SECTIONS["huse_bench_run_start"], flags=re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+    assert named == (set(_told(PlannedRun)) - {"method"}) | {f"method.{name}" for name in _told(PlannedMethod)}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huse_bench.errors import DataError
-from huse_bench.evaluation import accuracy, choose_fusion_weight, fit_fusion, fit_temperature, fuse
+from huse_bench.evaluation import Fusion, accuracy, choose_fusion_weight, fit_fusion, fit_temperature, fuse
 
 
 @pytest.fixture
@@ -26,6 +26,17 @@ def test_fusion_equals_the_reference(logits, labels, reference):
     assert accuracy(image, labels) == expected["accuracy"]["image"]
     assert accuracy(text, labels) == expected["accuracy"]["text"]
     assert accuracy(fuse(image, text, 0.5), labels) == expected["accuracy"]["fused"]
+
+
+def test_the_accuracies_of_a_split_by_hand():
+    # The image is right on the first item, the text on the others; of the second the image is the surer.
+    image, text = np.log([[0.9, 0.1], [0.7, 0.3], [0.8, 0.2]]), np.log([[0.4, 0.6], [0.35, 0.65], [0.1, 0.9]])
+    fusion = Fusion(weight=0.25, image_temperature=1.0, text_temperature=1.0)
+    # At a quarter: 0.525, 0.4375 and 0.275 for class 0; at a half: 0.65, 0.525 and 0.45.
+    expected = {"image": 1 / 3, "text": 2 / 3, "fusion": 1.0, "fusion_equal": 2 / 3}
+    assert fusion.accuracies(image, text, [0, 1, 1]) == expected
+    # Of hot text logits little is left.
+    assert Fusion(0.25, 1.0, 1000.0).accuracies(image, text, [0, 1, 1])["fusion"] == 1 / 3
 
 
 def test_fusion_averages_softmaxes_and_not_logits():

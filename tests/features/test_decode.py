@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from huse_bench.config import MAX_PIXELS
 from huse_bench.errors import MissingExtraError
-from huse_bench.features._decode import JPEG_FACTOR, MAX_PIXELS, UndecodableError, decode
+from huse_bench.features._decode import JPEG_FACTOR, UndecodableError, decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -28,7 +29,7 @@ def read(tmp_path):
             path.write_bytes(picture)
         else:
             picture.save(path, **options)
-        image, truncated = decode(str(path))
+        image, truncated = decode(str(path), MAX_PIXELS)
         assert image.mode == "RGB"
         assert not truncated
         return np.asarray(image)
@@ -196,9 +197,9 @@ def test_as_many_pixels_as_are_allowed_are_read(tmp_path):
 def test_truncated_files_are_read_as_far_as_they_go(tmp_path, name):
     path = tmp_path / name
     photo().save(path)
-    whole = np.asarray(decode(str(path)).image)
+    whole = np.asarray(decode(str(path), MAX_PIXELS).image)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    image, truncated = decode(str(path))
+    image, truncated = decode(str(path), MAX_PIXELS)
     assert truncated
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
     assert np.abs(np.asarray(image)[:100].astype(int) - whole[:100]).max() <= 1
@@ -250,7 +251,7 @@ def test_damage_at_random_never_ends_in_another_error(tmp_path):
             data[places] = rng.integers(256, size=len(places))
             path.write_bytes(data.tobytes())
             try:
-                outcomes.add(decode(str(path)).image.mode)
+                outcomes.add(decode(str(path), MAX_PIXELS).image.mode)
             except UndecodableError as error:
                 outcomes.add(type(error).__name__)
     assert outcomes == {"RGB", "UndecodableError"}
@@ -259,4 +260,4 @@ def test_damage_at_random_never_ends_in_another_error(tmp_path):
 def test_without_pillow(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError, match=r"'pillow'.*pip install 'huse-bench\[images\]'"):
-        decode("picture.png")
+        decode("picture.png", MAX_PIXELS)

@@ -172,17 +172,6 @@ def test_one_group_is_too_few(tmp_path, write_run):
         compare(results, "huse", "cme")
 
 
-def test_long_labels_fit_too(tmp_path, write_run):
-    for seed in SEEDS:
-        write_run("cme", seed, 0.3, method__title="A loss whose author could not settle on a short name")
-        write_run("huse", seed, 0.4, method__title="Nor could this one, whose title is just as long as the other's")
-    lines = comparison_text(compare(load_results(tmp_path), "huse", "cme")).splitlines()
-    assert max(map(len, lines)) <= 120
-    heading = next(line for line in lines if "95 % interval" in line)
-    assert heading.split()[:2] == ["first", "second"]
-    assert lines[0].startswith("Nor could this one")
-
-
 def test_names_that_differ_in_case_alone_are_both_found(tmp_path, write_run):
     for name, chance in (("live", 0.2), ("Live", 0.6)):
         for seed in (0, 1):

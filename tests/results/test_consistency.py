@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huse_bench.results.consistency import broken_claims, impossible_cells
+from huse_bench.errors import ResultsError
+from huse_bench.results.consistency import broken_claims, flagged_cells, impossible_cells, refuse_unflagged
 from huse_bench.results.published import Published, published_tables
 
 # The cells of the paper's Table 2 that its Table 1 rules out, with the bound worked out by hand from Table 1.
@@ -75,9 +76,29 @@ def test_the_files_own_flags_are_what_is_found():
     document = published_tables()
     assert {(f.table, f.method) for f in document.flags} == {("table2", "cme")}
     assert {cell for flag in document.flags for cell in flag.cells} == set(CME)
-    assert set(document.flagged("table2")) == {("cme", *cell) for cell in CME}
-    assert set(without_flags().flagged("table2")) == {("cme", *cell) for cell in CME}
-    assert document.flagged("table1") == document.flagged("table3") == {}
+    assert set(flagged_cells(document, "table2")) == {("cme", *cell) for cell in CME}
+    assert set(flagged_cells(without_flags(), "table2")) == {("cme", *cell) for cell in CME}
+    assert flagged_cells(document, "table1") == flagged_cells(document, "table3") == {}
+
+
+def test_a_cell_that_cannot_be_is_refused_without_a_flag():
+    refuse_unflagged(published_tables())
+    document = json.loads(published_tables().model_dump_json())
+    # Of seven, the flag of one is gone.
+    document["flags"][0]["cells"].remove(["t2i", "HP@2"])
+    with pytest.raises(ResultsError) as error:
+        refuse_unflagged(Published.model_validate(document))
+    assert str(error.value).startswith(
+        "the published tables 'huse' hold a number that cannot be: Table 2, section 4.4, CME, "
+        "t2i HP@2 0.034 < 0.0447, the least that R@1 0.090 / 2 allows; a hit is one correct item of K: "
+    )
+    assert "more)" not in str(error.value)
+    # What the message says to add is enough.
+    flag = str(error.value).partition("under flags: ")[2].partition(". huse-bench published check lists all")[0]
+    document["flags"].append(json.loads(flag))
+    refuse_unflagged(Published.model_validate(document))
+    with pytest.raises(ResultsError, match=r"Table 2, section 4\.4, CME, i2i HP@2 .* \(and 6 more\)\. Correct it, or"):
+        refuse_unflagged(without_flags())
 
 
 def test_a_corrected_row_is_found_no_more():
@@ -151,7 +172,7 @@ def test_a_row_without_a_method_is_checked_by_its_title():
     document |= {"tables": {"table1": {"place": "here", "unit": "share", "rows": rows}}, "claims": [], "flags": []}
     (cell,) = impossible_cells(Published.model_validate(document))
     assert (cell.row, cell.title, cell.place) == ("Old", "Old", "here")
-    assert list(Published.model_validate(document).flagged("table1")) == [("Old", "i2i", "HP@2")]
+    assert list(flagged_cells(Published.model_validate(document), "table1")) == [("Old", "i2i", "HP@2")]
 
 
 @settings(max_examples=60, deadline=None)

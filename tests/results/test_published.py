@@ -7,7 +7,7 @@ import pytest
 
 from huse_bench.cli import main
 from huse_bench.errors import ResultsError
-from huse_bench.results.consistency import broken_claims, impossible_cells
+from huse_bench.results.consistency import broken_claims, flagged_cells, impossible_cells
 from huse_bench.results.published import published_names, published_tables
 
 
@@ -95,7 +95,7 @@ def test_a_file_may_have_what_it_has(tmp_path):
     assert list(mine.tables) == ["table2"]
     assert mine.setup.image is None
     # Without the recalls nothing contradicts the other table.
-    assert mine.flagged("table2") == {}
+    assert flagged_cells(mine, "table2") == {}
     assert published_tables(str(path)) == mine
 
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,6 @@ from huse_bench.report.agreement import agreement_document, agreement_text
 from huse_bench.results import DIRECTIONS, Results, Store, load_results
 from huse_bench.results.agreement import incomparable, kendall_tau, leads, orderings, verdicts
 from huse_bench.results.published import Published, published_tables
-
-make_record = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["build"]
 
 KS = (1, 5, 10)
 HP_KS = (2, 5, 10)
@@ -50,7 +46,7 @@ def printed(values, *, metric="R@1", unit="share", **setup):
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path, make_record):
     """Stored runs whose queries hit with a given chance: the results, by method and seed."""
 
     def call(chances, seeds=3):
@@ -130,7 +126,7 @@ def test_what_forbids_a_comparison_is_named(runs):
     assert verdict.reason == "other image features: efficientnet-lite0@1 here, graph-rise there"
 
 
-def test_one_seed_and_no_scores_are_no_interval(runs):
+def test_one_seed_and_no_scores_are_no_interval(runs, make_record):
     (verdict,) = verdicts(runs({"huse": 0.7}, seeds=1), printed({"huse": 0.7}))
     assert (verdict.outcome, verdict.reason) == ("not comparable", "one seed gives no interval")
     bare = Results([make_record("huse", seed, dataset__items=SIZES) for seed in (0, 1)])
@@ -191,7 +187,7 @@ def test_methods_close_together_have_a_wide_interval(runs):
     assert found == orderings(results, printed({"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}))[0]
 
 
-def test_what_is_left_out_of_an_order(runs):
+def test_what_is_left_out_of_an_order(runs, make_record):
     results = runs({"a": 0.2, "b": 0.4, "c": 0.6, "d": 0.8})
     paper = printed({"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4})
     # A number that cannot be.
@@ -298,12 +294,12 @@ def test_markdown_shows_titles_as_they_are(runs):
 
 
 def _column():
-    from huse_bench.results.tables import LAYOUT
+    from huse_bench.results.layout import LAYOUT
 
     return LAYOUT["table1"][0]
 
 
-def test_nothing_in_common():
+def test_nothing_in_common(make_record):
     results = Results([make_record("mine")])
     assert agreement_text(results, published_tables()) == (
         "No method of arXiv:1911.05978 has numbers here, so there is nothing to compare with it."

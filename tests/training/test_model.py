@@ -7,7 +7,9 @@ from torch import nn
 
 import huse_bench as hb
 from huse_bench.config import TrainingConfig
+from huse_bench.errors import PluginError
 from huse_bench.training import Model
+from huse_bench.training.optimizers import build_optimizer
 
 SIZES = {"image_features": 6, "text_features": 7, "class_features": 5, "classes": 4}
 
@@ -93,3 +95,115 @@ def test_a_loss_may_declare_the_scale_of_its_heads():
     config = TrainingConfig(width=8, embedding_dim=3, head_scale=16.0)
     assert build("dscmr", config).image_head.weight.norm(dim=1).tolist() == pytest.approx([1.0] * 4)
     assert build("huse", config).image_head.weight.norm(dim=1).tolist() == pytest.approx([16.0] * 4)
+
+
+class Varied(hb.Loss):
+    """Wants a second output of each tower, and heads."""
+
+    title = "Varied"
+    heads = "shared"
+    initial_variance = 0.2
+    unit_rows = False
+
+    def forward(self, batch):
+        return {"variance": batch.image_log_variance.mean() + batch.text_log_variance.mean()}
+
+
+def varied(**config) -> Model:
+    return Model(TrainingConfig(width=8, embedding_dim=3, **config), Varied(), **SIZES)
+
+
+def test_variances_are_one_more_layer_on_the_last_hidden_one():
+    model = varied().eval()
+    features = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float32)
+    weights = {name: value.numpy() for name, value in model.state_dict().items()}
+    hidden = np.maximum(features @ weights["text.layers.0.weight"].T + weights["text.layers.0.bias"], 0)
+    _, view = model.views(torch.zeros(9, 6), torch.from_numpy(features))
+    assert view.modality == "text"
+    for found, layer in ((view.rows, "text.layers.1"), (view.log_variance, "text.log_variance")):
+        expected = hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
+        assert found.detach().numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_tower_of_one_layer_has_variances_of_the_features():
+    model = varied(image_layers=1)
+    assert model.image.log_variance.weight.shape == (3, 6)
+    features = torch.randn(4, 6)
+    expected = nn.functional.linear(features, *model.image.log_variance.parameters())
+    torch.testing.assert_close(model.image.outputs(features)[1], expected)
+
+
+def test_variances_start_at_the_sum_that_is_declared():
+    model = varied()
+    for tower in (model.image, model.text):
+        assert tower.log_variance.bias.exp().sum().item() == pytest.approx(0.2)
+        # Glorot's bound; alike rows would get alike gradients and never part.
+        assert tower.log_variance.weight.abs().max() <= (6 / (8 + 3)) ** 0.5
+        assert tower.log_variance.weight.unique(dim=0).shape == (3, 8)
+
+
+def test_both_outputs_are_of_one_pass():
+    tower = varied(dropout=0.5).image
+    tower.log_variance.load_state_dict(tower.layers[-1].state_dict())
+    embeddings, log_variances = tower.outputs(torch.randn(20, 6))
+    assert torch.equal(embeddings, log_variances)
+
+
+def test_a_batch_has_the_variances_of_its_model():
+    model = varied()
+    batch = model.batch(torch.randn(5, 6), torch.randn(5, 7), torch.arange(5) % 4, None)
+    for name in ("image", "text", "image_log_variance", "text_log_variance"):
+        assert getattr(batch, name).shape == (5, 3)
+    sum(Varied()(batch).values()).backward()
+    for tower in (model.image, model.text):
+        assert tower.log_variance.weight.grad.any()
+        assert tower.layers[0].weight.grad.any()
+        assert tower.layers[-1].weight.grad is None
+
+
+def test_undeclared_variances_are_refused():
+    model = build("huse")
+    assert model.image.log_variance is None
+    batch = model.batch(torch.randn(5, 6), torch.randn(5, 7), torch.arange(5) % 4, None)
+    view, _ = model.views(torch.randn(5, 6), torch.randn(5, 7))
+    for owner, name in ((batch, "image_log_variance"), (batch, "text_log_variance"), (view, "log_variance")):
+        with pytest.raises(PluginError, match=f"has no {name}: the loss class must declare initial_variance = 0.1"):
+            getattr(owner, name)
+
+
+def test_variances_are_trained_as_the_towers_are():
+    model, config = varied(), TrainingConfig(optimizer="adamw", learning_rate=0.1, head_learning_rate=0.2)
+    towers, heads = (group["params"] for group in build_optimizer(model, Varied(), config).param_groups)
+    for tower in (model.image, model.text):
+        assert any(parameter is tower.log_variance.weight for parameter in towers)
+    assert len(heads) == 2
+
+
+def test_initial_weights_are_drawn_as_ever():
+    torch.manual_seed(0)
+    model = build("cme")
+    # After those of a loss without variances the generator stands where this leaves it.
+    after = torch.rand(())
+    torch.manual_seed(0)
+    layers = []
+    sizes = [(6, 8), (8, 8), (8, 8), (8, 8), (8, 3), (7, 8), (8, 3), (3, 4), (3, 4)]
+    for inputs, outputs in sizes:
+        layer = nn.Linear(inputs, outputs)
+        nn.init.xavier_uniform_(layer.weight)
+        layers.append(layer)
+    assert torch.rand(()) == after
+    drawn = [*model.image.layers, *model.text.layers]
+    for layer, expected in zip(drawn, layers, strict=False):
+        assert torch.equal(layer.weight, expected.weight)
+
+
+@pytest.mark.parametrize(("precision", "exact"), [("float32", True), ("bfloat16", False)])
+def test_a_batch_is_embedded_in_the_precision_of_the_training(precision, exact):
+    model = varied(precision=precision).eval()
+    image, text = torch.randn(5, 6), torch.randn(5, 7)
+    batch, (view, _) = model.batch(image, text, torch.arange(5) % 4, None), model.views(image, text)
+    for found, precise in ((batch.image, view.rows), (batch.image_log_variance, view.log_variance)):
+        assert found.dtype == torch.float32
+        assert torch.equal(found, precise) == exact
+        torch.testing.assert_close(found, precise, atol=0.1, rtol=0.1)
+    assert batch.image_logits.dtype == torch.float32

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from huse_bench.errors import DataError
+from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cpu._groups import Groups, leave_out_groups
 from huse_bench.kernels.cpu._shortlist import Shortlists, raise_floors, scan_columns, scan_rows, settle
-
-if TYPE_CHECKING:
-    from huse_bench.kernels.top_k import Ranking
 
 __all__ = ["top_k", "top_k_directions"]
 

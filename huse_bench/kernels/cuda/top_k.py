@@ -8,17 +8,14 @@ the smaller index. No two keys of a query are equal, so that torch may find the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cuda._tiles import Tiling, padded
-
-if TYPE_CHECKING:
-    from huse_bench.kernels.top_k import Ranking
 
 __all__ = ["top_k", "top_k_directions"]
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from huse_bench.results.consistency import flagged_cells
+from huse_bench.results.layout import LAYOUT, Column
 from huse_bench.results.published import Published
-from huse_bench.results.tables import LAYOUT, Column, Results, Row
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["SharedColumn", "shared_columns"]
 
@@ -47,7 +50,7 @@ def shared_columns(results: Results, published: Published) -> list[SharedColumn]
     single = {name: row for name, row in zip(names, results.rows, strict=True) if names.count(name) == 1}
     columns = []
     for name, table in published.tables.items():
-        flagged = published.flagged(name)
+        flagged = flagged_cells(published, name)
         for column in LAYOUT[name]:
             printed = {
                 row.key: row.cells[column.task][column.metric]

@@ -7,9 +7,12 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from huse_bench.results.consistency import flagged_cells
 from huse_bench.results.evidence import Evidence
+from huse_bench.results.layout import LAYOUT
 from huse_bench.results.published import Published, PublishedTable
-from huse_bench.results.tables import LAYOUT, Results, Row
+from huse_bench.results.rows import Row
+from huse_bench.results.tables import Results
 
 __all__ = ["Outcome", "Verdict", "incomparable", "verdicts"]
 
@@ -96,7 +99,7 @@ def verdicts(results: Results, published: Published) -> list[Verdict]:
         own.
     """
     reasons = "; ".join(incomparable(results, published))
-    flagged = {name: published.flagged(name) for name in published.tables}
+    flagged = {name: flagged_cells(published, name) for name in published.tables}
     evidence = Evidence(results)
     return [
         verdict

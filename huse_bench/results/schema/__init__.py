@@ -1,6 +1,7 @@
 """The run record: what one run wrote down about itself, as a versioned schema."""
 
 from huse_bench.results.schema._parts import (
+    CHANCE_CONTROL,
     CONTROL_PREFIX,
     CONTROL_SECTION,
     Classification,
@@ -22,6 +23,7 @@ from huse_bench.results.schema._parts import (
 from huse_bench.results.schema._record import SCHEMA_VERSION, Kind, RunRecord
 
 __all__ = [
+    "CHANCE_CONTROL",
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
     "SCHEMA_VERSION",

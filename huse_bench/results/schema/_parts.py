@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 from huse_bench.files import safe_name
 
 __all__ = [
+    "CHANCE_CONTROL",
     "CONTROL_PREFIX",
     "CONTROL_SECTION",
     "Classification",
@@ -35,6 +36,12 @@ __all__ = [
 
 #: How the names of controls begin: rows that show the floor and the ceiling, and that no method is compared with.
 CONTROL_PREFIX = "control:"
+
+#: The control whose numbers are those of chance.
+CHANCE_CONTROL = f"{CONTROL_PREFIX}chance"
+
+#: The control whose numbers are those of chance.
+CHANCE_CONTROL = f"{CONTROL_PREFIX}chance"
 
 #: Part of the tables that controls stand in.
 CONTROL_SECTION = "Controls"

@@ -34,7 +34,7 @@ def test_rows_are_ordered_by_section_then_by_semantic_information(results):
 
 
 def test_text(results):
-    shown = labels(render(results, tables={"table1": results.tables()["table1"]}))
+    shown = labels(render(results, tables=["table1"]))
     kept = [label for label in shown if not label.startswith("---")]
     places = [kept.index(label) for label in ("CME", "HUSE", "Beyond the paper", "SIGLIP", "HIE-TREE§")]
     assert places == sorted(places)
@@ -43,7 +43,7 @@ def test_text(results):
 
 
 def test_the_best_of_a_column_is_the_best_of_all_sections(results):
-    lines = render(results, tables={"table1": results.tables()["table1"]}).splitlines()
+    lines = render(results, tables=["table1"]).splitlines()
     assert [line.split()[0] for line in lines if "*" in line and "0." in line and "queries" not in line] == ["CME"]
 
 

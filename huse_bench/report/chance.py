@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huse_bench.results.schema import CONTROL_PREFIX, RunRecord
-from huse_bench.results.tables import Column, Row
+from huse_bench.measures import IN_MODAL
+from huse_bench.results.layout import Column
+from huse_bench.results.rows import Row
+from huse_bench.results.schema import CHANCE_CONTROL, RunRecord
 
-__all__ = ["CHANCE", "CHANCE_MARK", "below_chance", "chance_notes"]
-
-#: Name of the control whose numbers are those of chance.
-CHANCE = f"{CONTROL_PREFIX}chance"
+__all__ = ["CHANCE_MARK", "below_chance", "chance_notes"]
 
 #: Behind the label of a row that does worse than chance somewhere.
 CHANCE_MARK = "¶"
@@ -29,7 +28,7 @@ def below_chance(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, li
     Returns:
         The columns by the label of the row, for rows that have one; a control is no method, so it is left out.
     """
-    control = next((row for row in rows if row.records[0].method.name == CHANCE), None)
+    control = next((row for row in rows if row.records[0].method.name == CHANCE_CONTROL), None)
     found = {}
     for row in rows:
         if row.finished and not row.is_control:
@@ -61,9 +60,8 @@ def _by_protocol(record: RunRecord, column: Column) -> float:
     if column.metric == "accuracy":
         return 1 / record.dataset.classes
     levels = record.protocol.get("chance")
-    # As records say it; the module that writes it would bring numba with it.
     within = column.task[0] == column.task[-1]
     known = levels if isinstance(levels, dict) else {}
-    level = known.get(f"in-modal {column.metric}" if within else column.metric, known.get(column.metric))
+    level = known.get(f"{IN_MODAL}{column.metric}" if within else column.metric, known.get(column.metric))
     # A record from elsewhere may not say; then nothing is below it.
     return float(level) if isinstance(level, int | float) else 0.0

@@ -1,0 +1,93 @@
+"""The rows of tables: the runs of one method with one configuration, and their means."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from huse_bench.results.layout import Column, cannot_miss
+from huse_bench.results.schema import RunRecord
+
+__all__ = ["Row", "rows_of"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one method with one configuration, which differ in their seeds alone.
+
+    Attributes:
+        label: the method's title, with a short hash where several rows would share it.
+        records: the runs by ascending seed.
+    """
+
+    label: str
+    records: tuple[RunRecord, ...]
+
+    @property
+    def finished(self) -> tuple[RunRecord, ...]:
+        """The runs that have scores."""
+        return tuple(record for record in self.records if record.status == "finished")
+
+    @property
+    def section(self) -> str:
+        """Part of the tables that the row stands in; empty for the paper's own methods."""
+        return self.records[0].method.section
+
+    @property
+    def is_control(self) -> bool:
+        """Whether this is no method but a floor or a ceiling for them."""
+        return self.records[0].is_control
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the method uses the class graph."""
+        return self.records[0].method.semantic
+
+    @property
+    def status(self) -> str:
+        """``"finished"`` where a run has scores, else how the first run ended."""
+        return "finished" if self.finished else self.records[0].status
+
+    def of_seeds(self, seeds: Sequence[int]) -> tuple[RunRecord, ...]:
+        """The finished runs of some seeds, by ascending seed."""
+        return tuple(record for record in self.finished if record.seed in seeds)
+
+    def mean(self, column: Column) -> float:
+        """Mean over the finished seeds, as a share from 0 to 1; NaN where there is nothing to average, or to miss."""
+        values = [value for record in self.finished if (value := _value(record, column)) is not None]
+        return statistics.fmean(values) if values else float("nan")
+
+
+def rows_of(records: Sequence[RunRecord]) -> tuple[Row, ...]:
+    """Records by method and configuration, in the order of the tables.
+
+    Args:
+        records: runs on one dataset.
+
+    Returns:
+        The paper's own methods first, and in each section those without semantic information first.
+    """
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    order: dict[str, int] = {}
+    for record in records:
+        name = record.method.name
+        groups.setdefault((name, record.configuration), []).append(record)
+        order[name] = min(record.method.order, order.get(name, record.method.order))
+    titles = [group[0].method.title for group in groups.values()]
+    rows = []
+    for (name, configuration), group in groups.items():
+        title = group[0].method.title
+        label = title if titles.count(title) == 1 else f"{title} [{configuration[:6]}]"
+        row = Row(label, tuple(sorted(group, key=lambda record: record.seed)))
+        rows.append((row.section, row.semantic, order[name], name, configuration, row))
+    return tuple(row for *_, row in sorted(rows, key=lambda entry: entry[:-1]))
+
+
+def _value(record: RunRecord, column: Column) -> float | None:
+    if cannot_miss(record, column.metric) == 1:
+        return None
+    if column.metric != "accuracy":
+        scores = {str(task): scores for task, scores in (record.retrieval or {}).items()}
+        return scores.get(column.task, {}).get(column.metric)
+    return getattr(record.classification, column.task, None)
