@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ValidationError
 
 from huse_bench.errors import RecordError
+from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
 from huse_bench.results.arrays import parquet_bytes
 from huse_bench.results.json_text import json_text
@@ -198,7 +199,7 @@ def read_card(folder: Path) -> DataCard | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = first_fault(error, "the file") if isinstance(error, ValidationError) else str(error)
         raise RecordError(f"{path}: no readable data card ({reason}); {_CURE}") from error
     table = _table(folder / _ITEMS, facts.items_sha256)
     try:

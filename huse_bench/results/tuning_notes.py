@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from huse_bench.errors import RecordError
+from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
 from huse_bench.results.json_text import json_text
 from huse_bench.results.schema import Part, RunRecord, Sha256, Tuning
@@ -42,7 +43,7 @@ def read_notes(folder: Path) -> Mapping[str, Tuning]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = first_fault(error, "the file") if isinstance(error, ValidationError) else str(error)
         raise RecordError(
             f"{path}: no readable notes of what tuning has cost ({reason}); delete the file and run again with the "
             f"parameter files that huse-bench tune wrote"
