@@ -107,6 +107,7 @@ class RunConfig(BaseModel):
         device: torch device; None is the GPU where there is one.
         save_model: write the trained towers and heads as safetensors.
         save_embeddings: write the embeddings of all items as safetensors.
+        save_neighbours: keep what each query found first with every run, and not with those of the first seed alone.
         controls: add the controls to the results: rows that show the floor and the ceiling.
         protocol: which items a query may find: ``"v2"`` leaves its own group out but for its pair, ``"v1"`` itself
             alone.
@@ -135,6 +136,7 @@ class RunConfig(BaseModel):
     device: str | None = None
     save_model: bool = False
     save_embeddings: bool = False
+    save_neighbours: bool = False
     controls: bool = False
     protocol: Literal["v1", "v2"] = "v2"
     training: TrainingConfig = TrainingConfig()

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 __all__ = [
+    "CURVE_K",
     "DIRECTIONS",
     "DIRECTION_TITLES",
     "HP_KS",
     "IN_MODAL",
+    "NEIGHBOURS",
     "RECALL_KS",
     "TABLE_METRICS",
     "TASKS",
@@ -38,6 +40,12 @@ RECALL_KS = (1, 5, 10)
 
 #: K of the paper's Table 2.
 HP_KS = (2, 5, 10)
+
+#: The last K of the curves of R@K and HP@K.
+CURVE_K = 50
+
+#: How many of the first items of each query are kept, where any are.
+NEIGHBOURS = 10
 
 #: Metrics that every direction of a finished run has: the columns of the paper's Tables 1 and 2.
 TABLE_METRICS = (*(f"R@{k}" for k in RECALL_KS), *(f"HP@{k}" for k in HP_KS))

@@ -63,6 +63,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
 @click.option("--save-model", is_flag=True, default=None, help="Write trained towers and heads as safetensors.")
 @click.option("--save-embeddings", is_flag=True, default=None, help="Write all items' embeddings as safetensors.")
+@click.option(
+    "--save-neighbours",
+    is_flag=True,
+    default=None,
+    help="Keep what each query found first with the runs of all seeds, not of the first alone.",
+)
 def run(config: Path | None, steps: int | None, **options: Any) -> None:
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 

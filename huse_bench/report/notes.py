@@ -89,7 +89,8 @@ def notes(results: Results) -> list[str]:
         *_budget(methods),
         *tuning_notes(methods),
         _features(results.rows),
-        f"Protocol: {_plain(dict(results.records[0].protocol))}.",
+        f"Protocol: {_plain(results.records[0].counting)}.",
+        *_similarities(methods),
         *_seeds(methods),
         *_variants(methods),
         *_configurations(methods),
@@ -108,6 +109,12 @@ def _budget(rows: Sequence[Row]) -> list[str]:
 
     finished = [row for row in rows if row.finished]
     return [f"Budget: {_each(finished, ledger)}."] if finished else []
+
+
+def _similarities(rows: Sequence[Row]) -> list[str]:
+    own = [row for row in rows if row.records[0].similarity != "cosine"]
+    groups = by_value(own, lambda row: row.records[0].similarity)
+    return [f"Ranked not by the cosine, but by {each_of(groups)}."] if own else []
 
 
 def _features(rows: Sequence[Row]) -> str:

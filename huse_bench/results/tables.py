@@ -173,7 +173,7 @@ def _refuse_mixtures(records: Sequence[RunRecord]) -> None:
             "dataset.parts.groups": (data.parts or {}).get("groups"),
             "dataset.taxonomy_hash": data.taxonomy_hash,
         }
-        fields |= {f"protocol.{key}": value for key, value in record.protocol.items()}
+        fields |= {f"protocol.{key}": value for key, value in record.counting.items()}
         for field, value in fields.items():
             first, stem = seen.setdefault(field, (value, record.stem))
             if first != value:

@@ -57,7 +57,7 @@ def announce(
     done = len(specs) - len(waiting)
     if done:
         reporter.say(f"{done} of {len(specs)} runs are finished in {config.results_folder} and are not run again")
-        if config.save_model or config.save_embeddings:
+        if config.save_model or config.save_embeddings or config.save_neighbours:
             reporter.say(
                 "  files to save are written when a run is trained: add --overwrite always to train them again"
             )

@@ -22,7 +22,7 @@ from huse_bench.fingerprint import source_digest
 from huse_bench.measures import DIRECTIONS, HP_KS, RECALL_KS
 from huse_bench.results.arrays import PerQuery
 from huse_bench.results.schema import CHANCE_CONTROL, CONTROL_PREFIX
-from huse_bench.runs.experiment import retrieve
+from huse_bench.runs.embedded import Ranked, retrieve
 from huse_bench.runs.methods import Method
 
 __all__ = ["CONTROLS", "Control", "Evaluated", "controls_hash", "shuffled_data", "shuffled_method"]
@@ -100,7 +100,7 @@ def raw_neighbours(data: Prepared, protocol: Version) -> Evaluated:
     dim = max(image.shape[1], text.shape[1])
     # Zeros change no cosine within a modality, and those between are thrown away.
     padded = [F.pad(rows, (0, dim - rows.shape[1])) for rows in (image, text)]
-    found = retrieve(padded[0], padded[1], data, "test", protocol)
+    found = retrieve(Ranked(padded[0], padded[1]), data, "test", protocol)
     kept = DIRECTIONS if image.shape == text.shape else ("i2i", "t2t")
     return Evaluated(
         {direction: found.scores[direction] for direction in kept},
@@ -125,7 +125,7 @@ def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
     }
     labels = {name: split.labels for name, split in data.splits.items()}
     image, text = cosines["test"]
-    found = retrieve(F.normalize(image, dim=1), F.normalize(text, dim=1), data, "test", protocol)
+    found = retrieve(Ranked(F.normalize(image, dim=1), F.normalize(text, dim=1)), data, "test", protocol)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
         **fusion.accuracies(image, text, labels["test"]),

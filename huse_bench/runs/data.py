@@ -108,7 +108,7 @@ def refuse_other_data(
         ResultsError: where items, features, taxonomy or protocol differ.
     """
     for record in known:
-        counted = record.protocol.get("recall")
+        counted = record.counting.get("recall")
         if counted in RECALL_PROTOCOL.values() and counted != RECALL_PROTOCOL[config.protocol]:
             version = next(name for name, known in RECALL_PROTOCOL.items() if known == counted)
             raise ResultsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +107,11 @@ class EventLog:
                 return
 
 
+def _short(values: Mapping[str, float]) -> dict[str, float]:
+    """Values with six significant digits, as records keep those of learning curves."""
+    return {name: float(f"{value:.6g}") for name, value in values.items()}
+
+
 def _fields(event: RunStarted | Measured | RunFinished | RunFailed) -> dict[str, Any]:
     fields: dict[str, Any]
     match event:
@@ -120,7 +125,7 @@ def _fields(event: RunStarted | Measured | RunFinished | RunFailed) -> dict[str,
                 "steps": spec.config.training.steps,
             }
         case Measured(step, losses, validation):
-            fields = {"event": "measured", "step": step, "losses": dict(losses), "validation": dict(validation)}
+            fields = {"event": "measured", "step": step, "losses": _short(losses), "validation": _short(validation)}
         case RunFinished(record, seconds):
             fields = {"event": "run_finished", "seconds": seconds, "notices": list(event.notices)}
         case RunFailed(_, record, seconds):

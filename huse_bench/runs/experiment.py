@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from huse_bench.components import Split
+from huse_bench.components import Loss
 from huse_bench.config import TrainingConfig
-from huse_bench.evaluation import Fusion, Retrieval, Version, evaluate_retrieval, fit_fusion
+from huse_bench.evaluation import ClassGeometry, Retrieval, ValidationSample, Version, accuracy, class_geometry
 from huse_bench.features import Prepared, SplitFeatures
-from huse_bench.measures import HP_KS, RECALL_KS, TASKS
+from huse_bench.measures import CURVE_K, NEIGHBOURS
+from huse_bench.runs.embedded import Classification, classify, embed, retrieve, validate
 from huse_bench.runs.methods import Method
 from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
 
-__all__ = ["Classification", "Embedded", "Outcome", "embed", "retrieve", "run_experiment", "run_trial"]
-
-# Rows embedded at once outside training.
-_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """One split after training: unit embeddings and logits.
-
-    Attributes:
-        image: (n, D) unit rows.
-        text: (n, D) unit rows.
-        image_logits: (n, K), or None where the method has no classifier.
-        text_logits: as ``image_logits``.
-    """
-
-    image: Tensor
-    text: Tensor
-    image_logits: Tensor | None
-    text_logits: Tensor | None
-
-
-@dataclass(frozen=True)
-class Classification:
-    """Accuracies on the test split, in [0, 1], and what they are made of.
-
-    Attributes:
-        image: of the image logits.
-        text: of the text logits.
-        fusion: of the softmax scores, averaged as fitted on the validation split.
-        fusion_equal: as ``fusion`` with equal weights.
-        fitted: the weight and the temperatures from the validation split.
-        predictions: (n,) predicted classes by name: image, text, fusion.
-        confidences: (n,) largest softmax score by name, in [0, 1].
-    """
-
-    image: float
-    text: float
-    fusion: float
-    fusion_equal: float
-    fitted: Fusion
-    predictions: dict[str, NDArray[np.int64]]
-    confidences: dict[str, NDArray[np.float64]]
+__all__ = ["Outcome", "run_experiment", "run_trial"]
 
 
 @dataclass(frozen=True)
@@ -72,18 +29,24 @@ class Outcome:
 
     Attributes:
         model: trained towers and heads.
+        loss: the trained loss.
         trained: time and last losses.
         learning: the points of the learning curve.
+        learning_items: how many validation items these are measured on.
         retrieval: on the test split.
         classification: on the test split, or None where the method has no classifier.
+        geometry: where the classes of the test split lie.
         validation: metrics on the validation split by name.
     """
 
     model: Model
+    loss: Loss
     trained: Trained
     learning: list[Measured]
+    learning_items: int
     retrieval: Retrieval
     classification: Classification | None
+    geometry: ClassGeometry
     validation: dict[str, float]
 
 
@@ -94,6 +57,8 @@ def run_experiment(
     seed: int,
     protocol: Version = "v2",
     watch: Watch | None = None,
+    *,
+    neighbours: bool = False,
 ) -> Outcome:
     """Train a method and evaluate it; the test split is read once, at the end.
 
@@ -104,6 +69,7 @@ def run_experiment(
         seed: of this run.
         protocol: of the retrieval, see :func:`huse_bench.evaluation.evaluate_retrieval`.
         watch: told of each step, and of each point of the learning curve.
+        neighbours: give the first items that each query of the test split finds.
 
     Raises:
         ConfigError: if the batch is larger than the train split.
@@ -111,44 +77,33 @@ def run_experiment(
     """
     learning: list[Measured] = []
     points = curve_steps(config.steps)
+    sample = _Sample(prepared, protocol)
 
-    def measure(training: Training) -> None:
-        if watch is not None:
-            watch(Stepped(training.done, training.losses() if training.checked else None))
+    def look(training: Training) -> None:
+        _step(training, watch)
         if training.done in points:
-            point = Measured(training.done, training.losses(), {})
+            point = Measured(training.done, training.losses(), sample.measure(training))
             learning.append(point)
             if watch is not None:
                 watch(point)
 
-    model, trained = _train(method, prepared, config, seed, measure)
-    metrics, fusion = _validate(embed(model, prepared.splits["validation"]), prepared, protocol)
-    test = embed(model, prepared.splits["test"])
-    classification = None if fusion is None else _classify(test, prepared, fusion)
-    retrieval = retrieve(test.image, test.text, prepared, "test", protocol)
-    return Outcome(model, trained, learning, retrieval, classification, metrics)
-
-
-def retrieve(image: Tensor, text: Tensor, prepared: Prepared, name: Split, protocol: Version) -> Retrieval:
-    """Evaluate embeddings of one split as the tables do.
-
-    Args:
-        image: (n, D) unit rows, one for each item of the split.
-        text: likewise.
-        prepared: the dataset, with the labels and groups of the items.
-        name: of the split.
-        protocol: of the retrieval.
-    """
-    split = prepared.splits[name]
-    return evaluate_retrieval(
-        image,
-        text,
-        split.labels,
-        prepared.taxonomy,
-        groups=split.groups,
-        protocol=protocol,
-        recall_ks=RECALL_KS,
-        hp_ks=HP_KS,
+    with _training(method, prepared, config, seed) as training:
+        trained = training.run(look)
+    model, loss = training.model, training.loss
+    metrics, fusion = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)
+    test = embed(model, loss, prepared.splits["test"])
+    return Outcome(
+        model=model,
+        loss=loss,
+        trained=trained,
+        learning=learning,
+        learning_items=len(sample),
+        retrieval=retrieve(
+            test.ranked, prepared, "test", protocol, curve_k=CURVE_K, neighbours=NEIGHBOURS if neighbours else 0
+        ),
+        classification=None if fusion is None else classify(test, prepared, fusion),
+        geometry=class_geometry(test.image, test.text, prepared.splits["test"].labels, len(prepared.class_names)),
+        validation=metrics,
     )
 
 
@@ -177,19 +132,54 @@ def run_trial(
         ConfigError: if the batch is larger than the train split, or the loss refuses its hyper-parameters.
         DivergedError: if training stops being finite.
     """
-
-    def measure(training: Training) -> None:
-        if watch is not None:
-            watch(Stepped(training.done, training.losses() if training.checked else None))
-
-    model, _ = _train(method, prepared, config, seed, measure)
-    metrics, _ = _validate(embed(model, prepared.splits["validation"]), prepared, protocol)
+    with _training(method, prepared, config, seed) as training:
+        training.run(lambda training: _step(training, watch))
+    metrics, _ = validate(embed(training.model, training.loss, prepared.splits["validation"]), prepared, protocol)
     return metrics
 
 
-def _train(
-    method: Method, prepared: Prepared, config: TrainingConfig, seed: int, watch: Callable[[Training], None]
-) -> tuple[Model, Trained]:
+class _Sample:
+    """What is measured of a training while it goes on: R@1 and accuracies on some items of the validation split."""
+
+    def __init__(self, prepared: Prepared, protocol: Version) -> None:
+        split = prepared.splits["validation"]
+        self._retrieval = ValidationSample(split.labels, split.groups, protocol=protocol)
+        rows = self._retrieval.rows
+        index = torch.from_numpy(rows).to(split.image.device)
+        self._items = SplitFeatures(
+            ids=[split.ids[row] for row in rows.tolist()],
+            image=split.image.index_select(0, index),
+            text=split.text.index_select(0, index),
+            labels=split.labels[rows],
+            groups=split.groups[rows],
+        )
+
+    def __len__(self) -> int:
+        return len(self._items.labels)
+
+    def measure(self, training: Training) -> dict[str, float]:
+        training.pause()
+        found = embed(training.model, training.loss, self._items)
+        ranked = found.ranked
+        scores = self._retrieval(
+            ranked.image, ranked.text, image_gallery=ranked.image_gallery, text_gallery=ranked.text_gallery
+        )
+        logits = {"image": found.image_logits, "text": found.text_logits}
+        return scores | {
+            f"{name} accuracy": accuracy(values, self._items.labels)
+            for name, values in logits.items()
+            if values is not None
+        }
+
+
+def _step(training: Training, watch: Watch | None) -> None:
+    if watch is not None:
+        watch(Stepped(training.done, training.losses() if training.checked else None))
+
+
+@contextmanager
+def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: int) -> Iterator[Training]:
+    """A training from its start, and random numbers of its own for as long as the context lasts."""
     device = prepared.classes.embeddings.device
     init_seed, batch_seed, noise_seed = _streams(prepared.name, method.name, seed)
     split = prepared.splits["train"]
@@ -208,75 +198,10 @@ def _train(
         ).to(device)
         torch.manual_seed(noise_seed)
         generator = torch.Generator().manual_seed(batch_seed)
-        trained = Training(model, loss.to(device), split, classes, config, generator).run(watch)
-    return model, trained
+        yield Training(model, loss.to(device), split, classes, config, generator)
 
 
 def _streams(dataset: str, method: str, seed: int) -> list[int]:
     """Independent seeds for initial weights, batches and dropout of this (dataset, method, seed)."""
     key = (zlib.crc32(dataset.encode()), zlib.crc32(method.encode()))
     return [int(word) for word in np.random.SeedSequence(seed, spawn_key=key).generate_state(3, np.uint32)]
-
-
-@torch.no_grad()
-def embed(model: Model, split: SplitFeatures) -> Embedded:
-    """Embed the items of a split.
-
-    Args:
-        model: trained towers and heads, on the device of the features.
-        split: n items.
-
-    Returns:
-        Unit embeddings and logits, on the host.
-    """
-    model.eval()
-    parts = []
-    for start in range(0, len(split.labels), _ROWS):
-        rows = slice(start, start + _ROWS)
-        image, text = model.image(split.image[rows]), model.text(split.text[rows])
-        image_logits, text_logits = model.logits(image, text)
-        unit = torch.nn.functional.normalize
-        parts.append((unit(image, dim=1), unit(text, dim=1), image_logits, text_logits))
-    image, text, image_logits, text_logits = (
-        None if column[0] is None else torch.cat([part for part in column if part is not None]).cpu()
-        for column in zip(*parts, strict=True)
-    )
-    assert image is not None
-    assert text is not None
-    return Embedded(image, text, image_logits, text_logits)
-
-
-def _validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
-    """Metrics on the validation split, and the fusion fitted there, where the method has a classifier."""
-    metrics = {
-        f"{direction} {name}": value
-        for direction, scores in retrieve(
-            validation.image, validation.text, prepared, "validation", protocol
-        ).scores.items()
-        for name, value in scores.items()
-    }
-    if validation.image_logits is None or validation.text_logits is None:
-        return metrics, None
-    labels = prepared.splits["validation"].labels
-    fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)
-    accuracies = fusion.accuracies(validation.image_logits, validation.text_logits, labels)
-    metrics |= {f"{task} accuracy": accuracies[task] for task in TASKS}
-    return metrics, fusion
-
-
-def _classify(test: Embedded, prepared: Prepared, fusion: Fusion) -> Classification:
-    """Accuracies on the test split, with the fusion fitted on the validation split."""
-    assert test.image_logits is not None
-    assert test.text_logits is not None
-    labels = prepared.splits["test"].labels
-    fused = fusion.shares(test.image_logits, test.text_logits)
-    scores = {"image": test.image_logits.numpy(), "text": test.text_logits.numpy(), "fusion": fused}
-    return Classification(
-        **fusion.accuracies(test.image_logits, test.text_logits, labels),
-        fitted=fusion,
-        predictions={name: score.argmax(axis=1) for name, score in scores.items()},
-        confidences={
-            name: fusion.shares(test.image_logits, test.text_logits, weight).max(axis=1)
-            for name, weight in (("image", 1.0), ("text", 0.0), ("fusion", None))
-        },
-    )

@@ -29,6 +29,7 @@ NUMBERS = (
     "features/_prepare.py",
     "kernels",
     "measures.py",
+    "runs/embedded.py",
     "runs/experiment.py",
     "runs/steps.py",
     "taxonomy.py",

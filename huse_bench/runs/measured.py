@@ -16,8 +16,9 @@ from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.measures import DIRECTIONS, Direction
 from huse_bench.results.arrays import ClassFacts
 from huse_bench.results.schema import Classification, Learning, Training
-from huse_bench.runs import experiment
+from huse_bench.runs import embedded
 from huse_bench.runs.controls import Evaluated
+from huse_bench.runs.experiment import Outcome
 from huse_bench.runs.steps import Measured
 
 __all__ = ["Ended", "class_facts", "evaluated_control", "failed", "measured"]
@@ -41,21 +42,18 @@ class Ended:
     warnings: tuple[str, ...] = ()
 
 
-def measured(
-    outcome: experiment.Outcome, config: TrainingConfig, validation_items: int, warnings: Sequence[str]
-) -> Ended:
+def measured(outcome: Outcome, config: TrainingConfig, warnings: Sequence[str]) -> Ended:
     """What a finished run reached, and what it cost.
 
     Args:
         outcome: of the run.
         config: how it was trained.
-        validation_items: number of items that the learning curve's validation metrics are measured on.
         warnings: what the reader of the numbers should know.
     """
     trained = outcome.trained
     return Ended(
         retrieval=_by_direction(outcome.retrieval.scores),
-        curves=_curves(getattr(outcome.retrieval, "curves", {})),
+        curves=_curves(outcome.retrieval.curves),
         classification=None if outcome.classification is None else _classification(outcome.classification),
         validation=outcome.validation,
         training=Training(
@@ -69,7 +67,7 @@ def measured(
             gradient_steps=tuple(trained.shares.steps),
             gradient_shares={term: tuple(shares) for term, shares in trained.shares.by_term.items()},
         ),
-        learning=_learning(outcome.learning, validation_items),
+        learning=_learning(outcome.learning, outcome.learning_items),
         device=next(outcome.model.parameters()).device,
         warnings=tuple(warnings),
     )
@@ -93,10 +91,10 @@ def failed(error: Exception) -> Ended:
     )
 
 
-def class_facts(outcome: experiment.Outcome) -> ClassFacts | None:
-    """Where the classes lie, where it was measured."""
-    found = getattr(outcome, "geometry", None)
-    return None if found is None else ClassFacts(found.centroids, found.spread, float(found.kept))
+def class_facts(outcome: Outcome) -> ClassFacts:
+    """Where the classes lie."""
+    found = outcome.geometry
+    return ClassFacts(found.centroids, found.spread, found.kept)
 
 
 def _by_direction(scores: Mapping[str, Mapping[str, float]]) -> dict[Direction, dict[str, float]]:
@@ -116,7 +114,7 @@ def _curves(curves: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> _Curves 
     } or None
 
 
-def _classification(found: experiment.Classification) -> Classification:
+def _classification(found: embedded.Classification) -> Classification:
     return Classification(
         image=found.image,
         text=found.text,

@@ -25,6 +25,7 @@ class RunSpec:
         configuration: the same without the seed.
         config: the configuration of the whole command.
         device: torch device to train on.
+        neighbours: keep what each query of the test split found first.
         tuning: what the hyper-parameters cost, where a search chose them.
     """
 
@@ -34,6 +35,7 @@ class RunSpec:
     configuration: str
     config: RunConfig
     device: str
+    neighbours: bool = False
     tuning: Tuning | None = None
 
     @property
@@ -54,5 +56,6 @@ def plan_run(
         configuration=fingerprint(identity),
         config=config,
         device=device,
+        neighbours=config.save_neighbours or (seed == config.seeds[0] and not method.is_control),
         tuning=tuning,
     )

@@ -76,6 +76,7 @@ class _Planned:
     seed: int = 0
     settings: dict[str, Setting] = field(default_factory=dict)
     tuning: Tuning | None = None
+    similarity: str = "cosine"
 
 
 def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> Recorded:
@@ -94,7 +95,7 @@ def record_control_failure(control: Control, error: Exception, config: RunConfig
 def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
     """The record of a finished run, with the arrays beside it."""
     classification = outcome.classification
-    ended = measured(outcome, spec.config.training, len(data.splits["validation"].ids), _warnings(spec, data, outcome))
+    ended = measured(outcome, spec.config.training, _warnings(spec, data, outcome))
     predictions = _items(data)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
@@ -104,7 +105,7 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
         outcome.retrieval.per_query,
         predictions,
         class_facts(outcome),
-        getattr(outcome.retrieval, "neighbours", None),
+        outcome.retrieval.neighbours or None,
     )
 
 
@@ -133,6 +134,7 @@ def _planned_run(spec: RunSpec) -> _Planned:
             for name, value in config.training.model_dump().items()
         },
         tuning=spec.tuning,
+        similarity=spec.method.loss_class.similarity,
     )
 
 
@@ -198,7 +200,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> 
         curves=ended.curves,
         classification=ended.classification,
         validation=ended.validation,
-        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol),
+        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol, planned.similarity),
         training=ended.training,
         learning=ended.learning,
         device=None if device is None else device_info(device, run.training.precision, facts["processor"]),

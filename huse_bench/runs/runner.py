@@ -50,6 +50,7 @@ def run(
     device: str | None = None,
     save_model: bool | None = None,
     save_embeddings: bool | None = None,
+    save_neighbours: bool | None = None,
     controls: bool | None = None,
     protocol: str | None = None,
     quiet: bool = False,
@@ -84,6 +85,7 @@ def run(
         device: torch device (the GPU where there is one).
         save_model: write trained towers and heads as safetensors (False).
         save_embeddings: write all items' embeddings as safetensors (False).
+        save_neighbours: keep what each query found first with the runs of all seeds, not of the first alone (False).
         controls: add rows that show the floor and the ceiling, in a section of their own (False): chance, the raw
             features, their class centroids, what the true classes would give, and each method trained with the first
             seed on shuffled labels.
@@ -123,6 +125,7 @@ def run(
         "device": device,
         "save_model": save_model,
         "save_embeddings": save_embeddings,
+        "save_neighbours": save_neighbours,
         "controls": controls,
         "protocol": protocol,
     }

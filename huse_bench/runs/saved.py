@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from huse_bench.components import Loss
 from huse_bench.features import Prepared
 from huse_bench.files import write_atomically
 from huse_bench.results import RunRecord
-from huse_bench.runs.experiment import embed
+from huse_bench.runs.embedded import embed
 from huse_bench.training import Model
 
 __all__ = ["save_embeddings", "save_model"]
@@ -35,7 +36,7 @@ def save_model(folder: Path, record: RunRecord, model: Model, data: Prepared) ->
     return _write(folder / "models" / f"{record.stem}.safetensors", state, _metadata(record, data))
 
 
-def save_embeddings(folder: Path, record: RunRecord, model: Model, data: Prepared) -> Path:
+def save_embeddings(folder: Path, record: RunRecord, model: Model, loss: Loss, data: Prepared) -> Path:
     """Write the unit embeddings of all items to ``<folder>/embeddings/<run>.safetensors``.
 
     Tensors ``train.image`` (n, D), ``train.text`` (n, D), ``train.labels`` (n,) and likewise for the other
@@ -47,7 +48,7 @@ def save_embeddings(folder: Path, record: RunRecord, model: Model, data: Prepare
     tensors: dict[str, Tensor] = {}
     facts = _metadata(record, data)
     for name, split in data.splits.items():
-        part = embed(model, split)
+        part = embed(model, loss, split)
         tensors[f"{name}.image"] = part.image.contiguous()
         tensors[f"{name}.text"] = part.text.contiguous()
         tensors[f"{name}.labels"] = torch.from_numpy(split.labels)

@@ -54,7 +54,9 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
         placed = prepared.to(spec.device)
         if spec.method.is_control:
             placed = shuffled_data(placed, spec.seed)
-        outcome = run_experiment(spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, tell)
+        outcome = run_experiment(
+            spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, tell, neighbours=spec.neighbours
+        )
         recorded = record_outcome(spec, outcome, prepared)
         files = _save(spec, recorded.record, outcome, placed, store)
     # A failing method is a row that says so; the others go on.
@@ -74,5 +76,5 @@ def _save(spec: RunSpec, record: RunRecord, outcome: Outcome, placed: Prepared, 
     if spec.config.save_model:
         files.append(saved.save_model(store.folder, record, outcome.model, placed))
     if spec.config.save_embeddings:
-        files.append(saved.save_embeddings(store.folder, record, outcome.model, placed))
+        files.append(saved.save_embeddings(store.folder, record, outcome.model, outcome.loss, placed))
     return files

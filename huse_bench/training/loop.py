@@ -56,6 +56,7 @@ class Training:
 
     Attributes:
         model: the one that is trained.
+        loss: what it is trained by.
         steps: how many steps are to be taken.
         done: how many are.
 
@@ -80,7 +81,7 @@ class Training:
         self.model = model
         self.steps = config.steps
         self.done = 0
-        self._loss = loss
+        self.loss = loss
         self._data = data
         self._device = data.image.device
         self._graph = classes if loss.semantic or loss.embedding == "classes" else None
@@ -104,13 +105,13 @@ class Training:
             self._since = time.perf_counter()
             # Between two steps it may have been evaluated.
             self.model.train()
-            self._loss.train()
+            self.loss.train()
         step = self.done + 1
         data, index = self._data, next(self._batches).to(self._device)
         image, text = data.image.index_select(0, index), data.text.index_select(0, index)
-        terms = self._loss(self.model.batch(image, text, data.targets[index], self._graph))
+        terms = self.loss(self.model.batch(image, text, data.targets[index], self._graph))
         if step == 1:
-            _check_terms(terms, self._loss)
+            _check_terms(terms, self.loss)
         total = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         if step in self._measured:
@@ -178,7 +179,7 @@ class Training:
             "done": self.done,
             "seconds": self._seconds,
             "model": self.model.state_dict(),
-            "loss": self._loss.state_dict(),
+            "loss": self.loss.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "batches": self._batches.state_dict(),
@@ -199,7 +200,7 @@ class Training:
         self.pause()
         self.done, self._seconds = state["done"], state["seconds"]
         self.model.load_state_dict(state["model"])
-        self._loss.load_state_dict(state["loss"])
+        self.loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._batches.load_state_dict(state["batches"])

@@ -121,7 +121,7 @@ def test_help_says_what_each_option_does(command):
     assert done.returncode == 0
     for option in ("--methods", "--dataset", "--data", "--image-backbone", "--text-backbone", "--class-backbone",
                    "--preset", "--steps", "--seeds", "--config", "--results", "--overwrite", "--device",
-                   "--save-model", "--save-embeddings", "--strict", "--plugins-dir"):  # fmt: skip
+                   "--save-model", "--save-embeddings", "--save-neighbours", "--strict", "--plugins-dir"):  # fmt: skip
         assert option in done.stdout
 
 

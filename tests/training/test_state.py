@@ -47,7 +47,7 @@ def through_a_file(state):
 
 
 def bits(training):
-    weights = [*training.model.parameters(), *training._loss.parameters()]
+    weights = [*training.model.parameters(), *training.loss.parameters()]
     return [weight.detach().clone() for weight in weights]
 
 

@@ -117,6 +117,18 @@ class RunRecord(Part):
     created: AwareDatetime
 
     @property
+    def counting(self) -> dict[str, Json]:
+        """The protocol less the similarity: what makes the numbers of two methods comparable."""
+        return {
+            name: value.partition("+")[0] if isinstance(value, str) else value for name, value in self.protocol.items()
+        }
+
+    @property
+    def similarity(self) -> str:
+        """What items were ranked by: ``"cosine"``, or the id of a similarity of the method's own."""
+        return str(self.protocol.get("recall", "")).partition("+")[2] or "cosine"
+
+    @property
     def stem(self) -> str:
         """Name of the run's files, without their endings."""
         return file_stem(self.method.name, self.seed, self.fingerprint)
