@@ -4,10 +4,8 @@ They are small versions of MERU (Desai et al. 2023) and PCME++ (Chun 2024), chec
 authors' code gives, so that what the contract offers is shown to be what such methods need.
 """
 
-import doctest
 import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -346,9 +344,3 @@ def test_a_few_steps_of_training_learn_what_is_ranked_by(cls):
         # By chance these are 1 of 64 and 1 of 4.
         assert (first == own).double().mean() > 0.2
         assert (labels[first] == labels).double().mean() > 0.9
-
-
-def test_the_example_of_the_docstring_runs():
-    done = doctest.testmod(sys.modules[ranking_rows.__module__])
-    assert done.attempted
-    assert not done.failed
