@@ -120,7 +120,7 @@ def test_what_differs_from_the_search_is_said(search, run, site, capsys):
     assert "Separate" not in err.split("toy: 96 train")[0]
     assert "has changed" not in err
     with (site / "toy_plugins.py").open("a") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = True\n")
     run(["tunable"], quiet=False)
     assert "the code of Tunable has changed since results/toy/tuned.toml was made" in capsys.readouterr().err
 
