@@ -1,5 +1,6 @@
 """The results that the repository keeps: every record is whole, and its numbers are the means of its scores."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,3 +30,12 @@ def test_every_number_is_the_mean_of_its_scores(folder):
         size = sum(path.stat().st_size for path in of_run)
         assert size <= (100_000 if record.neighbours is None else 200_000), f"{record.stem} has {size} bytes"
     assert numbers >= 24 * len(results.rows)
+
+
+@pytest.mark.skipif(not FOLDERS, reason="an unpacked distribution keeps no results")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_nothing_says_where_it_was_made(folder):
+    path = re.compile(r"(?<![\w/.~:])(/(home|root|Users|mnt|opt|srv|tmp|usr|var|work)/|~/|\.\./|[A-Z]:\\)")
+    for record in folder.rglob("*.json"):
+        said = path.search(record.read_text(encoding="utf-8"))
+        assert said is None, f"{record.name}: {said}"
