@@ -46,13 +46,13 @@ def build(config: Path | None, workers: int | None, **options: Any) -> None:
 
     resolved = resolve_config(config, given, by="command line")
     items = make_features(*load_dataset(resolved), resolved, Reporter(), workers)
-    data = prepare(items, resolved.dataset)
-    for notice in data.notices:
+    prepared = prepare(items, resolved.dataset)
+    for notice in prepared.notices:
         click.echo(notice, err=True)
     rows = [
         (kind, backbone, value.values.shape[0], value.values.shape[1])
         for (kind, backbone), value in zip(
-            data.backbones.items(), (items.image_features, items.text_features, items.class_features), strict=True
+            prepared.backbones.items(), (items.image_features, items.text_features, items.class_features), strict=True
         )
         if value is not None
     ]

@@ -46,7 +46,7 @@ class Audit:
         return {"findings": list(self.findings), **self.facts}
 
 
-def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
+def audit(prepared: Prepared, texts: Sequence[str] | None) -> Audit:
     """Count what makes a dataset's numbers doubtful.
 
     - Class embeddings that are all alike, or the same for some classes; image or text features that hardly differ, or
@@ -66,7 +66,7 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
     the test features.
 
     Args:
-        data: the dataset.
+        prepared: the dataset.
         texts: the texts of its items in any order, if it has texts.
 
     Returns:
@@ -75,13 +75,15 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
     alike: list[str] = []
     findings: list[str] = []
     facts: dict[str, Any] = {
-        "class_embeddings": _class_embeddings(data.classes, data.class_names, data.backbones["class"], alike),
-        "classes": _classes(data.splits, data.class_names, findings),
+        "class_embeddings": _class_embeddings(
+            prepared.classes, prepared.class_names, prepared.backbones["class"], alike
+        ),
+        "classes": _classes(prepared.splits, prepared.class_names, findings),
         "texts": None if texts is None else _texts(texts, findings),
         "features": {},
     }
     for kind in ("image", "text"):
-        rows: dict[Split, Tensor] = {name: getattr(split, kind) for name, split in data.splits.items()}
+        rows: dict[Split, Tensor] = {name: getattr(split, kind) for name, split in prepared.splits.items()}
         unusable = sum(_unusable(values) for values in rows.values())
         facts["features"][kind] = {
             "dimension": rows["train"].shape[1],
@@ -89,7 +91,7 @@ def audit(data: Prepared, texts: Sequence[str] | None) -> Audit:
             **(
                 {"repeated": None, "duplicates": None, "within_test": None}
                 if unusable
-                else _alike(kind, rows, data, alike, findings)
+                else _alike(kind, rows, prepared, alike, findings)
             ),
         }
         if unusable:
@@ -118,27 +120,27 @@ def _class_embeddings(graph: ClassGraph, names: Sequence[str], backbone: str, fi
 
 
 def _alike(
-    kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[str], findings: list[str]
+    kind: str, rows: dict[Split, Tensor], prepared: Prepared, alike: list[str], findings: list[str]
 ) -> dict[str, Any]:
     typical = typical_distance(rows["train"])
-    repeated = _repeated(kind, rows, data, alike if typical >= COLLAPSED else [])
+    repeated = _repeated(kind, rows, prepared, alike if typical >= COLLAPSED else [])
     if typical < COLLAPSED:
         alike.append(f"the {kind} features hardly differ: the median cosine distance of two items is {typical:.1e}")
         return {"repeated": repeated, "duplicates": {"typical_distance": typical}, "within_test": None}
-    duplicates = _duplicates(kind, rows, data.splits, typical, findings)
+    duplicates = _duplicates(kind, rows, prepared.splits, typical, findings)
     return {
         "repeated": repeated,
         "duplicates": duplicates,
-        "within_test": _within_test(kind, rows["test"], data.splits["test"], typical, findings),
+        "within_test": _within_test(kind, rows["test"], prepared.splits["test"], typical, findings),
     }
 
 
-def _repeated(kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[str]) -> dict[str, int]:
+def _repeated(kind: str, rows: dict[Split, Tensor], prepared: Prepared, alike: list[str]) -> dict[str, int]:
     """How many rows differ, and how many are the most frequent one."""
     seen: dict[int, int] = {}
     examples: dict[int, list[str]] = {}
     for name, values in rows.items():
-        for item, row in zip(data.splits[name].ids, values.cpu().numpy(), strict=True):
+        for item, row in zip(prepared.splits[name].ids, values.cpu().numpy(), strict=True):
             key = hash(row.tobytes())
             seen[key] = seen.get(key, 0) + 1
             if seen[key] <= 2:
@@ -148,7 +150,8 @@ def _repeated(kind: str, rows: dict[Split, Tensor], data: Prepared, alike: list[
     if most > 1 and most >= _ALIKE * count:
         alike.append(
             f"{most} of {count} items ({most / count:.1%}) have one and the same {kind} features (by "
-            f"{data.backbones[kind]}), such as {' and '.join(examples[key])}; all items have {len(seen)} different rows"
+            f"{prepared.backbones[kind]}), such as {' and '.join(examples[key])}; all items have {len(seen)} different "
+            "rows"
         )
     return {"items": count, "distinct": len(seen), "most": most}
 

@@ -58,49 +58,49 @@ class Control:
     evaluate: Callable[[Prepared, Version], Evaluated]
 
 
-def chance(data: Prepared, protocol: Version) -> Evaluated:
+def chance(prepared: Prepared, protocol: Version) -> Evaluated:
     """The expected numbers of a random ranking and of a class drawn at random, in the galleries of the test split."""
-    galleries = _galleries(data, protocol)
+    galleries = _galleries(prepared, protocol)
     found: dict[str, dict[str, float]] = {}
     for direction in DIRECTIONS:
-        found[direction] = chance_levels(galleries, data.taxonomy, direction, RECALL_KS, HP_KS)
-        if (tree := tree_steps(data.taxonomy)) is not None:
+        found[direction] = chance_levels(galleries, prepared.taxonomy, direction, RECALL_KS, HP_KS)
+        if (tree := tree_steps(prepared.taxonomy)) is not None:
             steps, height = tree
             sums = sum(step * galleries.count(steps == step, direction) for step in range(1, height + 1))
             sizes, ideals = galleries.sizes(direction), galleries.ideals(steps, height, HP_KS, direction)
             scores = {f"BHP@{k}": k * sums / sizes / np.maximum(ideal, 1) for k, ideal in ideals.items()}
             found[direction] |= _means(scores)
-    return Evaluated(found, _accuracies(1 / len(data.class_names)))
+    return Evaluated(found, _accuracies(1 / len(prepared.class_names)))
 
 
-def ceiling(data: Prepared, protocol: Version) -> Evaluated:
+def ceiling(prepared: Prepared, protocol: Version) -> Evaluated:
     """What a ranking by the true classes reaches: own class first, then the correct sets as they grow.
 
     It is below 1 where a gallery has fewer items of a class or a correct set than there are places.
     """
-    galleries = _galleries(data, protocol)
+    galleries = _galleries(prepared, protocol)
     found: dict[str, dict[str, float]] = {}
-    own_class = np.eye(len(data.class_names), dtype=bool)
+    own_class = np.eye(len(prepared.class_names), dtype=bool)
     for direction in DIRECTIONS:
         own = galleries.count(own_class, direction)
-        correct = {k: galleries.count(data.taxonomy.correct_sets(k), direction) for k in HP_KS}
+        correct = {k: galleries.count(prepared.taxonomy.correct_sets(k), direction) for k in HP_KS}
         scores = dict.fromkeys((f"R@{k}" for k in RECALL_KS), (own > 0).astype(np.float64))
         scores |= {f"HP@{k}": np.minimum(count, k) / k for k, count in correct.items()}
-        if (tree := tree_steps(data.taxonomy)) is not None:
+        if (tree := tree_steps(prepared.taxonomy)) is not None:
             ideals = galleries.ideals(*tree, HP_KS, direction)
             scores |= {f"BHP@{k}": (ideal > 0).astype(np.float64) for k, ideal in ideals.items()}
         found[direction] = _means(scores)
     return Evaluated(found, _accuracies(1.0))
 
 
-def raw_neighbours(data: Prepared, protocol: Version) -> Evaluated:
+def raw_neighbours(prepared: Prepared, protocol: Version) -> Evaluated:
     """Nearest neighbours by the cosine of the features themselves; across modalities only in equal dimensions."""
-    test = data.splits["test"]
+    test = prepared.splits["test"]
     image, text = (F.normalize(features.cpu(), dim=1) for features in (test.image, test.text))
     dim = max(image.shape[1], text.shape[1])
     # Zeros change no cosine within a modality, and those between are thrown away.
     padded = [F.pad(rows, (0, dim - rows.shape[1])) for rows in (image, text)]
-    found = retrieve(Ranked(padded[0], padded[1]), data, "test", protocol)
+    found = retrieve(Ranked(padded[0], padded[1]), prepared, "test", protocol)
     kept = DIRECTIONS if image.shape == text.shape else ("i2i", "t2t")
     return Evaluated(
         {direction: found.scores[direction] for direction in kept},
@@ -108,24 +108,24 @@ def raw_neighbours(data: Prepared, protocol: Version) -> Evaluated:
     )
 
 
-def raw_centroids(data: Prepared, protocol: Version) -> Evaluated:
+def raw_centroids(prepared: Prepared, protocol: Version) -> Evaluated:
     """Nearest class centroids of the features: an item is embedded as its cosines with the K training centroids.
 
     Features are centred by the mean of the train split and scaled to unit length, each modality by itself. The
     cosines are the scores of the classifier too.
     """
-    train = data.splits["train"]
+    train = prepared.splits["train"]
     cosines = {
         name: (
-            _centroid_cosines(train, split, "image", len(data.class_names)),
-            _centroid_cosines(train, split, "text", len(data.class_names)),
+            _centroid_cosines(train, split, "image", len(prepared.class_names)),
+            _centroid_cosines(train, split, "text", len(prepared.class_names)),
         )
-        for name, split in data.splits.items()
+        for name, split in prepared.splits.items()
         if name != "train"
     }
-    labels = {name: split.labels for name, split in data.splits.items()}
+    labels = {name: split.labels for name, split in prepared.splits.items()}
     image, text = cosines["test"]
-    found = retrieve(Ranked(F.normalize(image, dim=1), F.normalize(text, dim=1)), data, "test", protocol)
+    found = retrieve(Ranked(F.normalize(image, dim=1), F.normalize(text, dim=1)), prepared, "test", protocol)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
         **fusion.accuracies(image, text, labels["test"]),
@@ -155,26 +155,28 @@ def shuffled_method(method: Method) -> Method:
     return replace(method, name=f"{CONTROL_PREFIX}shuffled-{method.name}", title=f"{method.title}, labels shuffled")
 
 
-def shuffled_data(data: Prepared, seed: int) -> Prepared:
+def shuffled_data(prepared: Prepared, seed: int) -> Prepared:
     """The data with the train split's labels permuted; each image keeps its text.
 
     Args:
-        data: the dataset.
+        prepared: the dataset.
         seed: of the permutation.
 
     Returns:
         The data; validation and test split are as they were.
     """
-    train = data.splits["train"]
+    train = prepared.splits["train"]
     order = np.random.default_rng(seed).permutation(len(train.labels))
     shuffled = replace(train, labels=train.labels[order])
-    return replace(data, splits={**data.splits, "train": shuffled})
+    return replace(prepared, splits={**prepared.splits, "train": shuffled})
 
 
-def _galleries(data: Prepared, protocol: Version) -> Galleries:
+def _galleries(prepared: Prepared, protocol: Version) -> Galleries:
     """What each item of the test split could find."""
-    labels = data.splits["test"].labels
-    return Galleries(labels, groups_of(data.splits["test"].groups, len(labels), protocol), len(data.class_names))
+    labels = prepared.splits["test"].labels
+    return Galleries(
+        labels, groups_of(prepared.splits["test"].groups, len(labels), protocol), len(prepared.class_names)
+    )
 
 
 def _means(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

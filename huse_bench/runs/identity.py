@@ -43,7 +43,7 @@ PAGES = ("kernels/cuda/report.py",)
 DEVICES = {"cuda": "kernels/cuda"}
 
 
-def run_identity(config: RunConfig, method: Method, data: Prepared, device: str) -> dict[str, Json]:
+def run_identity(config: RunConfig, method: Method, prepared: Prepared, device: str) -> dict[str, Json]:
     """What makes a run the run that it is, but its seed, as JSON values.
 
     Not in it are the order of the methods, the number of threads, the folder of the results, the versions of other
@@ -52,7 +52,7 @@ def run_identity(config: RunConfig, method: Method, data: Prepared, device: str)
     Args:
         config: of the whole command.
         method: the loss with its hyper-parameters.
-        data: the dataset.
+        prepared: the dataset.
         device: torch device that trains; its class counts, such as ``"cuda"`` of ``"cuda:1"``.
 
     Returns:
@@ -68,12 +68,12 @@ def run_identity(config: RunConfig, method: Method, data: Prepared, device: str)
     if method.is_control:
         # Its labels are shuffled there.
         code["control"] = controls_hash()
-    return _identity(config, data, code, config.training.model_dump(), device.partition(":")[0])
+    return _identity(config, prepared, code, config.training.model_dump(), device.partition(":")[0])
 
 
-def control_fingerprint(control: Control, config: RunConfig, data: Prepared) -> str:
+def control_fingerprint(control: Control, config: RunConfig, prepared: Prepared) -> str:
     """The identity of a control's record: no setting of a training is in it, for there is none, and no other device."""
-    return fingerprint(_identity(config, data, {"name": control.name, "source_hash": controls_hash()}, None, "cpu"))
+    return fingerprint(_identity(config, prepared, {"name": control.name, "source_hash": controls_hash()}, None, "cpu"))
 
 
 @cache
@@ -93,15 +93,15 @@ def core_hash(device: str) -> str:
 
 
 def _identity(
-    config: RunConfig, data: Prepared, method: dict[str, Json], training: dict[str, Json] | None, device: str
+    config: RunConfig, prepared: Prepared, method: dict[str, Json], training: dict[str, Json] | None, device: str
 ) -> dict[str, Json]:
     return {
         "dataset": {
             "name": config.dataset,
-            "content_hash": data.content_hash,
-            "groups": data.parts.get("groups"),
-            "backbones": dict(data.backbones),
-            "taxonomy_hash": data.taxonomy.hash,
+            "content_hash": prepared.content_hash,
+            "groups": prepared.parts.get("groups"),
+            "backbones": dict(prepared.backbones),
+            "taxonomy_hash": prepared.taxonomy.hash,
         },
         "method": method,
         "training": training,

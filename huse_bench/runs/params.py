@@ -172,14 +172,14 @@ class ParamsFile(_Part):
         return config.model_copy(update={"methods": asked, "parameters": parameters, "origins": origins})
 
     def ledgers(
-        self, config: RunConfig, methods: Sequence[Method], data: Prepared
+        self, config: RunConfig, methods: Sequence[Method], prepared: Prepared
     ) -> tuple[dict[str, Tuning], list[str]]:
         """What the records of a run say of the tuning, by method, and what its user should know.
 
         Args:
             config: of the run.
             methods: those of the run.
-            data: what they are trained on.
+            prepared: what they are trained on.
 
         Raises:
             ConfigError: if the hyper-parameters were tuned on other data, or for a loss of another distribution.
@@ -187,7 +187,7 @@ class ParamsFile(_Part):
         ledger, path = self.ledger, config.params
         for name, tuned, now in (
             ("dataset", ledger.dataset, config.dataset),
-            ("content_hash", ledger.content_hash, data.content_hash),
+            ("content_hash", ledger.content_hash, prepared.content_hash),
         ):
             if tuned != now:
                 raise ConfigError(

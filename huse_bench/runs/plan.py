@@ -45,10 +45,10 @@ class RunSpec:
 
 
 def plan_run(
-    config: RunConfig, method: Method, seed: int, data: Prepared, device: str, tuning: Tuning | None = None
+    config: RunConfig, method: Method, seed: int, prepared: Prepared, device: str, tuning: Tuning | None = None
 ) -> RunSpec:
     """Plan a run, and give it its identity, see :mod:`huse_bench.runs.identity`."""
-    identity = run_identity(config, method, data, device)
+    identity = run_identity(config, method, prepared, device)
     return RunSpec(
         method=method,
         seed=seed,

@@ -79,29 +79,29 @@ class _Planned:
     similarity: str = "cosine"
 
 
-def record_control(control: Control, evaluated: Evaluated, config: RunConfig, data: Prepared) -> Recorded:
+def record_control(control: Control, evaluated: Evaluated, config: RunConfig, prepared: Prepared) -> Recorded:
     """The record of a control that needs no training."""
     ended = evaluated_control(evaluated)
-    record = _record(_planned_control(control, config, data), ended, config, data)
-    return Recorded(record, evaluated.per_query, None if evaluated.per_query is None else _items(data))
+    record = _record(_planned_control(control, config, prepared), ended, config, prepared)
+    return Recorded(record, evaluated.per_query, None if evaluated.per_query is None else _items(prepared))
 
 
-def record_control_failure(control: Control, error: Exception, config: RunConfig, data: Prepared) -> Recorded:
+def record_control_failure(control: Control, error: Exception, config: RunConfig, prepared: Prepared) -> Recorded:
     """The record of a control that cannot be computed on this data."""
     ended = failed(error)
-    return Recorded(_record(_planned_control(control, config, data), ended, config, data))
+    return Recorded(_record(_planned_control(control, config, prepared), ended, config, prepared))
 
 
-def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
+def record_outcome(spec: RunSpec, outcome: Outcome, prepared: Prepared) -> Recorded:
     """The record of a finished run, with the arrays beside it."""
     classification = outcome.classification
-    ended = measured(outcome, spec.config.training, _warnings(spec, data, outcome))
-    predictions = _items(data)
+    ended = measured(outcome, spec.config.training, _warnings(spec, prepared, outcome))
+    predictions = _items(prepared)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}
         predictions |= {f"{name}_confidence": values for name, values in classification.confidences.items()}
     return Recorded(
-        _record(_planned_run(spec), ended, spec.config, data),
+        _record(_planned_run(spec), ended, spec.config, prepared),
         outcome.retrieval.per_query,
         predictions,
         class_facts(outcome),
@@ -109,15 +109,15 @@ def record_outcome(spec: RunSpec, outcome: Outcome, data: Prepared) -> Recorded:
     )
 
 
-def record_failure(spec: RunSpec, data: Prepared, error: Exception) -> Recorded:
+def record_failure(spec: RunSpec, prepared: Prepared, error: Exception) -> Recorded:
     """The record of a run that has no numbers; an unexpected error keeps its traceback."""
     ended = failed(error)
-    return Recorded(_record(_planned_run(spec), ended, spec.config, data))
+    return Recorded(_record(_planned_run(spec), ended, spec.config, prepared))
 
 
-def _items(data: Prepared) -> dict[str, NDArray[Any]]:
+def _items(prepared: Prepared) -> dict[str, NDArray[Any]]:
     """Labels and groups of the test items, as they are stored beside a record."""
-    test = data.splits["test"]
+    test = prepared.splits["test"]
     return {"label": test.labels, "group": test.groups}
 
 
@@ -138,8 +138,8 @@ def _planned_run(spec: RunSpec) -> _Planned:
     )
 
 
-def _planned_control(control: Control, config: RunConfig, data: Prepared) -> _Planned:
-    identity = control_fingerprint(control, config, data)
+def _planned_control(control: Control, config: RunConfig, prepared: Prepared) -> _Planned:
+    identity = control_fingerprint(control, config, prepared)
     method = MethodInfo(
         name=control.name,
         title=control.title,
@@ -180,9 +180,9 @@ def _method(method: Method) -> MethodInfo:
     )
 
 
-def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> RunRecord:
+def _record(planned: _Planned, ended: Ended, run: RunConfig, prepared: Prepared) -> RunRecord:
     facts, errors = provenance()
-    test = data.splits["test"]
+    test = prepared.splits["test"]
     device = ended.device
     record = RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -190,7 +190,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> 
         fingerprint=planned.fingerprint,
         configuration=planned.configuration,
         method=planned.method,
-        dataset=dataset_info(data),
+        dataset=dataset_info(prepared),
         seed=planned.seed,
         preset=run.preset,
         config=planned.settings,
@@ -200,27 +200,29 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, data: Prepared) -> 
         curves=ended.curves,
         classification=ended.classification,
         validation=ended.validation,
-        protocol=protocol(data.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol, planned.similarity),
+        protocol=protocol(
+            prepared.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol, planned.similarity
+        ),
         training=ended.training,
         learning=ended.learning,
         device=None if device is None else device_info(device, run.training.precision, facts["processor"]),
         tuning=planned.tuning,
         provenance=facts,
-        warnings=[*data.notices, *ended.warnings, *errors],
-        audit=None if data.audit is None else dict(data.audit),
+        warnings=[*prepared.notices, *ended.warnings, *errors],
+        audit=None if prepared.audit is None else dict(prepared.audit),
         created=datetime.now(UTC),
     )
     return RunRecord.model_validate(Privacy(run.data).record(record.model_dump()))
 
 
-def _warnings(spec: RunSpec, data: Prepared, outcome: Outcome) -> list[str]:
+def _warnings(spec: RunSpec, prepared: Prepared, outcome: Outcome) -> list[str]:
     warnings = []
     loss = spec.method.loss_class
-    if loss.semantic and loss.class_graph == "names" and classes_are_alike(data.classes):
+    if loss.semantic and loss.class_graph == "names" and classes_are_alike(prepared.classes):
         warnings.append("the class embeddings are all alike, so nothing is learnt from the class names")
     unreachable = outcome.retrieval.unreachable_queries
     if unreachable:
-        queries = len(data.splits["test"].labels)
+        queries = len(prepared.splits["test"].labels)
         warnings.append(
             f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"
         )

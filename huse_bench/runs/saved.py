@@ -19,7 +19,7 @@ from huse_bench.training import Model
 __all__ = ["save_embeddings", "save_model"]
 
 
-def save_model(folder: Path, record: RunRecord, model: Model, data: Prepared) -> Path:
+def save_model(folder: Path, record: RunRecord, model: Model, prepared: Prepared) -> Path:
     """Write a model's weights to ``<folder>/models/<run>.safetensors``.
 
     Tensors ``image.layers.0.weight``, ``image.layers.0.bias`` and so on for both towers, ``image_head.weight``
@@ -33,10 +33,10 @@ def save_model(folder: Path, record: RunRecord, model: Model, data: Prepared) ->
     if model.image_head is model.text_head:
         # safetensors refuses two names for one memory; a copy keeps both names loadable.
         state = {name: tensor.clone() for name, tensor in state.items()}
-    return _write(folder / "models" / f"{record.stem}.safetensors", state, _metadata(record, data))
+    return _write(folder / "models" / f"{record.stem}.safetensors", state, _metadata(record, prepared))
 
 
-def save_embeddings(folder: Path, record: RunRecord, model: Model, loss: Loss, data: Prepared) -> Path:
+def save_embeddings(folder: Path, record: RunRecord, model: Model, loss: Loss, prepared: Prepared) -> Path:
     """Write the unit embeddings of all items to ``<folder>/embeddings/<run>.safetensors``.
 
     Tensors ``train.image`` (n, D), ``train.text`` (n, D), ``train.labels`` (n,) and likewise for the other
@@ -46,8 +46,8 @@ def save_embeddings(folder: Path, record: RunRecord, model: Model, loss: Loss, d
         The file.
     """
     tensors: dict[str, Tensor] = {}
-    facts = _metadata(record, data)
-    for name, split in data.splits.items():
+    facts = _metadata(record, prepared)
+    for name, split in prepared.splits.items():
         part = embed(model, loss, split)
         tensors[f"{name}.image"] = part.image.contiguous()
         tensors[f"{name}.text"] = part.text.contiguous()
@@ -56,14 +56,14 @@ def save_embeddings(folder: Path, record: RunRecord, model: Model, loss: Loss, d
     return _write(folder / "embeddings" / f"{record.stem}.safetensors", tensors, facts)
 
 
-def _metadata(record: RunRecord, data: Prepared) -> dict[str, str]:
+def _metadata(record: RunRecord, prepared: Prepared) -> dict[str, str]:
     return {
         "method": record.method.name,
         "seed": str(record.seed),
         "fingerprint": record.fingerprint,
         "dataset": record.dataset.name,
-        "classes": json.dumps(list(data.class_names)),
-        **{f"{kind}_backbone": getattr(record.dataset, f"{kind}_backbone") for kind in data.backbones},
+        "classes": json.dumps(list(prepared.class_names)),
+        **{f"{kind}_backbone": getattr(record.dataset, f"{kind}_backbone") for kind in prepared.backbones},
     }
 
 

@@ -122,20 +122,20 @@ def _learns_nothing_from_shuffled_labels(subject: SubjectLoss) -> None:
 
 def _trained(subject: SubjectLoss, *, shuffled: bool) -> tuple[tuple[float, float], dict[str, float]]:
     """The loss on the train split before and after training, and scores on the test split by name."""
-    data = _separable(shuffled=shuffled)
+    prepared = _separable(shuffled=shuffled)
     loss = subject.build()
-    graph = data.classes if loss.class_graph == "names" else taxonomy_graph(data.taxonomy)
+    graph = prepared.classes if loss.class_graph == "names" else taxonomy_graph(prepared.taxonomy)
     width = graph.embeddings.shape[1]
     model = Model(_CONFIG, loss, image_features=10, text_features=9, class_features=width, classes=CLASSES)
-    before = _value(subject, model, data, graph)
-    Training(model, loss, data.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0)).run()
-    after = _value(subject, model, data, graph, loss.state_dict())
-    return (before, after), _scores(model.eval(), loss.eval(), data)
+    before = _value(subject, model, prepared, graph)
+    Training(model, loss, prepared.splits["train"], graph, _CONFIG, torch.Generator().manual_seed(0)).run()
+    after = _value(subject, model, prepared, graph, loss.state_dict())
+    return (before, after), _scores(model.eval(), loss.eval(), prepared)
 
 
 @torch.no_grad()
-def _scores(model: Model, loss: Loss, data: Prepared) -> dict[str, float]:
-    test = data.splits["test"]
+def _scores(model: Model, loss: Loss, prepared: Prepared) -> dict[str, float]:
+    test = prepared.splits["test"]
     image, text = model.views(test.image, test.text)
     logits, _ = model.logits(image.rows, text.rows)
     queries, gallery = ranking_rows(loss, image)
@@ -154,9 +154,9 @@ def _scores(model: Model, loss: Loss, data: Prepared) -> dict[str, float]:
 
 
 def _value(
-    subject: SubjectLoss, model: Model, data: Prepared, graph: ClassGraph, state: dict[str, Tensor] | None = None
+    subject: SubjectLoss, model: Model, prepared: Prepared, graph: ClassGraph, state: dict[str, Tensor] | None = None
 ) -> float:
-    split = data.splits["train"]
+    split = prepared.splits["train"]
     loss = subject.build()
     if state is not None:
         loss.load_state_dict(state)

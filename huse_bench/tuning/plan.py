@@ -90,7 +90,12 @@ def given(method: Method, config: RunConfig) -> dict[str, Any]:
 
 
 def identity_of(
-    method: Method, space: dict[str, Distribution], objective: Objective, config: RunConfig, data: Prepared, device: str
+    method: Method,
+    space: dict[str, Distribution],
+    objective: Objective,
+    config: RunConfig,
+    prepared: Prepared,
+    device: str,
 ) -> str:
     """Sha256 over everything that the results of a method's trials depend on, but the tuned hyper-parameters.
 
@@ -99,7 +104,7 @@ def identity_of(
         space: what is tuned.
         objective: what is maximised.
         config: how trials are trained.
-        data: what they are trained on.
+        prepared: what they are trained on.
         device: torch device that trains.
     """
     described: dict[str, Json] = {
@@ -108,7 +113,7 @@ def identity_of(
     }
     return fingerprint(
         {
-            "run": run_identity(config, method, data, device),
+            "run": run_identity(config, method, prepared, device),
             "seed": config.seeds[0],
             "space": described,
             "objective": [*sorted(objective.metrics)],
