@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
@@ -12,16 +14,16 @@ from huse_bench.errors import ResultsError
 from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.text_files import read_text
 
-__all__ = ["LOCK", "LOCK_SECONDS", "MARKER", "foreign", "prepare", "read_marker", "unwritable"]
+__all__ = ["MARKER", "changing", "foreign", "prepare", "read_marker", "unwritable"]
 
 #: File that marks a results folder and names its dataset.
 MARKER = "huse-bench.json"
 
-#: File that is locked while one process changes what all runs of the folder share.
-LOCK = ".huse-bench.lock"
+# File that is locked while one process changes what all runs of the folder share.
+_LOCK = ".huse-bench.lock"
 
-#: How long a process waits for another one's change.
-LOCK_SECONDS = 30
+# How long a process waits for another one's change.
+_LOCK_SECONDS = 30
 
 _FORMAT = 1
 
@@ -54,6 +56,20 @@ def prepare(folder: Path, dataset: str) -> None:
         raise unwritable(folder, error.strerror or str(error)) from error
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Lock what all runs share; raises ResultsError where the disk refuses, or another process does not end."""
+    try:
+        with filelock.FileLock(folder / _LOCK, timeout=_LOCK_SECONDS):
+            yield
+    except (OSError, filelock.Timeout) as error:
+        reason = "another process is writing to it" if isinstance(error, filelock.Timeout) else error.strerror
+        raise ResultsError(
+            f"cannot write to the results folder {folder} ({reason or error}); make room or make the folder "
+            f"writable, and run it again"
+        ) from error
+
+
 def _mark(folder: Path, dataset: str) -> None:
     """Make an empty folder a results folder; raises ResultsError where it holds other files."""
     # List before looking for the marker: another process may be creating the same folder.
@@ -63,7 +79,7 @@ def _mark(folder: Path, dataset: str) -> None:
         return
     if entries:
         raise foreign(folder)
-    with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+    with filelock.FileLock(folder / _LOCK, timeout=_LOCK_SECONDS):
         if not marker.is_file():
             text = json.dumps({"format": _FORMAT, "dataset": dataset}) + "\n"
             write_atomically(marker, text.encode())

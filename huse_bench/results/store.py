@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,25 +13,14 @@ from numpy.typing import NDArray
 
 from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
-from huse_bench.files import is_incidental, write_atomically
-from huse_bench.results.arrays import (
-    ENDINGS,
-    ClassFacts,
-    Neighbours,
-    PerQuery,
-    Predictions,
-    neighbours_table,
-    parquet_bytes,
-    per_query_table,
-    predictions_table,
-    safetensors_bytes,
-)
+from huse_bench.files import is_incidental
+from huse_bench.results.arrays import ClassFacts, Neighbours, PerQuery, Predictions
 from huse_bench.results.card import DataCard, read_card, write_card
-from huse_bench.results.folder import LOCK, LOCK_SECONDS, MARKER, foreign, prepare, read_marker, unwritable
-from huse_bench.results.json_text import json_text
+from huse_bench.results.folder import MARKER, changing, foreign, prepare, read_marker, unwritable
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord, Tuning
 from huse_bench.results.tuning_notes import noted, read_notes, write_notes
+from huse_bench.results.writing import write_run
 
 __all__ = ["Store"]
 
@@ -120,37 +108,7 @@ class Store:
         """
         if record.dataset.name != self.dataset:
             raise _other_dataset(self, record.dataset.name)
-        groups = None if predictions is None else predictions.get("group")
-        contents = {
-            "per_query": None if per_query is None else parquet_bytes(per_query_table(per_query)),
-            "predictions": None if predictions is None else parquet_bytes(predictions_table(predictions)),
-            "classes": None if classes is None else safetensors_bytes(classes),
-            "neighbours": None if not neighbours else parquet_bytes(neighbours_table(neighbours, groups)),
-        }
-        fields: dict[str, str | None] = {}
-        for part, ending in ENDINGS.items():
-            content = contents[part]
-            fields[part] = None if content is None else f"{record.stem}{ending}"
-            fields[f"{part}_sha256"] = None if content is None else hashlib.sha256(content).hexdigest()
-        record = record.model_copy(update=fields)
-        text = json_text(record.model_dump(mode="json")) + "\n"
-        path = self.folder / "runs" / f"{record.stem}.json"
-        try:
-            # An old record must not vouch for the new arrays, should this process die between the two.
-            path.unlink(missing_ok=True)
-            for part, content in contents.items():
-                beside = path.with_name(f"{record.stem}{ENDINGS[part]}")
-                if content is None:
-                    beside.unlink(missing_ok=True)
-                else:
-                    write_atomically(beside, content)
-            write_atomically(path, text.encode())
-        except OSError as error:
-            raise ResultsError(
-                f"cannot write the run {record.stem} to {self.folder} ({error.strerror or error}); "
-                f"make room or make the folder writable, and run it again"
-            ) from error
-        return record
+        return write_run(self.folder, record, per_query, predictions, classes, neighbours)
 
     def read(self) -> tuple[list[RunRecord], list[str]]:
         """All records that can be used, and what is wrong with the others.
@@ -260,7 +218,7 @@ class Store:
             RecordError: if the folder's notes cannot be read.
             ResultsError: if the disk refuses.
         """
-        with self._changing():
+        with changing(self.folder):
             notes = read_notes(self.folder)
             if notes.get(configuration) != tuning:
                 write_notes(self.folder, {**notes, configuration: tuning})
@@ -328,7 +286,7 @@ class Store:
             RecordError: if the folder's card cannot be read.
             ResultsError: if it is of other data, or the disk refuses.
         """
-        with self._changing():
+        with changing(self.folder):
             known = read_card(self.folder)
             if known is None:
                 write_card(self.folder, card)
@@ -337,19 +295,6 @@ class Store:
                     f"the data card of the results folder {self.folder} is of other data of {self.dataset!r}; choose "
                     f"another --results"
                 )
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Lock what all runs share; raises ResultsError where the disk refuses, or another process does not end."""
-        try:
-            with filelock.FileLock(self.folder / LOCK, timeout=LOCK_SECONDS):
-                yield
-        except (OSError, filelock.Timeout) as error:
-            reason = "another process is writing to it" if isinstance(error, filelock.Timeout) else error.strerror
-            raise ResultsError(
-                f"cannot write to the results folder {self.folder} ({reason or error}); make room or make the folder "
-                f"writable, and run it again"
-            ) from error
 
 
 def _other_dataset(store: Store, dataset: str) -> ResultsError:
