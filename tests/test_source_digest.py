@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import huse_bench
@@ -65,6 +65,7 @@ def digest_in(folder, text):
     return source_digest({"module.py": folder / "module.py"})
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -80,6 +81,7 @@ def test_comments_blank_lines_and_trailing_space_count_for_nothing(folder, inser
     assert digest_in(folder, "\n".join(lines)) == digest_in(folder, SOURCE)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters='"\\')))
 def test_docstrings_count_for_nothing(folder, words):
     for old in ("Scales.", "Scale a number.", "A module of\ntwo lines."):

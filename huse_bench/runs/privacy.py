@@ -30,7 +30,7 @@ _BEGIN = r"""(?:
 # Where there are no quotes, a path ends at what seldom stands in one.
 _PATH = re.compile(
     rf"""
-    (?P<address>\b(?!file:)[a-zA-Z][a-zA-Z0-9+.-]+://[^\s"'`<>]*)
+    (?P<address>\b(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{{1,20}}://[^\s"'`<>]*)
     | (?P<quote>["'`]) (?P<head>[\w.-]*[=:])?? (?P<quoted>{_BEGIN}[^\n]*?) (?P=quote)
     | (?<![\w/\\.~%@+-]) (?P<bare>{_BEGIN}[^\s"'`<>|*?,;:()\[\]{{}}]*)
     """,
