@@ -192,8 +192,8 @@ class Loss(torch.nn.Module, ABC):
         for what is constant in one ranking and for an increasing function, an inner product of something made of the
         query and something made of the gallery item. A class that overrides this declares its :attr:`similarity`.
 
-        Called after training, without gradients, with as many items at once as is convenient: each row is to be made of
-        its own item alone.
+        Called after training, and now and then between its steps, without gradients, with as many items at once as is
+        convenient: each row is to be made of its own item alone.
 
         Args:
             view: one modality of n items.

@@ -19,17 +19,18 @@ from huse_bench.training import Model
 __all__ = ["save_embeddings", "save_model"]
 
 
-def save_model(folder: Path, record: RunRecord, model: Model, prepared: Prepared) -> Path:
+def save_model(folder: Path, record: RunRecord, model: Model, loss: Loss, prepared: Prepared) -> Path:
     """Write a model's weights to ``<folder>/models/<run>.safetensors``.
 
     Tensors ``image.layers.0.weight``, ``image.layers.0.bias`` and so on for both towers, ``image_head.weight``
-    and so on for the heads. The metadata names the method, the classes and the backbones whose features the
-    towers take.
+    and so on for the heads, ``loss.`` and a name for what the loss learned of its own, such as a temperature. The
+    metadata names the method, the classes and the backbones whose features the towers take.
 
     Returns:
         The file.
     """
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    state |= {f"loss.{name}": tensor.detach().cpu() for name, tensor in loss.state_dict().items()}
     if model.image_head is model.text_head:
         # safetensors refuses two names for one memory; a copy keeps both names loadable.
         state = {name: tensor.clone() for name, tensor in state.items()}

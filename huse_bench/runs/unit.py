@@ -74,7 +74,7 @@ def _save(spec: RunSpec, record: RunRecord, outcome: Outcome, placed: Prepared, 
     """Write what the command asked for beside the record."""
     files = []
     if spec.config.save_model:
-        files.append(saved.save_model(store.folder, record, outcome.model, placed))
+        files.append(saved.save_model(store.folder, record, outcome.model, outcome.loss, placed))
     if spec.config.save_embeddings:
         files.append(saved.save_embeddings(store.folder, record, outcome.model, outcome.loss, placed))
     return files

@@ -186,6 +186,15 @@ def test_saved_model_is_the_trained_one(run, toy):
     assert x == pytest.approx(embeddings["test.text"], abs=1e-6)
 
 
+def test_what_a_loss_learned_of_its_own_is_saved_with_the_model(run, toy):
+    record = run(["siglip"], save_model=True).records[0]
+    weights = load_file(toy / f"results/toy/models/{record.stem}.safetensors")
+    start = hb.load("loss", "siglip")()
+    assert {name for name in weights if name.startswith("loss.")} == {"loss.log_scale", "loss.bias"}
+    assert float(weights["loss.bias"]) != start.bias.item()
+    assert float(weights["loss.bias"]) == pytest.approx(start.bias.item(), rel=0.1)
+
+
 def test_notices_and_audit_are_in_the_record(run, toy):
     plugins = toy.parent / "site/toy_plugins.py"
     noisy = plugins.read_text().replace("ids=[", "notices=['3 rows were odd'], ids=[")
