@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from huse_bench.errors import DataError
 from huse_bench.kernels.cpu import top_k as _module
-from huse_bench.kernels.top_k import top_k, top_k_directions
+from huse_bench.kernels.top_k import rank_directions, top_k, top_k_directions
 
 # The package exports the function of the same name, so the module has to be asked for by its path.
 _public = importlib.import_module("huse_bench.kernels.top_k")
@@ -231,6 +231,33 @@ def test_products_are_within_half_the_margin_of_the_scores(width):
     off = ((rows @ rows.T).double() - exact).abs().max() + (exact.float().double() - exact).abs().max()
     margin = _module._margin(rows, rows)
     assert 2 * off <= margin <= 2.1 * (width + 4) * 2**-24 * float(rows.norm(dim=1).max()) ** 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("noise", [1.0, 1e-2, 1e-3, 1e-5, 1e-7, 0.0])
+@pytest.mark.parametrize("k", [1, 50, 400])
+def test_indices_alone_are_those_of_the_scores(dtype, noise, k):
+    # From no near ties, over runs of some, to runs of whole classes, longer than a list of k = 50 and shorter than 400.
+    image, text = _clusters(900, noise, dtype), _clusters(900, noise, dtype).flip(0).contiguous()
+    text[100:130] = text[500:530]
+    groups = torch.arange(900) // 2
+    indices, scored = (rank(image, text, k, groups) for rank in (rank_directions, top_k_directions))
+    assert list(indices) == list(scored)
+    for direction, found in indices.items():
+        assert found.dtype == torch.int64
+        assert torch.equal(found, scored[direction][1])
+    if dtype == torch.float32:
+        expected = _brute_force_with_groups(image, text, k, groups.numpy(), keep_pairs=True)[1]
+        assert torch.equal(indices["i2t"], expected)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e8])
+def test_indices_alone_where_great_terms_cancel(scale):
+    (image, image_gallery), (text, text_gallery) = _lorentz(1, 700, 64, scale), _lorentz(2, 700, 64, scale)
+    galleries = {"image_gallery": image_gallery, "text_gallery": text_gallery}
+    indices, scored = (rank(image, text, 30, **galleries) for rank in (rank_directions, top_k_directions))
+    for direction, found in indices.items():
+        assert torch.equal(found, scored[direction][1])
 
 
 def test_equal_rows_tie_wherever_they_stand():
