@@ -34,7 +34,9 @@ Ranking = tuple[Tensor, Tensor]
 _OLDEST_TRITON = "3.5"
 
 
-def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, work: str = "a pairwise loss") -> str:
+def backend_for(
+    rows: Tensor, backend: str | None, precision: str = "fp32", *, work: str = "a pairwise loss", between: int = 0
+) -> str:
     """The backend asked for, by default the fastest for the tensor; warns once of each reason for a slow one.
 
     Args:
@@ -42,6 +44,7 @@ def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, w
         backend: the backend asked for.
         precision: the precision asked for, which must be fp32 unless the backend is "cuda".
         work: what is done with the rows, as a warning calls it.
+        between: how many functions stand between the public one, whose caller is warned, and this.
 
     Raises:
         ConfigError: for an unknown backend or precision, or one that cannot be used.
@@ -58,7 +61,7 @@ def backend_for(rows: Tensor, backend: str | None, precision: str = "fp32", *, w
         if obstacle and backend == "cuda":
             raise ConfigError(f"backend 'cuda' cannot be used: {obstacle}; leave backend out")
         if obstacle:
-            _warn_once(f"{work} on {rows.device} runs as plain torch, slow and large: {obstacle}")
+            _warn_once(f"{work} on {rows.device} runs as plain torch, slow and large: {obstacle}", between)
         chosen = "reference" if obstacle else "cuda"
     if precision != "fp32" and chosen != "cuda":
         raise ConfigError(f"precision {precision!r} is for the backend 'cuda', this one is {chosen!r}; leave it out")
@@ -87,9 +90,9 @@ def _cuda_obstacle(rows: Tensor) -> str | None:
 
 
 @lru_cache
-def _warn_once(message: str) -> None:
-    # The caller of the public function: above are this one, backend_for and that function.
-    warnings.warn(message, stacklevel=4)
+def _warn_once(message: str, between: int) -> None:
+    # The caller of the public function: above are this one, backend_for, what is between, and that function.
+    warnings.warn(message, stacklevel=4 + between)
 
 
 def full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:

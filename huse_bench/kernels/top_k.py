@@ -145,7 +145,7 @@ def _directions(
             if len(gallery) != len(image):
                 raise DataError(f"row i of {name} must be item i, got {len(gallery)} rows for {len(image)} items")
     groups = _checked_groups(groups, len(image), k)
-    backend = backend_for(image, None, work="a ranking") if image.is_cuda else "cpu"
+    backend = backend_for(image, None, work="a ranking", between=1) if image.is_cuda else "cpu"
     if backend == "reference" or image_gallery is not None or text_gallery is not None:
         queries = {"i": image, "t": text}
         galleries = {
