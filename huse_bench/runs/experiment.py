@@ -12,6 +12,7 @@ import torch
 
 from huse_bench.components import Loss
 from huse_bench.config import TrainingConfig
+from huse_bench.errors import DivergedError
 from huse_bench.evaluation import ClassGeometry, Retrieval, ValidationSample, Version, accuracy, class_geometry
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import CURVE_K, NEIGHBOURS
@@ -162,8 +163,10 @@ class _Sample:
         return len(self._items.labels)
 
     def measure(self, training: Training) -> dict[str, float]:
-        training.pause()
+        training.check()
         found = embed(training.model, training.loss, self._items)
+        if not (found.image.isfinite().all() and found.text.isfinite().all()):
+            raise DivergedError(f"the embeddings were not finite after step {training.done} of {training.steps}")
         ranked = found.ranked
         scores = self._retrieval(
             ranked.image, ranked.text, image_gallery=ranked.image_gallery, text_gallery=ranked.text_gallery

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -121,8 +122,8 @@ class Training:
         self._schedule.step()
         self.done = step
         self._terms = {name: value.detach() for name, value in terms.items()}
-        if self.checked and not torch.isfinite(total):
-            raise DivergedError(f"the loss was {_shown(self.losses())} at step {step} of {self.steps}")
+        if self.checked:
+            self._check_loss()
 
     def run(self, watch: Callable[[Training], None] | None = None) -> Trained:
         """Take the steps that are left.
@@ -159,16 +160,25 @@ class Training:
             self._seconds += time.perf_counter() - self._since
             self._since = None
 
+    def check(self) -> None:
+        """Stop the clock, and see that what was trained so far can be evaluated.
+
+        Raises:
+            DivergedError: if the last loss or a weight is not finite.
+        """
+        self.pause()
+        self._check_loss()
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise DivergedError(f"the weights {name} were not finite after step {self.done}")
+
     def trained(self) -> Trained:
         """What the training did, with its clock stopped.
 
         Raises:
-            DivergedError: if a weight is not finite.
+            DivergedError: as :meth:`check`.
         """
-        self.pause()
-        for name, parameter in self.model.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise DivergedError(f"the weights {name} were not finite after step {self.done}")
+        self.check()
         return Trained(seconds=self._seconds, losses=self.losses(), shares=self._shares)
 
     def state_dict(self) -> dict[str, Any]:
@@ -212,6 +222,12 @@ class Training:
         if state["random_device"] is not None:
             torch.cuda.set_rng_state(state["random_device"], self._device)
 
+    def _check_loss(self) -> None:
+        losses = self.losses()
+        if not math.isfinite(sum(losses.values())):
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+            raise DivergedError(f"the loss was {shown} at step {self.done} of {self.steps}")
+
 
 def _check_terms(terms: object, loss: Loss) -> None:
     name = type(loss).__name__
@@ -223,7 +239,3 @@ def _check_terms(terms: object, loss: Loss) -> None:
             raise PluginError(
                 f"{name}.forward must return scalar tensors, but the term {term!r} has {got}; take its mean"
             )
-
-
-def _shown(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())

@@ -8,7 +8,8 @@ from huse_bench.config import resolve_config
 from huse_bench.progress import Reporter
 from huse_bench.report import render
 from huse_bench.runs.data import load, make_ready
-from huse_bench.runs.experiment import embed, run_experiment
+from huse_bench.runs.embedded import embed
+from huse_bench.runs.experiment import run_experiment
 from huse_bench.runs.methods import resolve_methods
 
 
@@ -59,7 +60,7 @@ def test_confidences_are_the_largest_softmax_scores(quick_training):
     _, data = make_ready(load(config), config, Reporter(quiet=True))
     outcome = run_experiment(huse, data, config.training, 0)
     found = outcome.classification
-    test = embed(outcome.model, data.splits["test"])
+    test = embed(outcome.model, outcome.loss, data.splits["test"])
     shares = {}
     for name, logits in (("image", test.image_logits), ("text", test.text_logits)):
         powers = np.exp(logits.double().numpy() / getattr(found.fitted, f"{name}_temperature"))

@@ -86,7 +86,7 @@ def copied(tmp_path, monkeypatch):
 
     root = tmp_path / "huse_bench"
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(huse_bench, "__file__", str(root / "__init__.py"))
+    monkeypatch.setattr(identity, "__file__", str(root / "runs/identity.py"))
     identity.core_hash.cache_clear()
     yield root
     identity.core_hash.cache_clear()
@@ -160,16 +160,16 @@ def test_controls_are_the_same_on_every_device_and_count_their_own_code(planned,
 
 
 @pytest.mark.parametrize(
-    ("distribution", "target", "counts"),
+    ("provider", "target", "counts"),
     [("acme", "acme:Loss", True), ("huse-bench", "a:B", False), ("gap-py", "huse_bench.dropin.gap:Gap", False)],
 )
-def test_the_version_of_a_distribution_counts_where_its_sources_may_not_show_all(planned, distribution, target, counts):
+def test_the_version_of_a_distribution_counts_where_its_sources_may_not_show_all(planned, provider, target, counts):
     config, (huse, _), data = planned
     found = {
         fingerprint(
             identity.run_identity(
                 config,
-                replace(huse, component=Component("loss", "huse", target, distribution, version)),
+                replace(huse, component=Component("loss", "huse", target, provider, version)),
                 data,
                 "cpu",
             )

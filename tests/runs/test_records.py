@@ -91,7 +91,7 @@ def test_what_was_not_measured_is_not_in_the_record(ended, tmp_path):
 def test_the_learning_curve_has_the_metrics_of_all_its_points(ended):
     spec, _, outcome = ended
     points = [Measured(1, {"a": 2 / 3, "b": 1.0}, {"i2i R@1": 0.5}), Measured(9, {"a": 1e-9 / 3}, {"i2i R@1": 0.25})]
-    found = measured(replace(outcome, learning=points), spec.config.training, 32, ()).learning
+    found = measured(replace(outcome, learning=points, learning_items=32), spec.config.training, ()).learning
     assert found.steps == (1, 9)
     # Six significant digits, however small; a term that a loss gave now and then has no curve.
     assert found.losses == {"a": (0.666667, 3.33333e-10)}

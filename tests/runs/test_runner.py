@@ -119,7 +119,7 @@ def test_diverged_and_failed_runs_are_statuses_and_the_others_go_on(run, toy):
     assert {name: record.status for name, record in by_name.items()} == {
         "nan": "diverged", "gap": "finished", **dict.fromkeys(("crash", "vector", "bare", "greedy"), "failed"),
     }  # fmt: skip
-    assert by_name["nan"].error == "the loss was gap nan at step 10 of 40"
+    assert by_name["nan"].error == "the loss was gap nan at step 3 of 40"
     assert "ZeroDivisionError: oh no" in by_name["crash"].error
     assert "Traceback" in by_name["crash"].error
     assert "the term 'gap' has shape (32,); take its mean" in by_name["vector"].error
