@@ -23,6 +23,7 @@ ROOT = Path(huse_bench.__file__).parent
 #: Modules and packages that a run imports and that change no number of it.
 SILENT = {
     "huse_bench.arguments": "the hyper-parameters that it checks are in the identity by value",
+    "huse_bench.components": "the rest says what items and backbones are, whose contents are in the identity",
     "huse_bench.config": "the settings that it reads are in the identity by value",
     "huse_bench.discovery": "what it finds is in the identity: a loss by its code, data by their contents",
     "huse_bench.errors": "messages",
