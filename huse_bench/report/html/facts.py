@@ -58,7 +58,7 @@ def _runs(results: Results) -> Section:
             for name in dict.fromkeys(name for record in records for name in record.config)
         ],
         "protocol": [(name, plain(value)) for name, value in records[0].protocol.items()],
-        "budget": [_budget(row) for row in results.rows if row.records[0].kind != "control"],
+        "budget": [_budget(row) for row in results.rows if not row.is_control],
         "audit": list(dict.fromkeys(text for record in records for text in _findings(record))),
         "audited": any(record.audit is not None for record in records),
     }

@@ -22,7 +22,12 @@ def sections(results: Results) -> list[Section]:
     Returns:
         One section.
     """
-    return [Section("methods", "Methods", "methods.html", {"methods": [_entry(row) for row in results.rows]})]
+    entries = [(place, row.is_control, _entry(row)) for place, row in enumerate(results.rows)]
+    context = {
+        "methods": [(place, entry) for place, is_control, entry in entries if not is_control],
+        "controls": [(place, entry) for place, is_control, entry in entries if is_control],
+    }
+    return [Section("methods", "Methods", "methods.html", context)]
 
 
 def plain(value: Json) -> str:
@@ -35,7 +40,7 @@ def plain(value: Json) -> str:
         A text.
     """
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_nested(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{f'@{key}' if key.isdigit() else key} {_nested(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(_nested(item) for item in value) or "none"
     if value is None or isinstance(value, bool):

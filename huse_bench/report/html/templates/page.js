@@ -10,11 +10,11 @@ const hbPage = {
   },
 };
 
-// Paper cannot be opened further.
 (() => {
+  // Paper cannot be opened further. Entries of methods are printed where they are open, for all of them fill a book.
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .method, .methods)")];
     for (const element of opened) element.open = true;
   });
   window.addEventListener("afterprint", () => {
@@ -23,8 +23,19 @@ const hbPage = {
   // Who follows a link to a closed entry wants to read it.
   const reveal = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target instanceof HTMLDetailsElement) target.open = true;
+    for (let place = target || null; place; place = place.parentElement?.closest("details")) {
+      if (place instanceof HTMLDetailsElement) place.open = true;
+    }
   };
   window.addEventListener("hashchange", reveal);
   reveal();
+  for (const button of document.querySelectorAll("button[data-open-all]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const entries = [...button.closest("section").querySelectorAll("details")];
+      const open = entries.some((entry) => !entry.open);
+      for (const entry of entries) entry.open = open;
+      button.textContent = open ? "Close all" : "Open all";
+    });
+  }
 })();

@@ -126,7 +126,7 @@ hbPage.each("tables", (section, data) => {
     return {
       text: td.firstElementChild.textContent,
       best: td.classList.contains("best"),
-      interval: low ? td.querySelector(".interval").textContent.split(/(?=-)/) : [],
+      interval: low ? td.querySelector(".interval").textContent.split("/") : [],
       ends: low ? [td.dataset.low, td.dataset.high] : [],
       ranks: ranks.length ? [ranks[0], ranks.at(-1)] : [],
     };
