@@ -158,14 +158,13 @@ def _identity(dataset: DatasetInfo) -> dict[str, str]:
 
 def _contents(card: DataCard) -> dict[str, str]:
     groups = len(np.unique(card.groups))
-    contents = {
+    return {
         "Groups of test items": f"{groups:,}" if groups < len(card.ids) else f"{groups:,}, each item its own",
         "Taxonomy": f"{len(card.facts.edges):,} edges",
         "Distances of classes": card.facts.distances_left_out or "kept with the card",
         "Texts": "may be published" if card.texts is not None else "not published",
         "Pictures": "in the data" if card.pictures is not None else "none",
     }
-    return contents
 
 
 def _classes(card: DataCard) -> list[tuple[str, int]]:

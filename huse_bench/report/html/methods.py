@@ -40,7 +40,9 @@ def plain(value: Json) -> str:
         A text.
     """
     if isinstance(value, dict):
-        return ", ".join(f"{f'@{key}' if key.isdigit() else key} {_nested(item)}" for key, item in value.items()) or "none"
+        return (
+            ", ".join(f"{f'@{key}' if key.isdigit() else key} {_nested(item)}" for key, item in value.items()) or "none"
+        )
     if isinstance(value, list):
         return ", ".join(_nested(item) for item in value) or "none"
     if value is None or isinstance(value, bool):

@@ -88,7 +88,9 @@ def render_page(folders: Sequence[Results], change: Change | None = None, most_b
     left_out: list[str] = []
     while True:
         page = _page(environment, shown, left_out, most_bytes)
-        spare = [(part.size, place, part) for place in shown for part in place.parts if part.section.name not in _ALWAYS]
+        spare = [
+            (part.size, place, part) for place in shown for part in place.parts if part.section.name not in _ALWAYS
+        ]
         if len(page.encode()) <= most_bytes or not spare:
             return page
         size, place, part = max(spare, key=lambda entry: entry[0])

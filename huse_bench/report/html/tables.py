@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from huse_bench.report.grid import Cell, Grid, Line, build_grid
 from huse_bench.report.html.section import Section
@@ -105,7 +106,7 @@ def _words(grid: Grid) -> dict[str, object]:
     }
 
 
-def _context(grid: Grid, results: Results) -> dict[str, Sequence[_Group] | object]:
+def _context(grid: Grid, results: Results) -> dict[str, Any]:
     titles = [title for title, count in grid.headings for _ in range(count)]
     places = {row.label: place for place, row in enumerate(results.rows)}
     return {
@@ -128,7 +129,9 @@ def _context(grid: Grid, results: Results) -> dict[str, Sequence[_Group] | objec
 def _row(line: Line, grid: Grid, places: dict[str, int]) -> _Row:
     label = line.label if line.row is None else line.row.label
     marks = line.label.removeprefix(label)
-    meanings = {mark: [note.removeprefix(mark).strip() for note in grid.footnotes if note[:1] == mark] for mark in marks}
+    meanings = {
+        mark: [note.removeprefix(mark).strip() for note in grid.footnotes if note[:1] == mark] for mark in marks
+    }
     # Of a mark that each row explains for itself, only its own explanation.
     own = {mark: [text for text in texts if text.startswith(label)] or texts for mark, texts in meanings.items()}
     marked = tuple((mark, " ".join(texts)) for mark, texts in own.items())

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from huse_bench.report.html.page import render_page
-from huse_bench.results import load_results
+from huse_bench.results import Store, load_results
+from huse_bench.results.card import make_card
 
 # What a stranger may write wherever a record takes text.
-HOSTILE = "\"'><script>window.hacked = 1</script><img src=x onerror=\"hacked=1\"></script>]]><!--\u202egnirts\u0007{{ 7 * 7 }}"
+HOSTILE = (
+    '"\'><script>window.hacked = 1</script><img src=x onerror="hacked=1"></script>]]><!--\u202egnirts\u0007{{ 7 * 7 }}'
+)
 
 
-@pytest.fixture
-def folder(tmp_path, write_scored):
-    """Three methods of four seeds, one of which is clearly worse; one that failed; two kinds of controls."""
-    path = tmp_path / "mine"
+def write_folder(path, write_scored):
+    """Three methods of four seeds, one of which is clearly better, and two kinds of controls."""
     for seed in range(4):
         write_scored(path, "triplet", seed, 0.5, classifier=False, method__title="Triplet")
         write_scored(path, "cme", seed, 0.52, method__title="CME & friends", warnings=["a warning"])
@@ -28,27 +29,44 @@ def folder(tmp_path, write_scored):
     return path
 
 
-@pytest.fixture
-def failed(folder, make_record):
-    """The same folder with a method of which no run finished."""
-    from huse_bench.results import Store
+def write_page(path, *folders, **options):
+    path.write_text(render_page([load_results(folder) for folder in folders], **options), encoding="utf-8")
+    return path
 
-    items = {"train": 600, "validation": 90, "test": 90}
-    record = make_record("hie", status="diverged", method__title="HIE*", dataset__items=items)
-    Store(folder, dataset="emoji").write(record)
-    return folder
+
+@pytest.fixture
+def folder(tmp_path, write_scored):
+    """Runs that a test may change."""
+    return write_folder(tmp_path / "mine", write_scored)
 
 
 @pytest.fixture
 def page(tmp_path):
     """Writes the page of some folders."""
+    return lambda *folders, **options: write_page(tmp_path / "page.html", *folders, **options)
 
-    def write(*folders, **options):
-        path = tmp_path / "page.html"
-        path.write_text(render_page([load_results(folder) for folder in folders], **options), encoding="utf-8")
-        return path
 
-    return write
+@pytest.fixture(scope="session")
+def failed(tmp_path_factory, write_scored, make_record):
+    """The same runs, and a method of which none finished."""
+    path = write_folder(tmp_path_factory.mktemp("failed") / "mine", write_scored)
+    items = {"train": 600, "validation": 90, "test": 90}
+    Store(path, dataset="emoji").write(
+        make_record("hie", status="diverged", method__title="HIE*", dataset__items=items)
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def failed_page(failed):
+    """Its page."""
+    return write_page(failed.parent / "page.html", failed)
+
+
+@pytest.fixture(scope="session")
+def hostile_page(hostile):
+    """The page of a folder whose texts are hostile."""
+    return write_page(hostile.parent / "page.html", hostile)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +100,9 @@ def opened(chromium, said):
         tab = context.new_page()
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or said.append(request.url))
+        tab.on(
+            "request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or said.append(request.url)
+        )
         tab.goto(path.as_uri())
         return tab
 
@@ -95,7 +115,11 @@ def opened(chromium, said):
 @pytest.fixture(scope="session")
 def axe():
     """The source of axe-core, or a skip that says what is missing."""
-    places = [os.environ.get("AXE_CORE"), "node_modules/axe-core/axe.min.js", "/usr/lib/node_modules/axe-core/axe.min.js"]
+    places = [
+        os.environ.get("AXE_CORE"),
+        "node_modules/axe-core/axe.min.js",
+        "/usr/lib/node_modules/axe-core/axe.min.js",
+    ]
     places.append("/usr/local/lib/node_modules/axe-core/axe.min.js")
     for place in places:
         if place and Path(place).is_file():
@@ -104,13 +128,10 @@ def axe():
     return None
 
 
-@pytest.fixture
-def hostile(tmp_path, write_scored):
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory, write_scored):
     """A folder whose every text is hostile, with a card of hostile texts."""
-    from huse_bench.results import Store, load_results
-    from huse_bench.results.card import make_card
-
-    path = tmp_path / "hostile"
+    path = tmp_path_factory.mktemp("strangers") / "hostile"
     texts = {
         "method__title": f"HUSE {HOSTILE}",
         "method__section": HOSTILE,

@@ -6,6 +6,7 @@ import json
 import sys
 import warnings
 
+import numpy as np
 import pytest
 
 from huse_bench.errors import MissingExtraError, ResultsError
@@ -15,6 +16,7 @@ from huse_bench.report.html.page import render_page
 from huse_bench.report.html.section import Section
 from huse_bench.report.html.texts import embedded_json, visible
 from huse_bench.results import Results, Store, load_results
+from huse_bench.results.card import make_card
 
 html5lib = pytest.importorskip("html5lib")
 
@@ -41,10 +43,10 @@ def rows(box):
     return [(row.get("data-label"), texts(row, "td")) for row in box.iterfind(".//tr[@data-label]")]
 
 
-def test_the_page_is_well_formed_and_has_every_part(page, failed):
-    tree = parsed(page(failed))
+def test_the_page_is_well_formed_and_has_every_part(failed_page):
+    tree = parsed(failed_page)
     assert tree.find(".").get("lang") == "en"
-    assert texts(tree, ".//title") == ["Emoji: mine – results of huse-bench"]
+    assert texts(tree, ".//title") == ["Emoji: mine \u2013 results of huse-bench"]
     assert texts(tree, ".//section/h2") == ["Tables", "Methods", "How it was run", "Data"]
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
@@ -52,8 +54,8 @@ def test_the_page_is_well_formed_and_has_every_part(page, failed):
     assert set(links) <= set(ids)
 
 
-def test_nothing_comes_from_elsewhere_and_nothing_runs_but_what_is_hashed(page, failed):
-    path = page(failed)
+def test_nothing_comes_from_elsewhere_and_nothing_runs_but_what_is_hashed(failed_page):
+    path = failed_page
     tree = parsed(path)
     (policy,) = [m.get("content") for m in tree.iter("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -70,8 +72,8 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs_but_what_is_hashed(page, 
         assert element.tag not in {"link", "iframe", "object", "base"}
 
 
-def test_the_tables_are_those_of_the_other_formats(page, failed):
-    tree = parsed(page(failed))
+def test_the_tables_are_those_of_the_other_formats(failed, failed_page):
+    tree = parsed(failed_page)
     for name in ("table1", "table2", "table3"):
         lines = render(load_results(failed), "markdown", tables=[name]).splitlines()
         cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
@@ -85,19 +87,21 @@ def test_the_tables_are_those_of_the_other_formats(page, failed):
         for row in table(tree, name).iterfind(".//tr[@data-label]"):
             (head,) = texts(row, "th")
             values = [
-                " ".join(part for part in (*texts(cell, "b"), *texts(cell, "span"), *texts(cell, "small[@class='interval']")))
+                " ".join(
+                    part for part in (*texts(cell, "b"), *texts(cell, "span"), *texts(cell, "small[@class='interval']"))
+                )
                 for cell in row.iterfind("td")
             ]
             shown.append((head, values if len(values) > 1 else ["diverged", *[""] * (len(cells[0]) - 2)]))
         assert shown == expected
 
 
-def test_headings_say_what_they_are_of(page, failed):
-    box = table(parsed(page(failed)))
+def test_headings_say_what_they_are_of(failed_page):
+    box = table(parsed(failed_page))
     groups = [(th.get("colspan"), "".join(th.itertext())) for th in box.iterfind(".//th[@scope='colgroup']")]
     assert groups == [("3", f"{a} to {b}") for a in ("Image", "Text") for b in ("Image", "Text")]
     assert [group.get("span") for group in box.iterfind(".//colgroup")] == [None, "3", "3", "3", "3"]
-    sortable = [th for th in box.iterfind(".//th[@aria-sort]")]
+    sortable = list(box.iterfind(".//th[@aria-sort]"))
     assert len(sortable) == 13
     assert all(th.get("scope") == "col" and th.find("button").get("type") == "button" for th in sortable)
     assert all(row.find("th").get("scope") == "row" for row in box.iterfind(".//tr[@data-label]"))
@@ -108,7 +112,7 @@ def test_ranks_are_intervals_and_ties_are_marked(page, folder):
     box = table(tree)
     numbers = [n for n in json.loads(render(load_results(folder), "json"))["numbers"] if n["table"] == "table1"]
     expected = [(n["rank_low"], n["rank_high"]) for n in numbers if n["rank_low"]]
-    ranks = [text.removeprefix("#").split("–") for text in texts(box, ".//td/small[@class='rank']")]
+    ranks = [text.removeprefix("#").split("\u2013") for text in texts(box, ".//td/small[@class='rank']")]
     assert [(int(rank[0]), int(rank[-1])) for rank in ranks] == expected
     assert {(1, 1), (2, 3)} <= set(expected)
     tied = sum(n["ties_with_best"] is True for n in numbers)
@@ -117,7 +121,10 @@ def test_ranks_are_intervals_and_ties_are_marked(page, folder):
 
 
 def test_the_dashed_line_stands_before_the_methods_with_semantic_information(page, folder):
-    bodies = [(b.get("class"), [r.get("data-label") for r in b.iterfind("tr[@data-label]")]) for b in table(parsed(page(folder))).iterfind(".//tbody")]
+    bodies = [
+        (b.get("class"), [r.get("data-label") for r in b.iterfind("tr[@data-label]")])
+        for b in table(parsed(page(folder))).iterfind(".//tbody")
+    ]
     assert bodies[:2] == [(None, ["CME & friends", "Triplet"]), ("dashed", ["HUSE"])]
 
 
@@ -127,8 +134,8 @@ def test_a_mark_is_explained_where_it_stands(page, folder):
     assert mark.get("title") in mark.get("aria-label")
 
 
-def test_a_method_without_a_finished_run_says_so_and_why(page, failed):
-    tree = parsed(page(failed))
+def test_a_method_without_a_finished_run_says_so_and_why(failed_page):
+    tree = parsed(failed_page)
     (status,) = texts(table(tree), ".//td[@class='status']")
     assert status == "diverged"
     entry = next(d for d in tree.iter("details") if texts(d, "summary/h3") == ["HIE*"])
@@ -138,8 +145,15 @@ def test_a_method_without_a_finished_run_says_so_and_why(page, failed):
 
 def test_methods_say_where_parameters_came_from(page, tmp_path, make_record):
     study = {
-        **{"trials": 20, "failed": 1, "steps": 40, "batch_size": 8, "objective": ["i2i R@1"]},
-        **{"value": 0.5, "default_value": 0.4, "seed": 0, "study": "0" * 64},
+        "trials": 20,
+        "failed": 1,
+        "steps": 40,
+        "batch_size": 8,
+        "objective": ["i2i R@1"],
+        "value": 0.5,
+        "default_value": 0.4,
+        "seed": 0,
+        "study": "0" * 64,
     }
     store = Store(tmp_path / "emoji", dataset="emoji")
     parameters = {"method__parameters": {"margin": 0.25, "mode": "hard", "beta": None}, "method__space": ["margin"]}
@@ -181,17 +195,19 @@ def test_several_folders_are_parts_of_one_page(page, folder, tmp_path, make_reco
     other.write(make_record("cme"))
     tree = parsed(page(folder, other.folder))
     assert texts(tree, ".//article/h2") == ["Emoji: mine", "Emoji: mine (2)"]
-    assert [texts(article, "section/h2") for article in tree.iter("article")] == [["Tables", "Methods", "How it was run", "Data"]] * 2
+    assert [texts(article, "section/h2") for article in tree.iter("article")] == [
+        ["Tables", "Methods", "How it was run", "Data"]
+    ] * 2
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
     assert len([s for s in tree.iter("script") if s.get("type") is None]) == 2
 
 
-def test_no_text_becomes_markup(page, hostile):
-    path = page(hostile)
+def test_no_text_becomes_markup(hostile_page):
+    path = hostile_page
     tree = parsed(path)
     assert len([s for s in tree.iter("script") if s.get("type") is None]) == 2
-    assert [e for e in tree.iter("img")] == []
+    assert list(tree.iter("img")) == []
     assert not [c for c in tree.iter() if not isinstance(c.tag, str)], "a comment"
     for element in tree.iter():
         assert not {name for name in element.attrib if name.startswith("on")}
@@ -230,7 +246,10 @@ def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, 
     whole = page_module._sections
 
     def more(results, change):
-        extras = [Section(name, name.title(), "data.html", dict(whole(results, change)[-1].context), "x" * size) for name, size in (("little", 1000), ("large", 80_000), ("larger", 90_000))]
+        extras = [
+            Section(name, name.title(), "data.html", dict(whole(results, change)[-1].context), "x" * size)
+            for name, size in (("little", 1000), ("large", 80_000), ("larger", 90_000))
+        ]
         return [*whole(results, change), *extras]
 
     bare = page(folder).stat().st_size
@@ -239,23 +258,23 @@ def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, 
     assert path.stat().st_size <= bare + 20_000
     tree = parsed(path)
     assert texts(tree, ".//section/h2") == ["Tables", "Methods", "How it was run", "Data", "Little"]
-    assert texts(tree, "body/header/p[@class='notice']") == [f"Left out to keep this page under {(bare + 20_000) / 1e6:g} MB: Larger of Emoji: mine (0.1 MB); Large of Emoji: mine (0.1 MB). A report of fewer folders has room for more."]
+    assert texts(tree, "body/header/p[@class='notice']") == [
+        f"Left out to keep this page under {(bare + 20_000) / 1e6:g} MB: "
+        + "; ".join(f"{name} of Emoji: mine (0.1 MB)" for name in ("Larger", "Large"))
+        + "."
+    ]
     # The tables are the report.
     assert texts(parsed(page(folder, most_bytes=1)), ".//section/h2") == ["Tables", "Methods", "How it was run", "Data"]
 
 
-def test_200_methods(page, make_record):
-    path_of = [make_record(f"m{number}", method__title=f"Method {number}") for number in range(200)]
-    source = render_page([Results(path_of)])
+def test_200_methods(make_record):
+    records = [make_record(f"m{number}", method__title=f"Method {number}") for number in range(200)]
+    source = render_page([Results(records)])
     assert source.count('data-label="Method') == 600
     assert len(source.encode()) < 5_000_000
 
 
 def test_10000_classes(page, tmp_path, make_record):
-    import numpy as np
-
-    from huse_bench.results.card import make_card
-
     store = Store(tmp_path / "emoji", dataset="emoji")
     record = store.write(make_record("huse", dataset__classes=10_000))
     count = record.dataset.items.test
