@@ -133,7 +133,7 @@ def _row(line: Line, grid: Grid, places: dict[str, int]) -> _Row:
         mark: [note.removeprefix(mark).strip() for note in grid.footnotes if note[:1] == mark] for mark in marks
     }
     # Of a mark that each row explains for itself, only its own explanation.
-    own = {mark: [text for text in texts if text.startswith(label)] or texts for mark, texts in meanings.items()}
+    own = {mark: [text for text in texts if text.startswith(f"{label} ")] or texts for mark, texts in meanings.items()}
     marked = tuple((mark, " ".join(texts)) for mark, texts in own.items())
     return _Row(label, marked, _kind(line), places.get(label), line.cells, line.status)
 

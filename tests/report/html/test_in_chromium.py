@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from huse_bench.report import render
-from huse_bench.results import load_results
+from huse_bench.results import Store, load_results
 
 
 def press(tab, name, table="table1"):
@@ -78,8 +78,6 @@ def test_a_column_sorts_down_then_up_then_back(failed_page, opened):
 
 
 def test_what_prints_alike_keeps_the_order_of_the_paper(tmp_path, make_record, page, opened):
-    from huse_bench.results import Store
-
     store = Store(tmp_path / "emoji", dataset="emoji")
     for name, start in (("b", 0.3), ("a", 0.50001), ("c", 0.5)):
         store.write(make_record(name, start=start))
@@ -119,6 +117,28 @@ def test_rows_and_directions_are_filtered(failed_page, opened):
     assert {len(row) for row in cells(tab, "span")} == {6}
     heads = tab.locator("[data-table=table1] th[scope=colgroup]:visible")
     assert heads.all_text_contents() == ["Image to Image", "Text to Text"]
+
+
+def test_a_heading_stays_above_what_is_left_of_its_part(tmp_path, make_record, page, opened):
+    store = Store(tmp_path / "emoji", dataset="emoji")
+    beyond = {"method__section": "Beyond the paper"}
+    for name, more in (("cme", {}), ("huse", {}), ("siglip", beyond), ("hie-tree", beyond)):
+        store.write(make_record(name, **more))
+    tab = opened(page(store.folder))
+    headings = tab.locator("[data-table=table1] tr.group:visible")
+    dashed = tab.locator("[data-table=table1] tbody.dashed")
+    assert (headings.count(), dashed.count()) == (1, 2)
+    tab.get_by_label("without semantic information").uncheck()
+    assert labels(tab) == ["HUSE", "HIE-TREE"]
+    assert (headings.all_text_contents(), dashed.count()) == (["Beyond the paper"], 0)
+    source = download(tab, "tex")
+    assert source.index("HUSE") < source.index("Beyond the paper") < source.index("HIE-TREE")
+    assert "hdashline" not in source
+    find(tab, "huse")
+    assert headings.count() == 0
+    find(tab, "")
+    press(tab, "Image to Image R@1")
+    assert headings.count() == 0
 
 
 def test_intervals_and_ranks_are_shown_on_request(failed_page, opened):

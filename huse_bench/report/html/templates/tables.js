@@ -8,6 +8,7 @@ hbPage.each("tables", (section, data) => {
     bodies: [...box.querySelectorAll("tbody")].map((body) => ({
       body,
       heading: body.querySelector("tr.group"),
+      dashed: body.classList.contains("dashed"),
       rows: [...body.querySelectorAll("tr[data-label]")],
     })),
   }));
@@ -52,13 +53,20 @@ hbPage.each("tables", (section, data) => {
     headings(table);
   }
 
-  // A heading stands above rows of its own.
+  // A heading stands above rows of its part of the table, a dashed line between rows of one part.
   function headings(table) {
     const sorted = table.box.classList.contains("sorted");
-    for (const { body, heading } of table.bodies) {
-      if (!heading) continue;
-      const rows = [...body.querySelectorAll("tr[data-label]:not([hidden])")];
-      heading.hidden = !rows.length || (sorted && rows.some((row) => METHODS.has(row.dataset.kind)));
+    let [heading, above] = [null, false];
+    for (const group of table.bodies) {
+      if (!group.dashed) {
+        [heading, above] = [group.heading, false];
+        if (heading) heading.hidden = true;
+      }
+      group.body.classList.toggle("dashed", group.dashed && above);
+      const rows = [...group.body.querySelectorAll("tr[data-label]:not([hidden])")];
+      if (!rows.length) continue;
+      above = true;
+      if (heading && !(sorted && rows.some((row) => METHODS.has(row.dataset.kind)))) heading.hidden = false;
     }
   }
 
@@ -138,8 +146,10 @@ hbPage.each("tables", (section, data) => {
     const columns = [...table.box.querySelectorAll("thead th[data-name]:not([hidden])")].map((th) => ({
       title: th.textContent, heading: th.dataset.heading ?? "", name: th.dataset.name,
     }));
-    const groups = [...table.box.querySelectorAll("tbody")].map((body) => {
-      const heading = body.querySelector("tr.group:not([hidden])");
+    let title = "";
+    const parts = [];
+    for (const { body, heading, dashed } of table.bodies) {
+      if (!dashed) title = heading && !heading.hidden ? heading.textContent : "";
       const rows = [...body.querySelectorAll("tr[data-label]:not([hidden])")].map((row) => {
         const status = row.querySelector("td.status");
         return {
@@ -149,9 +159,10 @@ hbPage.each("tables", (section, data) => {
           cells: status ? [] : [...row.querySelectorAll("td:not([hidden])")].map((td) => cellOf(td, beside)),
         };
       });
-      return { title: heading ? heading.textContent : "", dashed: body.classList.contains("dashed") && !sorted, rows };
-    });
-    const parts = groups.filter((group) => group.rows.length);
+      if (!rows.length) continue;
+      parts.push({ title, dashed: body.classList.contains("dashed") && !sorted, rows });
+      title = "";
+    }
     const rows = parts.flatMap((group) => group.rows);
     const some = (key) => rows.some((row) => row.cells.some((cell) => cell[key].length));
     const marks = new Set(rows.map((row) => row.marks).join(""));
