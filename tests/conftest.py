@@ -257,7 +257,7 @@ def build_record(
     return RunRecord.model_validate(fields)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_record():
     """Makes a record of a name, a seed and changes."""
     return build_record
@@ -301,7 +301,7 @@ def write_scored_run(folder, name, seed, chance, *, classifier=True, groups=None
     return Store(folder, dataset="emoji").write(record, per_query, predictions)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_scored():
     """Writes a run with its scores to a folder."""
     return write_scored_run

@@ -115,3 +115,10 @@ def test_the_sdist_holds_what_testing_it_takes_and_no_runs(sdist: Path, root: Pa
     assert {"LICENSE", "README.md", "pyproject.toml", "tests", "tox.ini"} <= tops
     results = {path for path in files if path.parts[0] == "results"}
     assert results == {PurePosixPath("results/published") / file for file in _files(root / "results" / "published")}
+
+
+def test_templates_of_pages_are_carried(contents: Contents, root: Path) -> None:
+    folder = PurePosixPath("huse_bench/report/html/templates")
+    templates = list(_files(root / folder))
+    assert {path.suffix for path in templates} == {".css", ".html", ".js"}
+    assert all(contents[folder / path] == (root / folder / path).read_bytes() for path in templates)
