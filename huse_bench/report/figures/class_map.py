@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from huse_bench.report.figures.classes import top_branches
 from huse_bench.report.figures.held import card_of, methods_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import PALETTE, QUIET, panels, plain
+from huse_bench.report.figures.style import PALETTE, QUIET, RULE, panels, plain
 from huse_bench.results.tables import Results
 
 __all__ = ["MOST_CLASSES", "ClassMap", "class_map", "class_maps", "principal_plane"]
@@ -122,7 +122,7 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
         panel.set_yticks([])
         for spine in panel.spines.values():
             spine.set_visible(True)
-            spine.set_color("#d0d0d0")
+            spine.set_color(RULE)
         panel.set_title(f"{plain(one.label, 20)}  {one.shares.sum():.0%}")
     handles = [Line2D([], [], color=color, marker="o", markersize=5, linestyle="none") for color in colors]
     handles += [Line2D([], [], color=QUIET, marker="o", markersize=4, linestyle="none")]

@@ -10,7 +10,7 @@ from huse_bench.measures import DIRECTIONS
 from huse_bench.report.figures.curves import named
 from huse_bench.report.figures.held import methods_of, seeds_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import QUIET, Label, canvas, label_column, method_styles
+from huse_bench.report.figures.style import Label, canvas, label_points, method_styles
 from huse_bench.report.words import listed
 from huse_bench.results.layout import Column
 from huse_bench.results.tables import Results
@@ -74,42 +74,36 @@ def cost(results: Results, name: str, title: str) -> Drawn:
         NotHeldError: if no training says what it took.
     """
     found, styles = costs(results), method_styles(results)
-    figure, axes = canvas(6.0, max(3.0, min(5.0, 1.4 + 0.14 * len(found))))
-    figure.set_layout_engine("none")
-    figure.subplots_adjust(left=0.09, right=0.74, top=0.97, bottom=0.14)
+    figure, axes = canvas(6.0, max(3.0, min(5.0, 1.4 + 0.14 * len(found))), settled=True)
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.97, bottom=0.14)
     panel = axes[0, 0]
     panel.set_xscale("log")
     chosen, labels = named({of.label: of.quality for of in found}, 24), []
     for of in found:
         middle, style = float(np.median(of.seconds)), styles[of.label]
-        if len(of.seconds) > 1:
-            panel.plot([min(of.seconds), max(of.seconds)], [of.quality] * 2, color=style.color, linewidth=0.8, zorder=1)
-        face = style.color if style.filled else "white"
-        panel.plot([middle], [of.quality], zorder=2, **{**style.mark(5.5), "markerfacecolor": face})
+        panel.plot([middle], [of.quality], zorder=2, **style.mark(5))
         if of.label in chosen:
-            labels.append(Label(of.label, middle, of.quality, style.color))
-    low = min(min(of.seconds) for of in found)
-    high = max(max(of.seconds) for of in found)
-    panel.set_xlim(low / 1.15, high * 1.15)
+            labels.append(Label(of.label, middle, of.quality, style))
+    middles = [float(np.median(of.seconds)) for of in found]
+    low, high = min(middles), max(middles)
+    panel.set_xlim(low / 1.2, high * 1.2)
     qualities = [of.quality for of in found]
     room = max(0.01, 0.06 * (max(qualities) - min(qualities)))
     panel.set_ylim(min(qualities) - room, max(qualities) + room)
-    ticks = _ticks(low / 1.15, high * 1.15)
+    ticks = _ticks(low / 1.2, high * 1.2)
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_xticks([], minor=True)
     panel.set_xlabel("seconds of training (logarithmic)")
     panel.set_ylabel("R@1, mean of four directions")
-    panel.tick_params(colors=QUIET, labelcolor="#222222")
-    label_column(panel, labels)
+    label_points(panel, labels)
     rows = [row for row in methods_of(results) if row.label in {of.label for of in found}]
     devices = sorted({of.device for of in found})
     machine = f"trained on {listed(devices)}" if devices != [""] else "the records do not say on which device"
     mixed = "; devices differ, so that seconds cannot be compared" if len(devices) > 1 else ""
-    several = any(len(of.seconds) > 1 for of in found)
-    bars = "marks are medians, and lines reach from the quickest to the slowest seed; " if several else ""
+    marks = "marks are at the median of the seeds' seconds; " if any(len(of.seconds) > 1 for of in found) else ""
     caption = (
         f"R@1 on {results.records[0].dataset.items.test:,} test queries in each direction against the wall-clock seconds "
-        f"of one training, {seeds_of(rows)}; {bars}{machine}{mixed}. Seconds are of whatever else the machine did at "
+        f"of one training, {seeds_of(rows)}; {marks}{machine}{mixed}. Seconds are of whatever else the machine did at "
         f"that time, so read no small gaps. Filled marks use the class graph."
         f"{without(methods_of(results), [of.label for of in found], 'seconds')}"
     )

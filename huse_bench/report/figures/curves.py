@@ -18,6 +18,9 @@ __all__ = ["MOST_NAMED", "curve_means", "curves", "named"]
 #: Of more methods than these the best are named, and the others are thin grey lines.
 MOST_NAMED = 18
 
+# Where a line has its method's mark.
+_MARKED = (1, 3, 10, 30)
+
 
 def curve_means(results: Results, kind: str) -> dict[str, dict[str, NDArray[np.float64]]]:
     """The numbers of the figure.
@@ -77,10 +80,9 @@ def curves(results: Results, name: str, title: str, kind: str) -> Drawn:
     """
     means, styles = curve_means(results, kind), method_styles(results)
     chosen = named({label: float(np.mean([line[0] for line in of.values()])) for label, of in means.items()})
-    figure, axes = canvas(7.0, 6.2, 2, 2)
+    figure, axes = canvas(7.0, 6.2, 2, 2, settled=True)
     # Names stand at the lines' ends, so the panels' places must be settled before.
-    figure.set_layout_engine("none")
-    figure.subplots_adjust(left=0.06, right=0.86, top=0.96, bottom=0.07, wspace=0.52, hspace=0.24)
+    figure.subplots_adjust(left=0.06, right=0.82, top=0.96, bottom=0.07, wspace=0.68, hspace=0.24)
     for panel, direction in zip(axes.flat, DIRECTIONS, strict=True):
         labels = []
         panel.set_xscale("log")
@@ -91,7 +93,9 @@ def curves(results: Results, name: str, title: str, kind: str) -> Drawn:
             ks = np.arange(1, len(line) + 1)
             if label in chosen:
                 panel.plot(ks, line, zorder=2, **style.line())
-                labels.append(Label(label, float(ks[-1]), float(line[-1]), style.color))
+                marked = [k for k in _MARKED if k <= len(line)]
+                panel.plot(marked, line[np.array(marked) - 1], zorder=3, **style.mark(3.2))
+                labels.append(Label(label, float(ks[-1]), float(line[-1]), style))
             else:
                 panel.plot(ks, line, color=RULE, linewidth=0.7, zorder=1)
         last = max((len(of[direction]) for of in means.values() if direction in of), default=1)

@@ -90,8 +90,7 @@ def forest(results: Results, name: str, title: str, metric: str) -> Drawn:
             style = styles[row.label]
             if direction in row.intervals:
                 panel.plot(row.intervals[direction], [place, place], color=style.color, linewidth=1.4, zorder=2)
-            shape = {**style.mark(4.5), "markerfacecolor": style.color if style.filled else "white"}
-            panel.plot([row.means[direction]], [place], zorder=3, **shape)
+            panel.plot([row.means[direction]], [place], zorder=3, **style.mark(4.5))
         panel.set_title(DIRECTION_TITLES[direction])
         panel.set_xlabel(metric)
         panel.set_ylim(len(rows) - 0.4, -0.6)

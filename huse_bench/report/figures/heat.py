@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.report.figures.style import QUIET, canvas, plain
+from huse_bench.report.figures.style import PAPER, QUIET, canvas, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,9 @@ _STEPS = 10
 
 # Above these a number would not fit into its cell.
 _MOST_NUMBERS = 640
+
+# Of numbers in cells, whose colours are the same on light and dark pages: neither the paper's nor the text's.
+_ON_DARK, _ON_LIGHT = "#fefefe", "#111111"
 
 
 def heat_map(
@@ -46,17 +49,17 @@ def heat_map(
     panel = axes[0, 0]
     bounds = np.linspace(low, high, _STEPS + 1)
     colors = mpl.colormaps["Blues"].resampled(_STEPS)
-    colors.set_bad("white")
+    colors.set_bad(PAPER)
     mesh = panel.pcolormesh(
         np.ma.masked_invalid(values),
         cmap=colors,
         norm=BoundaryNorm(bounds, _STEPS, clip=True),
-        edgecolors="white",
+        edgecolors=PAPER,
         linewidth=0.4,
     )
     panel.set_xlim(0, len(columns))
     panel.set_ylim(len(rows), 0)
-    panel.set_yticks(np.arange(len(rows)) + 0.5, [plain(row, 40) for row in rows], fontsize=6.5)
+    panel.set_yticks(np.arange(len(rows)) + 0.5, [plain(row, 60) for row in rows], fontsize=6.5)
     panel.set_xticks(np.arange(len(columns)) + 0.5, [plain(column, 24) for column in columns], rotation=55, ha="left")
     panel.xaxis.tick_top()
     panel.tick_params(length=0)
@@ -74,7 +77,7 @@ def heat_map(
                     ha="center",
                     va="center",
                     fontsize=5.5,
-                    color="white" if dark else "#111111",
+                    color=_ON_DARK if dark else _ON_LIGHT,
                 )
     bar = figure.colorbar(mesh, ax=panel, location="bottom", shrink=0.6, aspect=40, pad=0.01, ticks=bounds[::2])
     bar.ax.set_xticklabels([f"{100 * bound:.0f}" for bound in bounds[::2]])

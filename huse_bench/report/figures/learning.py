@@ -94,6 +94,9 @@ def losses(results: Results, name: str, title: str) -> Drawn:
         highest = max(float(course.high.max()) for course in of.values())
         if values.min() > 0 and highest > 20 * values.min():
             panel.set_yscale("log")
+            # Powers would be written in mathematical type, which names must not be read as.
+            panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            panel.yaxis.set_minor_formatter(lambda *_: "")
         panel.set_title(plain(label, 24))
     _shared(figure, axes, [(term, PALETTE[i % 8], _DASHES[i // 8 % 4]) for i, term in enumerate(terms)])
     rows = [row for row in methods_of(results) if row.label in courses]

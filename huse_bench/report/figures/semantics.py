@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from huse_bench.report.figures.held import card_of, methods_of, seeds_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import MODALITY_COLORS, RULE, canvas, method_styles, panels, plain
+from huse_bench.report.figures.style import MODALITY_COLORS, PAPER, RULE, canvas, method_styles, panels, plain
 from huse_bench.results.tables import Results
 
 __all__ = ["Semantics", "binned", "learned_distances", "pairs", "semantics", "semantics_summary"]
@@ -131,7 +131,7 @@ def semantics_summary(results: Results, name: str, title: str) -> Drawn:
         RecordError: if a file cannot be read.
     """
     found, styles = semantics(results), method_styles(results)
-    found = sorted(found, key=lambda of: -np.nan_to_num(of.correlations.mean(axis=0).max(), nan=-2))
+    found = sorted(found, key=lambda of: -np.nan_to_num(of.correlations.mean(), nan=-2))
     figure, axes = canvas(5.2, 0.175 * len(found) + 0.95)
     panel = axes[0, 0]
     for place, of in enumerate(found):
@@ -142,7 +142,7 @@ def semantics_summary(results: Results, name: str, title: str) -> Drawn:
             color = MODALITY_COLORS[modality]
             if highs > lows:
                 panel.plot([lows, highs], [place, place], color=color, linewidth=1.4, zorder=2)
-            face = color if styles[of.label].filled else "white"
+            face = color if styles[of.label].filled else PAPER
             panel.plot(
                 [means[modality]],
                 [place],
@@ -210,6 +210,9 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
                 fontsize=7,
                 color=MODALITY_COLORS[modality],
             )
+    low, high = axes[0].get_ylim()
+    # Room for the correlations below the lines.
+    axes[0].set_ylim(low - 0.28 * (high - low), high)
     figure.supxlabel("distance in the class graph", fontsize=8)
     figure.supylabel("cosine distance of learned centroids", fontsize=8)
     _key(figure)

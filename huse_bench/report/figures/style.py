@@ -23,6 +23,7 @@ __all__ = [
     "DIRECTION_COLORS",
     "MODALITY_COLORS",
     "PALETTE",
+    "PAPER",
     "QUIET",
     "RULE",
     "TEXT",
@@ -30,6 +31,7 @@ __all__ = [
     "MethodStyle",
     "canvas",
     "label_column",
+    "label_points",
     "method_styles",
     "panels",
     "plain",
@@ -40,6 +42,9 @@ __all__ = [
 
 #: Hues that readers of any colour vision tell apart: those of Okabe and Ito that show on white, with a wine, an olive.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#808000")
+
+#: What figures are drawn on, and hollow marks are filled with.
+PAPER = "#ffffff"
 
 #: Of words and axes, of what stands behind the data, and of thin lines.
 TEXT, QUIET, RULE = "#222222", "#767676", "#d0d0d0"
@@ -65,7 +70,6 @@ _SETTINGS: dict[str, Any] = {
     "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
     "axes.unicode_minus": False,
-    "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "font.family": ["DejaVu Sans"],
     "font.size": 8,
@@ -111,16 +115,13 @@ class MethodStyle:
 
     def mark(self, size: float = 5) -> dict[str, Any]:
         """Arguments of matplotlib's ``plot`` for a mark without a line."""
-        return {**self.shape(size), "linestyle": "none"}
-
-    def shape(self, size: float = 5) -> dict[str, Any]:
-        """Arguments of matplotlib's ``plot`` for the mark alone."""
         return {
             "color": self.color,
+            "linestyle": "none",
             "marker": self.marker,
             "markersize": size,
-            "markeredgewidth": 1.1,
-            "markerfacecolor": self.color if self.filled else "none",
+            "markeredgewidth": size / 4.5,
+            "markerfacecolor": self.color if self.filled else PAPER,
         }
 
     def line(self) -> dict[str, Any]:
@@ -136,13 +137,13 @@ class Label:
         text: the name.
         x: place of the point.
         y: likewise.
-        color: of the name and of the line that leads to it.
+        style: of the method.
     """
 
     text: str
     x: float
     y: float
-    color: str
+    style: MethodStyle
 
 
 def require_matplotlib() -> None:
@@ -196,7 +197,7 @@ def plain(text: str, most: int = 32) -> str:
 
 
 def canvas(
-    width: float, height: float, rows: int = 1, columns: int = 1, **sharing: Any
+    width: float, height: float, rows: int = 1, columns: int = 1, *, settled: bool = False, **sharing: Any
 ) -> tuple[Figure, NDArray[np.object_]]:
     """An empty figure.
 
@@ -205,6 +206,7 @@ def canvas(
         height: in inches.
         rows: of panels.
         columns: of panels.
+        settled: whether the panels' places are given by ``subplots_adjust``, in place of what they need.
         sharing: arguments of matplotlib's ``Figure.subplots``.
 
     Returns:
@@ -212,7 +214,7 @@ def canvas(
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  optional
 
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), layout="none" if settled else "constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **sharing)
     return figure, axes
 
@@ -265,7 +267,7 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> NDAr
 
 
 def label_column(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
-    """Write names in a column right of a panel, with a thin line from each point to its name.
+    """Write names in a column right of a panel, with a thin line from each point to its name and its mark.
 
     Args:
         axes: the panel, whose limits and place in the figure's inches are settled.
@@ -274,22 +276,81 @@ def label_column(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
     """
     if not labels:
         return
-    figure = axes.figure
-    height = axes.get_position().height * figure.get_figheight()  # type: ignore[union-attr]
-    data = axes.transData.transform([(label.x, label.y) for label in labels])
-    inside = axes.transAxes.inverted().transform(data)
+    _, height = _inches(axes)
+    inside = _inside(axes, labels)
     heights = spread(inside[:, 1].tolist(), size * 1.25 / 72 / height, 0.0, 1.0)
     for label, (x, y), place in zip(labels, inside, heights, strict=True):
-        axes.plot(
-            [x, 1.01, 1.06, 1.075],
-            [y, y, place, place],
-            transform=axes.transAxes,
-            color=label.color,
-            linewidth=0.5,
-            alpha=0.7,
-            clip_on=False,
-            zorder=1,
+        color = label.style.color
+        way = [x, 1.015, 1.055, 1.07], [y, y, place, place]
+        axes.plot(*way, transform=axes.transAxes, color=color, linewidth=0.5, alpha=0.7, clip_on=False, zorder=1)
+        axes.plot([1.095], [place], transform=axes.transAxes, clip_on=False, **label.style.mark(3.2))
+        text = plain(label.text, 20)
+        axes.text(1.125, place, text, transform=axes.transAxes, va="center", fontsize=size, color=color)
+
+
+def label_points(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
+    """Write each name beside its point, as near as it has room there.
+
+    Args:
+        axes: the panel, whose limits and place in the figure's inches are settled.
+        labels: the names.
+        size: of the letters, in points.
+    """
+    if not labels:
+        return
+    room = np.array(_inches(axes)) * 72
+    points = _inside(axes, labels) * room
+    taken = [(*(point - 4), *(point + 4)) for point in points]
+    # The highest first, so that a column of names goes downwards.
+    for number in np.argsort(-points[:, 1], kind="stable"):
+        label, point = labels[number], points[number]
+        text = plain(label.text, 24)
+        wide, tall = 0.58 * size * len(text), 1.1 * size
+        best = min(
+            ((_overlap(box, taken, room), far, box) for far, box in _boxes(point, wide, tall)), key=lambda found: found[:2]
         )
-        axes.text(
-            1.085, place, plain(label.text, 24), transform=axes.transAxes, va="center", fontsize=size, color=label.color
-        )
+        _, far, box = best
+        taken.append(box)
+        middle = np.array([box[0] + wide / 2, box[1] + tall / 2])
+        if far > 8:
+            near = np.clip(point, [box[0], box[1] + 1], [box[2], box[3] - 1])
+            way = np.stack([point, near]) / room
+            axes.plot(*way.T, transform=axes.transAxes, color=label.style.color, linewidth=0.5, zorder=1, clip_on=False)
+        x, y = middle / room
+        axes.text(x, y, text, transform=axes.transAxes, ha="center", va="center", fontsize=size, color=label.style.color)
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _boxes(point: NDArray[np.float64], wide: float, tall: float) -> Iterator[tuple[float, _Box]]:
+    """Places for a name around a point, with how far they are from it, in points."""
+    for far in (6, 12, 18, 26, 36, 48):
+        for angle in np.deg2rad([0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240]):
+            aside, above = np.cos(angle), np.sin(angle)
+            x = point[0] + far * aside + (aside - 1) / 2 * wide
+            y = point[1] + far * above + (above - 1) / 2 * tall
+            yield float(far), (float(x), float(y), float(x + wide), float(y + tall))
+
+
+def _overlap(box: _Box, taken: Sequence[_Box], room: NDArray[np.float64]) -> float:
+    """How much of a box lies on others or outside of the panel, in square points."""
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    inside = max(0.0, min(box[2], room[0]) - max(box[0], 0)) * max(0.0, min(box[3], room[1]) - max(box[1], 0))
+    shared = sum(
+        max(0.0, min(box[2], other[2]) - max(box[0], other[0])) * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+        for other in taken
+    )
+    return float(area - inside + shared)
+
+
+def _inches(axes: Axes) -> tuple[float, float]:
+    width, height = axes.figure.get_size_inches()  # type: ignore[union-attr]
+    place = axes.get_position()
+    return place.width * float(width), place.height * float(height)
+
+
+def _inside(axes: Axes, labels: Sequence[Label]) -> NDArray[np.float64]:
+    """(n, 2) places of the points as shares of the panel."""
+    data = axes.transData.transform([(label.x, label.y) for label in labels])
+    return np.asarray(axes.transAxes.inverted().transform(data))

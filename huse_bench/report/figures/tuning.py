@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from huse_bench.report.figures.held import methods_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import QUIET, RULE, canvas, method_styles, panels, plain
+from huse_bench.report.figures.style import PAPER, QUIET, RULE, canvas, method_styles, panels, plain
 from huse_bench.report.words import listed
 from huse_bench.results.journal import TrialValue, read_journal
 from huse_bench.results.rows import Row
@@ -166,7 +166,7 @@ def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
     for place, (label, default, tuned) in enumerate(gains):
         style = styles[label]
         panel.plot([default, tuned], [place, place], color=style.color, linewidth=1.2, zorder=1)
-        panel.plot([default], [place], color=style.color, marker="o", markersize=5, markerfacecolor="white", zorder=2)
+        panel.plot([default], [place], color=style.color, marker="o", markersize=5, markerfacecolor=PAPER, zorder=2)
         panel.plot([tuned], [place], color=style.color, marker="D", markersize=4.5, zorder=3)
         panel.annotate(
             f"+{tuned - default:.3f}", (tuned, place), (6, 0), textcoords="offset points", va="center", fontsize=6.5
