@@ -48,7 +48,9 @@ def figures(folder: Path, output: Path, formats: tuple[str, ...], only: tuple[st
 
     unknown = [form for form in formats if form not in FORMATS]
     if unknown or not formats:
-        raise UsageError(f"--format takes {', '.join(FORMATS)}, with commas between; got {', '.join(unknown) or 'none'}")
+        raise UsageError(
+            f"--format takes {', '.join(FORMATS)}, with commas between; got {', '.join(unknown) or 'none'}"
+        )
     results = load_results(folder)
     for problem in results.problems:
         click.echo(f"huse-bench: left out: {problem}", err=True)

@@ -67,8 +67,8 @@ def read_journal(folder: Path) -> Mapping[str, tuple[TrialValue, ...]]:
                 trials[names[entry["study_id"]]][trial.number] = trial
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise RecordError(
-            f"{path} is no readable journal of trials ({type(error).__name__}: {error}); restore it, or move it away to "
-            f"have figures without it"
+            f"{path} is no readable journal of trials ({type(error).__name__}: {error}); restore it, or move it away "
+            f"to have figures without it"
         ) from error
     return {name: tuple(of[number] for number in sorted(of)) for name, of in trials.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from huse_bench.errors import RecordError, UsageError
 from huse_bench.hints import did_you_mean
@@ -31,12 +32,12 @@ def _precision(results: Results, name: str, title: str) -> Drawn:
 
 #: The figures by name, in their order on a page: title, and what draws them.
 FIGURES: Mapping[str, tuple[str, _Draw]] = {
-    "forest-recall": ("R@1 of the methods", lambda *of: forest(*of, "R@1")),
+    "forest-recall": ("R@1 of the methods", partial(forest, metric="R@1")),
     "forest-precision": ("Hierarchical precision of the methods", _precision),
-    "recall-curves": ("R@K over K", lambda *of: curves(*of, "R")),
-    "precision-curves": ("HP@K over K", lambda *of: curves(*of, "HP")),
-    "class-recall": ("R@1 by class", lambda *of: per_class(*of, "R@1")),
-    "class-accuracy": ("Accuracy by class", lambda *of: per_class(*of, "accuracy")),
+    "recall-curves": ("R@K over K", partial(curves, kind="R")),
+    "precision-curves": ("HP@K over K", partial(curves, kind="HP")),
+    "class-recall": ("R@1 by class", partial(per_class, metric="R@1")),
+    "class-accuracy": ("Accuracy by class", partial(per_class, metric="accuracy")),
     "confusions": ("The most frequent confusions", confusions),
     "semantics": ("Does the space keep the semantics?", semantics_summary),
     "semantics-pairs": ("Learned distances by distance in the class graph", pairs),
@@ -66,7 +67,8 @@ def draw_all(results: Results, only: Collection[str] | None = None) -> list[Draw
     for name in only or ():
         if name not in FIGURES:
             raise UsageError(
-                f"there is no figure {name!r}." + (did_you_mean(name, list(FIGURES)) or f" There are {', '.join(FIGURES)}.")
+                f"there is no figure {name!r}."
+                + (did_you_mean(name, list(FIGURES)) or f" There are {', '.join(FIGURES)}.")
             )
     require_matplotlib()
     done: list[Drawn | LeftOut] = []

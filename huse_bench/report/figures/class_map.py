@@ -114,9 +114,19 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
             gaps = np.full((len(members), 3, 2), np.nan)
             gaps[:, 0], gaps[:, 1] = images, texts
             panel.plot(*gaps.reshape(-1, 2).T, color=color, linewidth=0.4, alpha=0.5, zorder=1)
-            panel.plot(*images.T, color=color, marker="o", markersize=2.8, linestyle="none", markeredgewidth=0, zorder=2)
-            face = {"markerfacecolor": "none", "markeredgewidth": 0.7}
-            panel.plot(*texts.T, color=color, marker="s", markersize=2.8, linestyle="none", zorder=2, **face)
+            panel.plot(
+                *images.T, color=color, marker="o", markersize=2.8, linestyle="none", markeredgewidth=0, zorder=2
+            )
+            panel.plot(
+                *texts.T,
+                color=color,
+                marker="s",
+                markersize=2.8,
+                linestyle="none",
+                zorder=2,
+                markerfacecolor="none",
+                markeredgewidth=0.7,
+            )
         panel.set_aspect("equal", adjustable="datalim")
         panel.set_xticks([])
         panel.set_yticks([])
@@ -133,8 +143,8 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
     seeds = {one.seed for one in maps}
     seed = f"seed {seeds.pop()}" if len(seeds) == 1 else "the first seed of each method"
     caption = (
-        f"Centroids of {len(shown)} classes, filled dots of images and hollow squares of texts, a line between those of "
-        f"one class, coloured by the uppermost branches of the taxonomy; {seed}. Each panel shows the first two "
+        f"Centroids of {len(shown)} classes, filled dots of images and hollow squares of texts, with a line between "
+        f"those of one class, coloured by the uppermost branches of the taxonomy; {seed}. Each panel shows the first two "
         f"principal axes of its own centroids (PCA of both modalities together) at a scale of its own; behind the name "
         f"stands the share of their variance that these two axes hold. What is near here need not be near in the "
         f"space.{cut}{without(methods_of(results), [one.label for one in maps], 'class centroids')}"

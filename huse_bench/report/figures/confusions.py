@@ -109,8 +109,8 @@ def confusions(results: Results, name: str, title: str) -> Drawn:
     caption = (
         f"The {len(rows)} most frequent confusions of the fused classifier, true class → predicted class: the share of "
         f"the true class's test items that is taken for the other, {seeds_of(of_methods)}. In brackets the number of "
-        f"test items of the true class{tree}. Pairs are chosen and ordered by their items, the mean over methods; of all items "
-        f"{known.wrong:.1%} are wrong, and these pairs hold {known.covered:.0%} of them."
+        f"test items of the true class{tree}. Pairs are chosen and ordered by their items, the mean over methods; "
+        f"of all items {known.wrong:.1%} are wrong, and these pairs hold {known.covered:.0%} of them."
         f"{without(methods_of(results), known.methods, 'classifier')}"
     )
     return Drawn(name, title, caption, figure)

@@ -76,7 +76,7 @@ def cost(results: Results, name: str, title: str) -> Drawn:
     found, styles = costs(results), method_styles(results)
     figure, axes = canvas(6.0, max(3.0, min(5.0, 1.4 + 0.14 * len(found))), settled=True)
     figure.subplots_adjust(left=0.09, right=0.98, top=0.97, bottom=0.14)
-    panel = axes[0, 0]
+    panel = axes[0]
     panel.set_xscale("log")
     chosen, labels = named({of.label: of.quality for of in found}, 24), []
     for of in found:
@@ -102,9 +102,9 @@ def cost(results: Results, name: str, title: str) -> Drawn:
     mixed = "; devices differ, so that seconds cannot be compared" if len(devices) > 1 else ""
     marks = "marks are at the median of the seeds' seconds; " if any(len(of.seconds) > 1 for of in found) else ""
     caption = (
-        f"R@1 on {results.records[0].dataset.items.test:,} test queries in each direction against the wall-clock seconds "
-        f"of one training, {seeds_of(rows)}; {marks}{machine}{mixed}. Seconds are of whatever else the machine did at "
-        f"that time, so read no small gaps. Filled marks use the class graph."
+        f"R@1 on {results.records[0].dataset.items.test:,} test queries in each direction against the wall-clock "
+        f"seconds of one training, {seeds_of(rows)}; {marks}{machine}{mixed}. Other work on the machine "
+        f"slows a training, so read no small gaps. Filled marks use the class graph."
         f"{without(methods_of(results), [of.label for of in found], 'seconds')}"
     )
     return Drawn(name, title, caption, figure)

@@ -83,7 +83,7 @@ def curves(results: Results, name: str, title: str, kind: str) -> Drawn:
     figure, axes = canvas(7.0, 6.2, 2, 2, settled=True)
     # Names stand at the lines' ends, so the panels' places must be settled before.
     figure.subplots_adjust(left=0.06, right=0.82, top=0.96, bottom=0.07, wspace=0.68, hspace=0.24)
-    for panel, direction in zip(axes.flat, DIRECTIONS, strict=True):
+    for panel, direction in zip(axes, DIRECTIONS, strict=True):
         labels = []
         panel.set_xscale("log")
         for label, of in means.items():
@@ -115,7 +115,7 @@ def curves(results: Results, name: str, title: str, kind: str) -> Drawn:
         "the set of near classes grows with K"
     )
     caption = (
-        f"{what}. Lines are means over {seeds_of(rows)}, {results.records[0].dataset.items.test:,} test queries in "
+        f"{what}. Lines are of {seeds_of(rows)}, {results.records[0].dataset.items.test:,} test queries in "
         f"each direction, without bands; K is on a logarithmic scale, and each vertical axis has a range of its own."
         f"{grey}{without(methods_of(results), list(means), 'curves')}"
     )

@@ -55,10 +55,12 @@ def forest_rows(results: Results, metric: str) -> list[ForestRow]:
     known = {row.label for row in evidence.rows}
     rows = []
     for row in methods_of(results):
-        of_all = {direction: row.mean(Column(direction, metric, "")) for direction in DIRECTIONS}
-        means = {direction: value for direction, value in of_all.items() if value == value}  # noqa: PLR0124  not NaN
+        of_all: dict[str, float] = {direction: row.mean(Column(direction, metric, "")) for direction in DIRECTIONS}
+        means: dict[str, float] = {direction: value for direction, value in of_all.items() if value == value}  # noqa: PLR0124  not NaN
         if means:
-            intervals = {d: evidence.interval(row, d, metric) for d in means} if row.label in known else {}
+            intervals: dict[str, tuple[float, float]] = (
+                {d: evidence.interval(row, d, metric) for d in means} if row.label in known else {}
+            )
             rows.append(ForestRow(row.label, means, intervals))
     if not rows:
         raise NotHeldError(f"no method has {metric} that a ranking can miss")
@@ -83,7 +85,7 @@ def forest(results: Results, name: str, title: str, metric: str) -> Drawn:
     """
     rows, styles = forest_rows(results, metric), method_styles(results)
     figure, axes = canvas(7.0, 0.165 * len(rows) + 0.85, 1, 4, sharey=True)
-    for panel, direction in zip(axes[0], DIRECTIONS, strict=True):
+    for panel, direction in zip(axes, DIRECTIONS, strict=True):
         for place, row in enumerate(rows):
             if direction not in row.means:
                 continue
@@ -117,7 +119,7 @@ def _caption(results: Results, rows: list[ForestRow], metric: str) -> str:
     else:
         bars = "there are no intervals, since no row has two seeds with per-query scores: do not read small gaps"
     return (
-        f"{metric} of each method, mean over {seeds_of(shown)}, {queries}; {bars}. Methods by their mean over the "
+        f"{metric} of each method, {seeds_of(shown)}, {queries}; {bars}. Methods by their mean over the "
         f"directions, the best on top; filled marks use the class graph. Intervals that overlap may still differ: "
-        f"the tables and `huse-bench compare` test pairs. Each axis has a range of its own."
+        f"the tables and huse-bench compare test pairs. Each axis has a range of its own."
     )

@@ -46,7 +46,7 @@ def heat_map(
 
     width = min(7.0, 2.9 + 0.36 * len(columns))
     figure, axes = canvas(width, 0.135 * len(rows) + 1.9, 1, 1)
-    panel = axes[0, 0]
+    panel = axes[0]
     bounds = np.linspace(low, high, _STEPS + 1)
     colors = mpl.colormaps["Blues"].resampled(_STEPS)
     colors.set_bad(PAPER)
@@ -81,7 +81,7 @@ def heat_map(
                 )
     bar = figure.colorbar(mesh, ax=panel, location="bottom", shrink=0.6, aspect=40, pad=0.01, ticks=bounds[::2])
     bar.ax.set_xticklabels([f"{100 * bound:.0f}" for bound in bounds[::2]])
-    bar.outline.set_edgecolor(QUIET)  # type: ignore[operator]
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_edgecolor(QUIET)
+    bar.outline.set_linewidth(0.4)
     bar.set_label(legend, fontsize=7.5)
     return figure

@@ -46,17 +46,17 @@ def card_of(results: Results) -> DataCard:
     """
     card = store_of(results).card()
     if card is None:
-        raise NotHeldError("the results folder has no data card, which `huse-bench run` writes into it")
+        raise NotHeldError("the results folder has no data card, which huse-bench run writes before its first training")
     return card
 
 
 def seeds_of(rows: Sequence[Row]) -> str:
-    """How many seeds the rows have, as ``"seed 0"``, ``"5 seeds"`` or ``"1 to 5 seeds"``."""
+    """What the numbers of the rows are taken over, as ``"seed 0"`` or ``"means over 5 seeds"``."""
     counts = sorted({len(row.finished) for row in rows})
     if counts == [1]:
         seeds = {row.finished[0].seed for row in rows}
         return f"seed {seeds.pop()}" if len(seeds) == 1 else "one seed each"
-    return f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    return f"means over {counts[0]}{'' if len(counts) == 1 else f' to {counts[-1]}'} seeds"
 
 
 def without(rows: Sequence[Row], shown: Sequence[str], what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,14 @@ from huse_bench.report.figures.style import DIRECTION_COLORS, PALETTE, panels, p
 from huse_bench.results.rows import Row
 from huse_bench.results.tables import Results
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = ["Course", "learning_courses", "losses", "validation"]
+
+# What a line shows, its hue and its dashes.
+_Key = tuple[str, str, tuple[float, ...]]
 
 _DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1, 1.2), (5, 1.2, 1, 1.2))
 
@@ -147,19 +155,19 @@ def validation(results: Results, name: str, title: str) -> Drawn:
 
 def _about(rows: Sequence[Row]) -> str:
     several = any(len(row.finished) > 1 for row in rows)
-    return "lines are means, bands reach from the lowest to the highest seed" if several else "one line, without a band"
+    return "bands reach from the lowest to the highest seed" if several else "no bands"
 
 
-def _draw(panel, course: Course, color: str, dashes: tuple[float, ...]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _draw(panel: Axes, course: Course, color: str, dashes: tuple[float, ...]) -> None:
     if (course.high > course.low).any():
         panel.fill_between(course.steps, course.low, course.high, color=color, alpha=0.2, linewidth=0)
-    panel.plot(course.steps, course.mean, color=color, **({"dashes": dashes} if dashes else {}))
+    panel.plot(course.steps, course.mean, color=color, linestyle=(0, dashes) if dashes else "-")
 
 
-def _shared(figure, axes, keys, ylabel: str = "") -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _shared(figure: Figure, axes: Sequence[Axes], keys: Sequence[_Key], ylabel: str = "") -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415  optional
 
-    handles = [Line2D([], [], color=color, dashes=dashes or (None, None)) for _, color, dashes in keys]
+    handles = [Line2D([], [], color=color, linestyle=(0, dashes) if dashes else "-") for _, color, dashes in keys]
     names = [plain(name, 24) for name, _, _ in keys]
     figure.legend(handles, names, loc="outside upper left", ncols=min(len(keys), 5), handlelength=2.2)
     figure.supxlabel("step", fontsize=8)

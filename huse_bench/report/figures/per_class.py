@@ -86,7 +86,9 @@ def _of_items(row: Row, samples: Samples, metric: str) -> NDArray[np.float64] | 
     if metric == "accuracy":
         held = [record for record in row.finished if record.classification is not None and record.predictions]
         return samples.values(held, "fusion", metric).mean(axis=0) if held else None
-    held = [record for record in row.finished if record.per_query and all(d in (record.retrieval or {}) for d in _ACROSS)]
+    held = [
+        record for record in row.finished if record.per_query and all(d in (record.retrieval or {}) for d in _ACROSS)
+    ]
     return np.mean([samples.values(held, d, metric).mean(axis=0) for d in _ACROSS], axis=0) if held else None
 
 
@@ -123,7 +125,9 @@ def per_class(results: Results, name: str, title: str, metric: str) -> Drawn:
     figure = heat_map(known.scores[shown], rows, known.methods, f"{metric}, %", 0, 1)
     order = "in the order of the taxonomy" if known.order is not None else "the easiest on top"
     cut = len(known.names) - len(shown)
-    rest = f" {cut} other classes, in which the methods differ less or which have no test item, are left out." * (cut > 0)
+    rest = f" {cut} other classes, in which the methods differ less or which have no test item, are left out." * (
+        cut > 0
+    )
     caption = (
         f"{what}, by class and method, {seeds_of(of_methods)}, {int(known.counts.sum()):,} test items; numbers of test "
         f"items in brackets, classes {order}. Classes of few items are rough: of 10 items each is worth 10 %."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from huse_bench.report.figures.held import card_of, methods_of, seeds_of, store_
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.report.figures.style import MODALITY_COLORS, PAPER, RULE, canvas, method_styles, panels, plain
 from huse_bench.results.tables import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Semantics", "binned", "learned_distances", "pairs", "semantics", "semantics_summary"]
 
@@ -133,7 +137,7 @@ def semantics_summary(results: Results, name: str, title: str) -> Drawn:
     found, styles = semantics(results), method_styles(results)
     found = sorted(found, key=lambda of: -np.nan_to_num(of.correlations.mean(), nan=-2))
     figure, axes = canvas(5.2, 0.175 * len(found) + 0.95)
-    panel = axes[0, 0]
+    panel = axes[0]
     for place, of in enumerate(found):
         means = of.correlations.mean(axis=0)
         panel.plot(means, [place, place], color=RULE, linewidth=1, zorder=1)
@@ -162,7 +166,7 @@ def semantics_summary(results: Results, name: str, title: str) -> Drawn:
     _key(figure)
     rows = [row for row in methods_of(results) if row.label in {of.label for of in found}]
     several = any(len(row.finished) > 1 for row in rows)
-    spans = "marks are means over seeds and bars reach from the lowest to the highest" if several else "no bars"
+    spans = "bars reach from the lowest to the highest" if several else "no bars"
     caption = (
         f"Does the learned space keep the semantics? Rank correlation of the classes' distances in the class graph "
         f"with the cosine distances of their learned centroids, over {len(found[0].graph):,} pairs of classes, for "
@@ -203,7 +207,7 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
             panel.text(
                 0.98,
                 height,
-                f"ρ = {rho[modality]:.2f}",
+                f"ρ = {rho[modality]:.2f}",  # noqa: RUF001  Spearman's
                 transform=panel.transAxes,
                 ha="right",
                 va="bottom",
@@ -218,15 +222,15 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
     _key(figure)
     rows = [row for row in methods_of(results) if row.label in {of.label for of in found}]
     caption = (
-        f"Learned distances of {len(found[0].graph):,} pairs of classes, in {_BINS} parts by their distance in the class "
-        f"graph with as many pairs each: lines are medians, bands hold the middle half of the pairs; means over "
-        f"{seeds_of(rows)}. ρ is Spearman's rank correlation over all pairs, which are not independent, since each "
+        f"Learned distances of {len(found[0].graph):,} pairs of classes, in {_BINS} parts by their distance in the "
+        f"class graph with as many pairs each: lines are medians, bands hold the middle half of the pairs; "
+        f"{seeds_of(rows)}. The numbers are Spearman's rank correlations over all pairs, which are not independent, since each "
         f"class is in many of them.{without(methods_of(results), [of.label for of in found], 'class centroids')}"
     )
     return Drawn(name, title, caption, figure)
 
 
-def _key(figure) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _key(figure: Figure) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415  optional
 
     handles = [

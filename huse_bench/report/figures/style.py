@@ -126,7 +126,7 @@ class MethodStyle:
 
     def line(self) -> dict[str, Any]:
         """Arguments of matplotlib's ``plot`` for a line without a mark."""
-        return {"color": self.color, "dashes": self.dashes} if self.dashes else {"color": self.color}
+        return {"color": self.color, "linestyle": (0, self.dashes)} if self.dashes else {"color": self.color}
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Label:
 def require_matplotlib() -> None:
     """Raise MissingExtraError where matplotlib is not installed."""
     try:
-        import matplotlib  # noqa: F401, PLC0415  optional
+        import matplotlib as mpl  # noqa: F401, PLC0415  optional
     except ImportError as error:
         raise MissingExtraError("drawing figures", "report", "matplotlib") from error
 
@@ -161,7 +161,9 @@ def styled() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        # Settings go by names of matplotlib's own, which older versions do not type.
+        settings: Any = mpl.rcParams
+        settings.update(_SETTINGS)
         yield
 
 
@@ -198,7 +200,7 @@ def plain(text: str, most: int = 32) -> str:
 
 def canvas(
     width: float, height: float, rows: int = 1, columns: int = 1, *, settled: bool = False, **sharing: Any
-) -> tuple[Figure, NDArray[np.object_]]:
+) -> tuple[Figure, list[Axes]]:
     """An empty figure.
 
     Args:
@@ -210,13 +212,13 @@ def canvas(
         sharing: arguments of matplotlib's ``Figure.subplots``.
 
     Returns:
-        The figure and its (rows, columns) axes.
+        The figure and its axes, from left to right and from top to bottom.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  optional
 
-    figure = Figure(figsize=(width, height), layout="none" if settled else "constrained")
+    figure = Figure(figsize=(width, height), layout=None if settled else "constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **sharing)
-    return figure, axes
+    return figure, list(axes.flat)
 
 
 def panels(count: int, height: float = 1.55, **sharing: Any) -> tuple[Figure, list[Axes]]:
@@ -233,12 +235,11 @@ def panels(count: int, height: float = 1.55, **sharing: Any) -> tuple[Figure, li
     columns = min(count, 4 if count != 5 else 3)
     rows = -(-count // columns)
     figure, axes = canvas(max(7.0 * columns / 4, 3.4), height * rows + 0.5, rows, columns, **sharing)
-    flat = list(axes.flat)
-    for place, unused in enumerate(flat[count:], start=count):
+    for place, unused in enumerate(axes[count:], start=count):
         unused.set_visible(False)
         # With a shared axis the panel above the gap has the last numbers of its column.
-        flat[place - columns].tick_params(labelbottom=True)
-    return figure, flat[:count]
+        axes[place - columns].tick_params(labelbottom=True)
+    return figure, axes[:count]
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> NDArray[np.float64]:
@@ -307,7 +308,8 @@ def label_points(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
         text = plain(label.text, 24)
         wide, tall = 0.58 * size * len(text), 1.1 * size
         best = min(
-            ((_overlap(box, taken, room), far, box) for far, box in _boxes(point, wide, tall)), key=lambda found: found[:2]
+            ((_overlap(box, taken, room), far, box) for far, box in _boxes(point, wide, tall)),
+            key=lambda found: found[:2],
         )
         _, far, box = best
         taken.append(box)
@@ -317,7 +319,9 @@ def label_points(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
             way = np.stack([point, near]) / room
             axes.plot(*way.T, transform=axes.transAxes, color=label.style.color, linewidth=0.5, zorder=1, clip_on=False)
         x, y = middle / room
-        axes.text(x, y, text, transform=axes.transAxes, ha="center", va="center", fontsize=size, color=label.style.color)
+        axes.text(
+            x, y, text, transform=axes.transAxes, ha="center", va="center", fontsize=size, color=label.style.color
+        )
 
 
 _Box = tuple[float, float, float, float]
@@ -338,14 +342,16 @@ def _overlap(box: _Box, taken: Sequence[_Box], room: NDArray[np.float64]) -> flo
     area = (box[2] - box[0]) * (box[3] - box[1])
     inside = max(0.0, min(box[2], room[0]) - max(box[0], 0)) * max(0.0, min(box[3], room[1]) - max(box[1], 0))
     shared = sum(
-        max(0.0, min(box[2], other[2]) - max(box[0], other[0])) * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+        max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+        * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
         for other in taken
     )
     return float(area - inside + shared)
 
 
 def _inches(axes: Axes) -> tuple[float, float]:
-    width, height = axes.figure.get_size_inches()  # type: ignore[union-attr]
+    figure: Any = axes.figure
+    width, height = figure.get_size_inches()
     place = axes.get_position()
     return place.width * float(width), place.height * float(height)
 

@@ -85,8 +85,8 @@ def best_of_draws(values: Sequence[float], shares: Sequence[float]) -> NDArray[n
     below = np.arange(1, count + 1) / count
     draws = np.arange(1, count + 1)
     # Rounding must not push a share that a rank has exactly to the next rank.
-    ranks = np.array([np.searchsorted(below**n, np.asarray(shares) - 1e-12) for n in draws])
-    return ordered[ranks]
+    ranks: NDArray[np.int64] = np.array([np.searchsorted(below**n, np.asarray(shares) - 1e-12) for n in draws])
+    return np.asarray(ordered[ranks])
 
 
 def tuning_curves(results: Results, name: str, title: str) -> Drawn:
@@ -133,14 +133,14 @@ def tuning_curves(results: Results, name: str, title: str) -> Drawn:
         panel.locator_params(axis="y", nbins=4)
     figure.supxlabel("trial", fontsize=8)
     figure.supylabel("validation objective", fontsize=8)
-    rows = [row for row in methods_of(results) if row.label in {search.label for search in found}]
+    rest = without([row for row, _ in _tuned(results)], [search.label for search in found], "trials in the journal")
     caption = (
         f"The search for hyper-parameters on the validation split: dots are trials, of one seed each, the line is the "
         f"best so far, the dashed line the defaults (trial 1), crosses are trials that failed. Bands hold 90 % of the "
-        f"best of n values drawn from the method's trials with replacement: where the line is far above its band, the order "
-        f"was lucky or the sampler learnt; where the band is still rising on the right, more trials would have helped. "
-        f"Objectives of panels cannot be compared: {_objectives([search.tuning for search in found])}. Each panel has a "
-        f"range of its own.{without([row for row, _ in _tuned(results)], [row.label for row in rows], 'trials in the journal')}"
+        f"best of n values drawn from the method's trials with replacement: where the line is far above its band, the "
+        f"order was lucky or the sampler learnt; where the band is still rising on the right, more trials "
+        f"would have helped. Objectives of panels cannot be compared: {_objectives([search.tuning for search in found])}. Each panel has a "
+        f"range of its own.{rest}"
     )
     return Drawn(name, title, caption, figure)
 
@@ -162,7 +162,7 @@ def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
     """
     gains, styles = default_and_tuned(results), method_styles(results)
     figure, axes = canvas(5.2, 0.185 * len(gains) + 0.75)
-    panel = axes[0, 0]
+    panel = axes[0]
     for place, (label, default, tuned) in enumerate(gains):
         style = styles[label]
         panel.plot([default, tuned], [place, place], color=style.color, linewidth=1.2, zorder=1)
@@ -181,11 +181,11 @@ def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
     rows = [(row, tuning) for row, tuning in _tuned(results) if row.label in {label for label, _, _ in gains}]
     trials = sorted({tuning.trials for _, tuning in rows})
     caption = (
-        f"The validation objective of each method's defaults beside that of the hyper-parameters which the search chose, "
-        f"of {listed([str(count) for count in trials])} trials with one seed; the larger gain on top. The best of several "
-        f"trials is above what it would give again, so that a part of each gain is chance. Lengths can be compared, ends "
-        f"cannot: {_objectives([tuning for _, tuning in rows])}."
-        f"{without([row for row, _ in _tuned(results)], [label for label, _, _ in gains], 'value of the defaults')}"
+        f"The validation objective of each method's defaults beside that of the hyper-parameters which the search "
+        f"chose, of {listed([str(count) for count in trials])} trials with one seed; the larger gain on top. The "
+        f"best of several trials is above what it would give again, so that a part of each gain is chance. Lengths can be "
+        f"compared, ends cannot: {_objectives([tuning for _, tuning in rows])}."
+        f"{without([row for row, _ in _tuned(results)], [gain[0] for gain in gains], 'value of the defaults')}"
     )
     return Drawn(name, title, caption, figure)
 
