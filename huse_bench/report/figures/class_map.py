@@ -144,9 +144,9 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
     seed = f"seed {seeds.pop()}" if len(seeds) == 1 else "the first seed of each method"
     caption = (
         f"Centroids of {len(shown)} classes, filled dots of images and hollow squares of texts, with a line between "
-        f"those of one class, coloured by the uppermost branches of the taxonomy; {seed}. Each panel shows the first two "
-        f"principal axes of its own centroids (PCA of both modalities together) at a scale of its own; behind the name "
-        f"stands the share of their variance that these two axes hold. What is near here need not be near in the "
+        f"those of one class, coloured by the uppermost branches of the taxonomy; {seed}. Each panel shows the first "
+        f"two principal axes of its own centroids (PCA of both modalities together) at a scale of its own; behind the "
+        f"name stands the share of their variance that these two axes hold. What is near here need not be near in the "
         f"space.{cut}{without(methods_of(results), [one.label for one in maps], 'class centroids')}"
     )
     return Drawn(name, title, caption, figure)

@@ -312,7 +312,7 @@ def label_points(axes: Axes, labels: Sequence[Label], size: float = 7) -> None:
             key=lambda found: found[:2],
         )
         _, far, box = best
-        taken.append(box)
+        taken.append((box[0] - 2, box[1], box[2] + 2, box[3]))
         middle = np.array([box[0] + wide / 2, box[1] + tall / 2])
         if far > 8:
             near = np.clip(point, [box[0], box[1] + 1], [box[2], box[3] - 1])

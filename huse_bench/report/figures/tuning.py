@@ -139,8 +139,8 @@ def tuning_curves(results: Results, name: str, title: str) -> Drawn:
         f"best so far, the dashed line the defaults (trial 1), crosses are trials that failed. Bands hold 90 % of the "
         f"best of n values drawn from the method's trials with replacement: where the line is far above its band, the "
         f"order was lucky or the sampler learnt; where the band is still rising on the right, more trials "
-        f"would have helped. Objectives of panels cannot be compared: {_objectives([search.tuning for search in found])}. Each panel has a "
-        f"range of its own.{rest}"
+        f"would have helped. Objectives of panels cannot be compared: "
+        f"{_objectives([search.tuning for search in found])}. Each panel has a range of its own.{rest}"
     )
     return Drawn(name, title, caption, figure)
 
@@ -183,8 +183,8 @@ def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
     caption = (
         f"The validation objective of each method's defaults beside that of the hyper-parameters which the search "
         f"chose, of {listed([str(count) for count in trials])} trials with one seed; the larger gain on top. The "
-        f"best of several trials is above what it would give again, so that a part of each gain is chance. Lengths can be "
-        f"compared, ends cannot: {_objectives([tuning for _, tuning in rows])}."
+        f"best of several trials is above what it would give again, so that a part of each gain is chance. Lengths "
+        f"can be compared, ends cannot: {_objectives([tuning for _, tuning in rows])}."
         f"{without([row for row, _ in _tuned(results)], [gain[0] for gain in gains], 'value of the defaults')}"
     )
     return Drawn(name, title, caption, figure)
