@@ -48,8 +48,7 @@ def heat_map(
     figure, axes = canvas(width, 0.135 * len(rows) + 1.9, 1, 1)
     panel = axes[0]
     bounds = np.linspace(low, high, _STEPS + 1)
-    colors = mpl.colormaps["Blues"].resampled(_STEPS)
-    colors.set_bad(PAPER)
+    colors = mpl.colormaps["Blues"].resampled(_STEPS).with_extremes(bad=PAPER)
     mesh = panel.pcolormesh(
         np.ma.masked_invalid(values),
         cmap=colors,

@@ -222,10 +222,11 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
     _key(figure)
     rows = [row for row in methods_of(results) if row.label in {of.label for of in found}]
     caption = (
-        f"Learned distances of {len(found[0].graph):,} pairs of classes, in at most {_BINS} parts of as many pairs each "
-        f"by their distance in the class graph: lines are medians, bands hold the middle half of the pairs; "
-        f"{seeds_of(rows)}. The numbers are Spearman's rank correlations over all pairs, which are not independent, "
-        f"since each class is in many of them.{without(methods_of(results), [of.label for of in found], 'class centroids')}"
+        f"Learned distances of {len(found[0].graph):,} pairs of classes, in at most {_BINS} parts of as many pairs "
+        f"each by their distance in the class graph: lines are medians, bands hold the middle half of the pairs; "
+        f"{seeds_of(rows)}. The numbers are Spearman's rank correlations over all pairs, which are not "
+        f"independent, since each class is in many of them."
+        f"{without(methods_of(results), [of.label for of in found], 'class centroids')}"
     )
     return Drawn(name, title, caption, figure)
 
