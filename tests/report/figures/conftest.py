@@ -108,9 +108,9 @@ class World:
 
     def write_journal(self, studies):
         """Trials by study, as Optuna writes them; each study is made twice, as by two processes."""
-        lines = []
-        for name in [*studies, *studies]:
-            lines.append({"op_code": 0, "worker_id": "w", "study_name": name, "directions": [2]})
+        lines = [
+            {"op_code": 0, "worker_id": "w", "study_name": name, "directions": [2]} for name in [*studies, *studies]
+        ]
         for number, trials in enumerate(studies.values()):
             lines += [
                 {"op_code": 4, "worker_id": "w", "study_id": number, "value": value, "user_attrs": {"number": place}}

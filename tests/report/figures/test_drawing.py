@@ -28,9 +28,7 @@ def test_a_full_folder_gives_every_figure_with_its_caption(full):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_files_are_the_same_to_the_byte(full, form):
-    first, second = (
-        [figure_bytes(figure, form) for figure in drawn(load_results(full.folder))] for _ in range(2)
-    )
+    first, second = ([figure_bytes(figure, form) for figure in drawn(load_results(full.folder))] for _ in range(2))
     assert first == second
     assert all(content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[form]) for content in first)
     if form != "png":
@@ -114,7 +112,16 @@ def test_what_a_method_lacks_is_said_in_the_caption(full):
 
 
 def test_forty_methods_and_names_of_any_kind_are_drawn(world):
-    titles = ["$\\frac{1}$", "a_b^c$d$", "<script>alert(1)</script>", "&amp;", "\u202eevil", "表情", "x" * 300, "%s {0}"]
+    titles = [
+        "$\\frac{1}$",
+        "a_b^c$d$",
+        "<script>alert(1)</script>",
+        "&amp;",
+        "\u202eevil",
+        "表情",
+        "x" * 300,
+        "%s {0}",
+    ]
     for number in range(40):
         title = titles[number] if number < len(titles) else f"Method {number}"
         world.write(f"m{number}", method__title=title)

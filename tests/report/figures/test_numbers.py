@@ -20,7 +20,14 @@ from huse_bench.report.figures.tuning import best_of_draws, default_and_tuned, s
 from huse_bench.results import Store, load_results
 from huse_bench.results.intervals import uncertainty
 
-EDGES = [("life", "animal"), ("life", "plant"), ("animal", "dog"), ("animal", "cat"), ("plant", "tree"), ("tree", "elm")]
+EDGES = [
+    ("life", "animal"),
+    ("life", "plant"),
+    ("animal", "dog"),
+    ("animal", "cat"),
+    ("plant", "tree"),
+    ("tree", "elm"),
+]
 
 
 @pytest.fixture
