@@ -29,6 +29,10 @@ _COMMANDS = {
     "features": _Lazy(
         "huse_bench.cli.features:features", "Make the features of a dataset, and look after their cache."
     ),
+    "figures": _Lazy(
+        "huse_bench.cli.figures:figures",
+        "Draw figures of finished runs: methods, curves, classes, distances, cost, tuning.",
+    ),
     "kernels": _Lazy(
         "huse_bench.cli.kernels:kernels",
         "Show the backends of the pairwise losses and of ranking, and check them.",

@@ -1,0 +1,226 @@
+"""What a search for hyper-parameters found, and how soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from huse_bench.report.figures.held import methods_of, store_of, without
+from huse_bench.report.figures.model import Drawn, NotHeldError
+from huse_bench.report.figures.style import PAPER, QUIET, RULE, canvas, method_styles, panels, plain
+from huse_bench.report.words import listed
+from huse_bench.results.journal import TrialValue, read_journal
+from huse_bench.results.rows import Row
+from huse_bench.results.schema import Tuning
+from huse_bench.results.tables import Results
+
+__all__ = ["Search", "best_of_draws", "searches", "tuned_beside_default", "tuning_curves"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """The trials of a method.
+
+    Attributes:
+        label: the method.
+        tuning: what its records say of the search.
+        trials: by ascending number.
+    """
+
+    label: str
+    tuning: Tuning
+    trials: tuple[TrialValue, ...]
+
+
+def searches(results: Results) -> list[Search]:
+    """The searches that chose the hyper-parameters of the results' methods.
+
+    Args:
+        results: the runs.
+
+    Returns:
+        The methods whose trials are in the folder's journal, in the order of the tables.
+
+    Raises:
+        NotHeldError: if no search chose any, or its journal is not in the folder.
+        RecordError: if the journal cannot be read.
+    """
+    tuned = _tuned(results)
+    journal = read_journal(store_of(results).folder)
+    found = []
+    for row, tuning in tuned:
+        trials = journal.get(f"{row.records[0].method.name}-{tuning.study[:12]}", ())
+        if any(trial.value is not None for trial in trials):
+            found.append(Search(row.label, tuning, trials))
+    if not found:
+        raise NotHeldError("the journal of the search that chose the hyper-parameters is not in the results folder")
+    return found
+
+
+def _tuned(results: Results) -> list[tuple[Row, Tuning]]:
+    tuned = [(row, tuning) for row in methods_of(results) if (tuning := row.finished[0].tuning) is not None]
+    if not tuned:
+        raise NotHeldError("no search chose the hyper-parameters of these runs")
+    return tuned
+
+
+def best_of_draws(values: Sequence[float], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Quantiles of the best of n values that are drawn with replacement.
+
+    Args:
+        values: (N,) what trials gave.
+        shares: (Q,) of the distribution, from 0 to 1.
+
+    Returns:
+        (N, Q) for n = 1, ..., N: the least value v with P(best of n <= v) >= share, where P is (rank of v / N)^n.
+
+    Source: after Dodge et al., "Show your work: improved reporting of experimental results" (2019), section 3, whose
+    expectation becomes quantiles here.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    count = len(ordered)
+    below = np.arange(1, count + 1) / count
+    draws = np.arange(1, count + 1)
+    # Rounding must not push a share that a rank has exactly to the next rank.
+    ranks: NDArray[np.int64] = np.array([np.searchsorted(below**n, np.asarray(shares) - 1e-12) for n in draws])
+    return np.asarray(ordered[ranks])
+
+
+def tuning_curves(results: Results, name: str, title: str) -> Drawn:
+    """Draw the trials of each search, a panel for each method.
+
+    Args:
+        results: the runs.
+        name: of the figure.
+        title: of the figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        NotHeldError: as :func:`searches`.
+        RecordError: if the journal cannot be read.
+    """
+    found, styles = searches(results), method_styles(results)
+    figure, axes = panels(len(found), sharex=True)
+    for panel, search in zip(axes, found, strict=True):
+        color = styles[search.label].color
+        held = [(trial.number, trial.value) for trial in search.trials if trial.value is not None]
+        numbers, values = (np.array(column, dtype=float) for column in zip(*held, strict=True))
+        bands = best_of_draws(values.tolist(), (0.05, 0.5, 0.95))
+        draws = np.arange(1, len(values) + 1)
+        panel.fill_between(draws, bands[:, 0], bands[:, 2], color=color, alpha=0.18, linewidth=0)
+        if numbers[0] == 1:
+            panel.axhline(values[0], color=QUIET, linewidth=0.8, dashes=(3, 2), zorder=1)
+        panel.plot(numbers, values, color=color, marker="o", markersize=2.2, linestyle="none", alpha=0.8)
+        panel.step(numbers, np.maximum.accumulate(values), where="post", color=color)
+        failed = [trial.number for trial in search.trials if trial.value is None]
+        if failed:
+            panel.plot(
+                failed,
+                [0.04] * len(failed),
+                transform=panel.get_xaxis_transform(),
+                color=QUIET,
+                marker="x",
+                markersize=3,
+                linestyle="none",
+            )
+        panel.set_title(plain(search.label, 24))
+        panel.locator_params(axis="x", nbins=5, integer=True)
+        panel.locator_params(axis="y", nbins=4)
+    figure.supxlabel("trial", fontsize=8)
+    figure.supylabel("validation objective", fontsize=8)
+    rest = without([row for row, _ in _tuned(results)], [search.label for search in found], "trials in the journal")
+    caption = (
+        f"The search for hyper-parameters on the validation split: dots are trials, of one seed each, the line is the "
+        f"best so far, the dashed line the defaults (trial 1), crosses are trials that failed. Bands hold 90 % of the "
+        f"best of n values drawn from the method's trials with replacement: where the line is far above its band, the "
+        f"order was lucky or the sampler learnt; where the band is still rising on the right, more trials "
+        f"would have helped. Objectives of panels cannot be compared: "
+        f"{_objectives([search.tuning for search in found])}. Each panel has a range of its own.{rest}"
+    )
+    return Drawn(name, title, caption, figure)
+
+
+def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
+    """Draw what each search gained over the defaults.
+
+    Args:
+        results: the runs.
+        name: of the figure.
+        title: of the figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        NotHeldError: if no search chose hyper-parameters, or none says what the defaults gave.
+        RecordError: if the journal cannot be read.
+    """
+    gains, styles = default_and_tuned(results), method_styles(results)
+    figure, axes = canvas(5.2, 0.185 * len(gains) + 0.75)
+    panel = axes[0]
+    for place, (label, default, tuned) in enumerate(gains):
+        style = styles[label]
+        panel.plot([default, tuned], [place, place], color=style.color, linewidth=1.2, zorder=1)
+        panel.plot([default], [place], color=style.color, marker="o", markersize=5, markerfacecolor=PAPER, zorder=2)
+        panel.plot([tuned], [place], color=style.color, marker="D", markersize=4.5, zorder=3)
+        panel.annotate(
+            f"+{tuned - default:.3f}", (tuned, place), (6, 0), textcoords="offset points", va="center", fontsize=6.5
+        )
+    panel.set_ylim(len(gains) - 0.4, -0.6)
+    panel.set_yticks(range(len(gains)), [plain(label, 26) for label, _, _ in gains])
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.hlines(range(len(gains)), 0, 1, transform=panel.get_yaxis_transform(), color=RULE, linewidth=0.4, zorder=0)
+    panel.margins(x=0.1)
+    panel.set_xlabel("validation objective:  ○ defaults   ◆ tuned")
+    rows = [(row, tuning) for row, tuning in _tuned(results) if row.label in {label for label, _, _ in gains}]
+    trials = sorted({tuning.trials for _, tuning in rows})
+    caption = (
+        f"The validation objective of each method's defaults beside that of the hyper-parameters which the search "
+        f"chose, of {listed([str(count) for count in trials])} trials with one seed; the larger gain on top. The "
+        f"best of several trials is above what it would give again, so that a part of each gain is chance. Lengths "
+        f"can be compared, ends cannot: {_objectives([tuning for _, tuning in rows])}."
+        f"{without([row for row, _ in _tuned(results)], [gain[0] for gain in gains], 'value of the defaults')}"
+    )
+    return Drawn(name, title, caption, figure)
+
+
+def default_and_tuned(results: Results) -> list[tuple[str, float, float]]:
+    """The numbers of :func:`tuned_beside_default`: label, objective of the defaults and of what was chosen.
+
+    Args:
+        results: the runs.
+
+    Returns:
+        The methods, the largest gain first.
+
+    Raises:
+        NotHeldError: if no search chose hyper-parameters, or none says what the defaults gave.
+        RecordError: if the journal cannot be read.
+    """
+    tuned = _tuned(results)
+    journal = read_journal(store_of(results).folder)
+    gains = []
+    for row, tuning in tuned:
+        default = tuning.default_value
+        if default is None:
+            trials = journal.get(f"{row.records[0].method.name}-{tuning.study[:12]}", ())
+            default = trials[0].value if trials and trials[0].number == 1 else None
+        if default is not None:
+            gains.append((row.label, default, tuning.value))
+    if not gains:
+        raise NotHeldError("neither the records nor a journal say what the defaults gave")
+    return sorted(gains, key=lambda gain: gain[1] - gain[2])
+
+
+def _objectives(tunings: Sequence[Tuning]) -> str:
+    protocols = sorted({tuning.protocol for tuning in tunings})
+    parts = ["methods without a classifier have no accuracies in theirs"]
+    if len(protocols) > 1:
+        parts.append(f"searches were judged under protocols {listed(protocols)}")
+    return ", and ".join(parts)
