@@ -250,6 +250,10 @@ def read_card(folder: Path) -> DataCard | None:
         raise RecordError(
             f"{folder / _ITEMS} has {len(card.ids)} items, and {_FACTS} says {facts.dataset.items.test}; {_CURE}"
         )
+    if len(card.labels) and not 0 <= card.labels.min() <= card.labels.max() < len(facts.class_names):
+        raise RecordError(
+            f"{folder / _ITEMS} has labels beyond the {len(facts.class_names)} classes of {_FACTS}; {_CURE}"
+        )
     if card.thumbnails is not None and not card.thumbnails.keys() <= set(card.ids):
         raise RecordError(f"{folder / _THUMBNAILS} has thumbnails of other items than {_ITEMS}; {_CURE}")
     return card

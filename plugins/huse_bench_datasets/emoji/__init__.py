@@ -37,7 +37,7 @@ class Emoji(Dataset):
     )
     licence: ClassVar = (
         "Drawings: Noto Apache-2.0, Twemoji CC BY 4.0, Fluent MIT, OpenMoji CC BY-SA 4.0. Names and texts: Unicode "
-        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. All notices "
+        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. The notices "
         "are in the dataset's LICENSES.md"
     )
 
