@@ -32,11 +32,11 @@ MOST, MOST_BYTES = 30_000, 16 << 20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def thumbnail_fault(contents: bytes) -> str | None:
+def thumbnail_fault(contents: object) -> str | None:
     """What is wrong with the contents of a thumbnail's file.
 
     Args:
-        contents: of a PNG or WebP file.
+        contents: bytes of a PNG or WebP file; a dataset may give anything.
 
     Returns:
         What is wrong, to follow the item's name; None where nothing is.
@@ -61,7 +61,7 @@ def _size(contents: bytes) -> tuple[int, int] | None:
         return None
     # The first chunk says which of WebP's three headers follows (RFC 9649).
     if contents[12:16] == b"VP8 " and contents[23:26] == b"\x9d\x01\x2a":
-        return tuple(int.from_bytes(contents[at : at + 2], "little") & 0x3FFF for at in (26, 28))  # type: ignore[return-value]
+        return (int.from_bytes(contents[26:28], "little") & 0x3FFF, int.from_bytes(contents[28:30], "little") & 0x3FFF)
     if contents[12:16] == b"VP8L" and contents[20] == 0x2F:
         bits = int.from_bytes(contents[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1

@@ -116,7 +116,7 @@ class Found:
         Of each group of items one, by the difference of the reciprocal ranks of their first hits on the first seed that
         both finished; of equal ones a choice that is the same each time.
         """
-        found = {}
+        found: dict[tuple[int, int, str], list[Differing]] = {}
         for one, other in combinations(range(len(self.rows)), 2):
             pair = (self.rows[one], self.rows[other])
             for seed in shared_seeds(pair)[:1]:
@@ -136,7 +136,7 @@ class Found:
         gain = _reciprocal(first) - _reciprocal(second)
         order = np.random.default_rng(0).permutation(len(gain))
         groups = np.arange(len(gain)) if self.card is None else self.card.groups
-        chosen = []
+        chosen: list[int] = []
         for sign in (1, -1):
             ranked = order[np.argsort(-sign * gain[order], kind="stable")]
             seen: dict[int, int] = {}
@@ -149,7 +149,8 @@ class Found:
 
 
 def _reciprocal(ranks: NDArray[np.integer]) -> NDArray[np.float64]:
-    return np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
+    reciprocal: NDArray[np.float64] = np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
+    return reciprocal
 
 
 def choice(queries: NDArray[np.int32], labels: NDArray[np.int64]) -> list[int]:

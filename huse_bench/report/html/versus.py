@@ -144,5 +144,5 @@ def _lists(found: Found) -> dict[str, list[int]]:
             for query in (it.query for it in differing):
                 place = int(np.searchsorted(kept.queries, query))
                 if place < len(kept.queries) and kept.queries[place] == query:
-                    lists[f"{method}-{DIRECTIONS.index(direction)}-{query}"] = kept.found[direction][place].tolist()  # type: ignore[index]
+                    lists[f"{method}-{DIRECTIONS.index(direction)}-{query}"] = kept.found[direction][place].tolist()
     return lists

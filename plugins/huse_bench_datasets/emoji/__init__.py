@@ -37,8 +37,8 @@ class Emoji(Dataset):
     )
     licence: ClassVar = (
         "Drawings: Noto Apache-2.0, Twemoji CC BY 4.0, Fluent MIT, OpenMoji CC BY-SA 4.0. Names and texts: Unicode "
-        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. The notices "
-        "are in the dataset's LICENSES.md"
+        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. All "
+        "notices are in the dataset's LICENSES.md"
     )
 
     def __init__(self, data: Path | None = None, taxonomy: Literal["meaning", "unicode"] = "meaning") -> None:
