@@ -397,6 +397,8 @@ def show(browser, tmp_path):
         path = tmp_path / "page.html"
         path.write_text(page_of(sections), encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": 900})
+        # A busy machine is no fault of the page.
+        page.set_default_timeout(180_000)
         pages.append(page)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -492,7 +494,8 @@ def test_two_methods_are_compared_as_chosen(folder, show):
     first = part.locator("article h4").all_inner_texts()
     part.locator("[data-swap]").click()
     swapped = rows()
-    assert [cells[1] for cells in swapped] == [cells[1].translate(str.maketrans("+\u2212", "\u2212+")) for cells in shown]
+    turned = str.maketrans("+\u2212", "\u2212+")
+    assert [cells[1] for cells in swapped] == [cells[1].translate(turned) for cells in shown]
     assert sorted(part.locator("article h4").all_inner_texts()) == sorted(first)
     # Those that A ranks better come first.
     assert "first right item at rank 1" in part.locator("article").first.locator("h5").first.inner_text()
