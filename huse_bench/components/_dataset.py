@@ -57,6 +57,8 @@ class Items:
         description: what the items are and where they are from; empty for what the dataset's class says.
         licence: under which terms they may be used; empty for what the dataset's class says.
         publish_texts: whether results may show the texts; None for what the dataset's class says.
+        thumbnails: by id, the contents of a PNG or WebP file of at most 40 pixels a side and 8 KiB; results copy those
+            of test items and show them, so give only what may be published. Items without one are shown by their ids.
         notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
@@ -77,6 +79,7 @@ class Items:
     description: str = ""
     licence: str = ""
     publish_texts: bool | None = None
+    thumbnails: Mapping[str, bytes] | None = field(default=None, repr=False)
     notices: Sequence[str] = ()
 
 

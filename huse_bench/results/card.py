@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,13 +20,15 @@ from huse_bench.files import write_atomically
 from huse_bench.results.arrays import parquet_bytes
 from huse_bench.results.json_text import json_text
 from huse_bench.results.schema import DatasetInfo, Part, Sha256, one_line
+from huse_bench.results.thumbnails import from_thumbnails_file, kept, thumbnails_file
 from huse_bench.text_files import read_text
 
-__all__ = ["CardFacts", "DataCard", "make_card", "read_card", "write_card"]
+__all__ = ["CardFacts", "DataCard", "add_thumbnails", "make_card", "read_card", "write_card"]
 
 _FACTS = "data-card.json"
 _ITEMS = "data-card.items.parquet"
 _DISTANCES = "data-card.distances.parquet"
+_THUMBNAILS = "data-card.thumbnails.parquet"
 
 # Distances of more classes would be most of a results folder, and no picture shows them.
 _MOST_CLASSES = 1000
@@ -52,6 +54,7 @@ class CardFacts(Part):
         notices: what the user should know about this copy of the data.
         items_sha256: hash of the file of test items.
         distances_sha256: hash of the file of class distances; None where there is none.
+        thumbnails_sha256: hash of the file of the test items' thumbnails; None where there is none.
     """
 
     format: Literal[1] = 1
@@ -65,6 +68,7 @@ class CardFacts(Part):
     notices: tuple[_Line, ...] = ()
     items_sha256: Sha256 | None = None
     distances_sha256: Sha256 | None = None
+    thumbnails_sha256: Sha256 | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class DataCard:
         texts: n texts, where the dataset says that they may be published.
         pictures: n files, see ``facts.pictures``.
         distances: (K, K) float32 distances of the class graph with four digits, symmetric; None where left out.
+        thumbnails: by id of a test item, the contents of a PNG or WebP file of at most 40 pixels a side; None where
+            the dataset gives none.
     """
 
     facts: CardFacts
@@ -88,6 +94,7 @@ class DataCard:
     texts: tuple[str, ...] | None = None
     pictures: tuple[str, ...] | None = None
     distances: NDArray[np.float32] | None = None
+    thumbnails: Mapping[str, bytes] | None = None
 
 
 def make_card(
@@ -101,6 +108,7 @@ def make_card(
     groups: NDArray[np.integer],
     texts: Sequence[str] | None = None,
     pictures: Sequence[str] | None = None,
+    thumbnails: Mapping[str, bytes] | None = None,
     description: str = "",
     licence: str = "",
     notices: Sequence[str] = (),
@@ -117,6 +125,7 @@ def make_card(
         groups: (n,) numbers of groups.
         texts: n texts that may be published.
         pictures: n paths that say nothing of the machine.
+        thumbnails: small pictures by id, each without a fault; of too many a choice is kept.
         description: what the items are and where they are from.
         licence: under which terms they may be used.
         notices: what the user should know about this copy of the data.
@@ -157,6 +166,8 @@ def make_card(
         None if texts is None else tuple(texts),
         None if pictures is None else tuple(pictures),
         None if many else _mirrored(np.round(distances[np.triu_indices(classes, 1)], _DIGITS), classes),
+        # None of the test items has one where the dict is empty.
+        kept(ids, thumbnails or {}) or None,
     )
 
 
@@ -177,8 +188,32 @@ def write_card(folder: Path, card: DataCard) -> None:
         distances = parquet_bytes(_distances_table(card.distances))
         write_atomically(folder / _DISTANCES, distances)
         hashes["distances_sha256"] = hashlib.sha256(distances).hexdigest()
-    facts = card.facts.model_copy(update=hashes).model_dump(mode="json")
-    write_atomically(folder / _FACTS, f"{json_text(facts)}\n".encode())
+    _write_facts(folder, card.facts.model_copy(update=hashes), card.thumbnails)
+
+
+def add_thumbnails(folder: Path, thumbnails: Mapping[str, bytes]) -> None:
+    """Give a card that has none thumbnails; its other files stay as they are.
+
+    Args:
+        folder: the results folder, locked by the caller.
+        thumbnails: small pictures by id.
+
+    Raises:
+        RecordError: if the card cannot be read.
+        OSError: if a file cannot be written.
+    """
+    facts = _read_facts(folder)
+    if facts is not None:
+        _write_facts(folder, facts, thumbnails)
+
+
+def _write_facts(folder: Path, facts: CardFacts, thumbnails: Mapping[str, bytes] | None) -> None:
+    """Write the thumbnails, then the facts, which vouch for all files."""
+    if thumbnails is not None:
+        contents = thumbnails_file(thumbnails)
+        write_atomically(folder / _THUMBNAILS, contents)
+        facts = facts.model_copy(update={"thumbnails_sha256": hashlib.sha256(contents).hexdigest()})
+    write_atomically(folder / _FACTS, f"{json_text(facts.model_dump(mode='json'))}\n".encode())
 
 
 def read_card(folder: Path) -> DataCard | None:
@@ -193,25 +228,21 @@ def read_card(folder: Path) -> DataCard | None:
     Raises:
         RecordError: if a file of it cannot be read, or is not the one that was written with it.
     """
-    path = folder / _FACTS
-    try:
-        facts = CardFacts.model_validate_json(read_text(path))
-    except FileNotFoundError:
+    facts = _read_facts(folder)
+    if facts is None:
         return None
-    except (OSError, ValueError) as error:
-        reason = first_fault(error, "the file") if isinstance(error, ValidationError) else str(error)
-        raise RecordError(f"{path}: no readable data card ({reason}); {_CURE}") from error
     table = _table(folder / _ITEMS, facts.items_sha256)
     try:
         columns = {name: table[name].to_pylist() for name in table.column_names}
         card = DataCard(
-            facts.model_copy(update={"items_sha256": None, "distances_sha256": None}),
+            facts.model_copy(update={"items_sha256": None, "distances_sha256": None, "thumbnails_sha256": None}),
             tuple(columns["id"]),
             np.asarray(columns["label"], dtype=np.int64),
             np.asarray(columns["group"], dtype=np.int64),
             tuple(columns["text"]) if "text" in columns else None,
             tuple(columns["picture"]) if "picture" in columns else None,
             None if facts.distances_sha256 is None else _distances(folder, facts),
+            None if facts.thumbnails_sha256 is None else _thumbnails(folder, facts),
         )
     except (KeyError, ValueError) as error:
         raise RecordError(f"{folder}: the files of the data card do not fit together ({error}); {_CURE}") from error
@@ -219,7 +250,24 @@ def read_card(folder: Path) -> DataCard | None:
         raise RecordError(
             f"{folder / _ITEMS} has {len(card.ids)} items, and {_FACTS} says {facts.dataset.items.test}; {_CURE}"
         )
+    if len(card.labels) and not 0 <= card.labels.min() <= card.labels.max() < len(facts.class_names):
+        raise RecordError(
+            f"{folder / _ITEMS} has labels beyond the {len(facts.class_names)} classes of {_FACTS}; {_CURE}"
+        )
+    if card.thumbnails is not None and not card.thumbnails.keys() <= set(card.ids):
+        raise RecordError(f"{folder / _THUMBNAILS} has thumbnails of other items than {_ITEMS}; {_CURE}")
     return card
+
+
+def _read_facts(folder: Path) -> CardFacts | None:
+    path = folder / _FACTS
+    try:
+        return CardFacts.model_validate_json(read_text(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = first_fault(error, "the file") if isinstance(error, ValidationError) else str(error)
+        raise RecordError(f"{path}: no readable data card ({reason}); {_CURE}") from error
 
 
 _CURE = f"restore it, or delete {_FACTS}, and the next run on these data writes it anew"
@@ -258,11 +306,26 @@ def _mirrored(values: NDArray[np.floating], classes: int) -> NDArray[np.float32]
     return distances + distances.T
 
 
+def _thumbnails(folder: Path, facts: CardFacts) -> dict[str, bytes]:
+    path = folder / _THUMBNAILS
+    try:
+        return from_thumbnails_file(_contents(path, facts.thumbnails_sha256))
+    except (pa.ArrowException, ValueError) as error:
+        raise RecordError(f"{path} holds no thumbnails ({error}); {_CURE}") from error
+
+
 def _table(path: Path, digest: str | None) -> pa.Table:
     try:
-        contents = path.read_bytes()
-        if hashlib.sha256(contents).hexdigest() != digest:
-            raise RecordError(f"{path} is not the file that was written with the data card; {_CURE}")
-        return pq.ParquetFile(pa.BufferReader(contents)).read()
-    except (OSError, pa.ArrowException) as error:
+        return pq.ParquetFile(pa.BufferReader(_contents(path, digest))).read()
+    except pa.ArrowException as error:
         raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
+
+
+def _contents(path: Path, digest: str | None) -> bytes:
+    try:
+        contents = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
+    if hashlib.sha256(contents).hexdigest() != digest:
+        raise RecordError(f"{path} is not the file that was written with the data card; {_CURE}")
+    return contents

@@ -28,6 +28,7 @@ __all__ = [
     "mean_interval",
     "paired_tests",
     "rank_intervals",
+    "stretched_interval",
 ]
 
 Floats = NDArray[np.float64]
@@ -137,7 +138,24 @@ def bootstrap_interval(
     Returns:
         The interval, of shape (...), within -1 and 1.
     """
-    means = hierarchical_bootstrap(values, groups, resamples, seed)
+    return stretched_interval(hierarchical_bootstrap(values, groups, resamples, seed), values, spread, groups)
+
+
+def stretched_interval(means: Floats, values: Floats, spread: SeedSpread, groups: Groups | None = None) -> Interval:
+    """The interval of :func:`bootstrap_interval` by means that were resampled before.
+
+    Resampled means of two methods differ by what their differences' resampled mean is, so that all pairs need the
+    bootstrap of each method alone.
+
+    Args:
+        means: (resamples, ...) of the differences.
+        values: (..., S, Q) the differences.
+        spread: (...) how much their seeds vary.
+        groups: (Q,) numbers of at least 2 groups of queries; None for each query its own.
+
+    Returns:
+        The interval, of shape (...), within -1 and 1.
+    """
     mean = values.mean(axis=(-2, -1))
     normal = special.ndtri(1 - LEVEL / 2) * means.std(axis=0)
     half = _half_width(values, spread, groups)

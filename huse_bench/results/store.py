@@ -15,7 +15,7 @@ from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
 from huse_bench.files import is_incidental
 from huse_bench.results.arrays import ClassFacts, Neighbours, PerQuery, Predictions
-from huse_bench.results.card import DataCard, read_card, write_card
+from huse_bench.results.card import DataCard, add_thumbnails, read_card, write_card
 from huse_bench.results.folder import MARKER, changing, foreign, prepare, read_marker, unwritable
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord, Tuning
@@ -277,7 +277,7 @@ class Store:
         return read_card(self.folder)
 
     def write_card(self, card: DataCard) -> None:
-        """Give the folder its data card, where it has none.
+        """Give the folder its data card, where it has none, and the card its thumbnails, where it has none of these.
 
         Args:
             card: what the data are.
@@ -295,6 +295,8 @@ class Store:
                     f"the data card of the results folder {self.folder} is of other data of {self.dataset!r}; choose "
                     f"another --results"
                 )
+            elif known.thumbnails is None and card.thumbnails is not None:
+                add_thumbnails(self.folder, card.thumbnails)
 
 
 def _other_dataset(store: Store, dataset: str) -> ResultsError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from huse_bench.components import Dataset, Items
 from huse_bench.config import RunConfig
+from huse_bench.errors import DataError
 from huse_bench.features import Prepared
 from huse_bench.results import Store
 from huse_bench.results.card import make_card
 from huse_bench.results.schema import DatasetInfo, SplitSizes
+from huse_bench.results.thumbnails import thumbnail_fault
 from huse_bench.runs.privacy import Privacy
 
 __all__ = ["dataset_info", "write_card"]
@@ -49,6 +51,7 @@ def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], it
     Raises:
         ResultsError: if the folder's card is of other data.
         RecordError: if it cannot be read.
+        DataError: if the dataset gives a thumbnail that is none.
     """
     test = prepared.splits["test"]
     rows = np.flatnonzero(items.splits == "test").tolist()
@@ -65,11 +68,23 @@ def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], it
             groups=test.groups,
             texts=None if items.texts is None or not shown else [items.texts[row] for row in rows],
             pictures=None if items.images is None else _from(config.data, [items.images[row] for row in rows]),
+            thumbnails=_sound(items.thumbnails, test.ids),
             description=privacy.without_paths(items.description or dataset_class.description),
             licence=privacy.without_paths(items.licence or dataset_class.licence),
             notices=[privacy.text(notice) for notice in prepared.notices],
         )
     )
+
+
+def _sound(thumbnails: Mapping[str, bytes] | None, ids: Sequence[str]) -> dict[str, bytes] | None:
+    """The thumbnails of test items; raises DataError where one is none."""
+    if thumbnails is None:
+        return None
+    found = {item: thumbnails[item] for item in ids if item in thumbnails}
+    for item, contents in found.items():
+        if fault := thumbnail_fault(contents):
+            raise DataError(f"the thumbnail of item {item!r} {fault}; mend it in the dataset, or leave it out")
+    return found
 
 
 def _from(data: Path | None, pictures: Sequence[Path]) -> list[str]:

@@ -13,6 +13,7 @@ from huse_bench.components import Dataset, Features, Items
 from huse_bench.discovery import find
 from huse_bench.errors import UsageError
 from huse_bench.features import prepare
+from huse_bench.results.thumbnails import thumbnail_fault
 from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
 
 __all__ = ["DATASET_CHECKS", "SubjectDataset"]
@@ -111,9 +112,21 @@ def _pictures_exist(subject: SubjectDataset) -> None:
         raise CheckFailure(f"{len(missing)} of {len(pictures)} pictures are not there, such as {missing[0]}")
 
 
+def _thumbnails_are_small(subject: SubjectDataset) -> None:
+    items = subject.items()
+    if items.thumbnails is None:
+        raise CheckSkip("it gives no thumbnails")
+    unknown = items.thumbnails.keys() - set(items.ids)
+    if unknown:
+        raise CheckFailure(f"{len(unknown)} thumbnails are of no item, such as that of {min(unknown, key=str)!r}")
+    for item, contents in items.thumbnails.items():
+        if fault := thumbnail_fault(contents):
+            raise CheckFailure(f"the thumbnail of {item!r} {fault}")
+
+
 def _deterministic(subject: SubjectDataset) -> None:
     first, again = subject.items(), subject.load()
-    for name in ("ids", "labels", "splits", "groups", "class_names", "images", "texts"):
+    for name in ("ids", "labels", "splits", "groups", "class_names", "images", "texts", "thumbnails"):
         if not np.array_equal(getattr(first, name), getattr(again, name)):
             raise CheckFailure(
                 f"loading twice gives other {name}: sort what comes from a folder, and seed what is drawn"
@@ -128,5 +141,6 @@ DATASET_CHECKS = (
     Check("has_items", "api", "It loads items with images and texts, or features of them.", _has_items),
     Check("keeps_the_rules", "api", "Ids, labels, splits, taxonomy and features fit together.", _keeps_the_rules),
     Check("pictures_exist", "api", "Its picture files are there.", _pictures_exist),
+    Check("thumbnails_are_small", "api", "Its thumbnails are small PNG or WebP pictures.", _thumbnails_are_small),
     Check("deterministic", "api", "Loading twice gives the same.", _deterministic),
 )

@@ -1,6 +1,7 @@
 """The shipped dataset 'emoji': what it holds, and what happens when its files are damaged."""
 
 import hashlib
+import io
 import json
 import shutil
 from collections import Counter, defaultdict
@@ -14,7 +15,9 @@ from huse_bench import Items, errors
 from huse_bench_datasets.emoji import Emoji, _store
 
 FOLDER = Path(package.__file__).parent
-FILES = ["SHA256SUMS", "items.json", "features.safetensors"]
+FILES = ["SHA256SUMS", "items.json", "features.safetensors", "thumbnails.safetensors"]
+# A red button, a green apple and a blue heart: the channel that is largest.
+COLOURED = {"1F191": 0, "1F34F": 1, "1F499": 2}
 PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".tgz"}
 
 
@@ -164,7 +167,24 @@ def test_loads_the_same_twice(items) -> None:
     np.testing.assert_array_equal(again.image_features.values, items.image_features.values)
 
 
-def test_package_has_no_pictures_and_is_small() -> None:
+def test_thumbnails_are_those_of_the_test_items(items) -> None:
+    image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    of_test = [item for item, split in zip(items.ids, items.splits, strict=True) if split == "test"]
+    assert list(items.thumbnails) == of_test
+    assert sum(map(len, items.thumbnails.values())) < 1.5e6
+    colours = {}
+    for item, contents in items.thumbnails.items():
+        picture = image.open(io.BytesIO(contents))
+        assert (picture.format, picture.size) == ("WEBP", (40, 40))
+        colours[item] = np.asarray(picture.convert("RGB"), dtype=float).mean(axis=(0, 1))
+    # Each is the drawing of its item.
+    for drawn_by in ("noto", "twemoji", "fluent", "openmoji"):
+        for hexcode, channel in COLOURED.items():
+            item = f"{drawn_by}/{hexcode}"
+            assert colours[item].argmax() == channel, (item, colours[item])
+
+
+def test_package_has_no_other_pictures_and_is_small() -> None:
     files = [path for path in FOLDER.parent.rglob("*") if path.is_file()]
     assert [path for path in files if path.suffix.lower() in PICTURES] == []
     assert sum(path.stat().st_size for path in files) < 30e6

@@ -177,6 +177,18 @@ def test_drawings_arerasterised_with_their_transparency() -> None:
     assert picture.getpixel((170, 100))[3] == 0
 
 
+def test_a_thumbnail_is_the_drawing_on_white_in_small() -> None:
+    pytest.importorskip("resvg_py", reason="resvg-py is not installed")
+    pytest.importorskip("PIL", reason="pillow is not installed")
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><rect width="36" height="72" fill="red"/></svg>'
+    contents = build.thumbnail(svg)
+    pixels = _pixels(contents)
+    assert contents[8:12] == b"WEBP"
+    assert pixels.shape == (40, 40, 3)
+    np.testing.assert_allclose(pixels[:, 4:12].mean(axis=(0, 1)), [255, 0, 0], atol=12)
+    np.testing.assert_allclose(pixels[:, 28:].mean(axis=(0, 1)), [255, 255, 255], atol=4)
+
+
 hexcodes = st.lists(st.integers(0x1F000, 0x1FFFF).map("{:X}".format), min_size=8, max_size=300, unique=True)
 
 
@@ -223,8 +235,8 @@ def _run_build(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_rebuild_gives_the_shipped_files(tmp_path) -> None:
     done = _run_build("--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    rebuilt, rebuilt_features = _store.read(tmp_path)
-    shipped, shipped_features = _store.read(_store.FOLDER)
+    rebuilt, rebuilt_features, rebuilt_thumbnails = _store.read(tmp_path)
+    shipped, shipped_features, shipped_thumbnails = _store.read(_store.FOLDER)
     assert rebuilt == shipped
     assert rebuilt_features.keys() == shipped_features.keys()
     for what, features in rebuilt_features.items():
@@ -232,3 +244,11 @@ def test_rebuild_gives_the_shipped_files(tmp_path) -> None:
         expected = shipped_features[what]
         print(f"{what}: {(features == expected).mean():.6%} of the numbers are bit-equal")  # noqa: T201  see it with -s
         np.testing.assert_allclose(features.astype(np.float32), expected.astype(np.float32), rtol=1e-3, atol=1e-4)
+    assert len(rebuilt_thumbnails) == len(shipped_thumbnails)
+    for picture, expected in zip(rebuilt_thumbnails, shipped_thumbnails, strict=True):
+        # Other versions of libwebp pack in other ways what looks the same.
+        assert np.abs(_pixels(picture) - _pixels(expected)).mean() < 4
+
+
+def _pixels(contents: bytes) -> np.ndarray:
+    return np.asarray(build._decode(contents).convert("RGB"), dtype=float)

@@ -11,7 +11,7 @@ import huse_bench as hb
 from huse_bench.components import Features
 from huse_bench.config import resolve_config
 from huse_bench.discovery import load
-from huse_bench.errors import ResultsError
+from huse_bench.errors import DataError, ResultsError
 from huse_bench.features import prepare
 from huse_bench.results import Store
 from huse_bench.runs.card import write_card
@@ -154,3 +154,23 @@ def test_built_in_datasets_say_what_they_are(name):
     assert not dataset.publish_texts
     # What the user brings is the user's to say.
     assert bool(dataset.licence) is (name not in {"manifest", "features"})
+
+
+def test_thumbnails_of_test_items_are_kept_and_bad_ones_refused(tmp_path):
+    dataset = load("dataset", "emoji")
+    items = dataset().load()
+    config = resolve_config(given={"dataset": "emoji"})
+    prepared = prepare(items, "emoji", dataset.title)
+    store = Store(tmp_path / "out", dataset="emoji")
+    bad = hb.Items(
+        **{**vars(items), "thumbnails": {**items.thumbnails, items.ids[0]: b"", prepared.splits["test"].ids[7]: b"GIF"}}
+    )
+    with pytest.raises(
+        DataError, match=f"the thumbnail of item '{prepared.splits['test'].ids[7]}' is neither a PNG nor"
+    ):
+        write_card(store, config, dataset, bad, prepared)
+    assert store.card() is None
+    write_card(store, config, dataset, hb.Items(**{**vars(items), "thumbnails": None}), prepared)
+    assert store.card().thumbnails is None
+    write_card(store, config, dataset, items, prepared)
+    assert store.card().thumbnails == items.thumbnails

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -710,9 +711,26 @@ class Talkative(Points):
         return hb.Items(**{**vars(super().load()), "publish_texts": "no"})
 
 
+class Drawn(Points):
+    """Gives thumbnails that are none."""
+
+    thumbnails: ClassVar = {"0": b"<svg/>"}
+
+    def load(self):
+        return hb.Items(**{**vars(super().load()), "thumbnails": self.thumbnails})
+
+
+class DrawnElsewhere(Drawn):
+    """Gives a thumbnail of no item."""
+
+    thumbnails: ClassVar = {"nobody": b""}
+
+
 @pytest.mark.parametrize(
     ("cls", "check", "teaches"),
     [
+        (Drawn, "thumbnails_are_small", "the thumbnail of '0' is neither a PNG nor a WebP picture"),
+        (DrawnElsewhere, "thumbnails_are_small", "1 thumbnails are of no item, such as that of 'nobody'"),
         (Unlicensed, "describes_itself", "it has the licence None: give a text, empty for none"),
         (Talkative, "describes_itself", "publish_texts is 'no': say True where results may show the texts, else False"),
         (Twice, "keeps_the_rules", "the id '0' is given to two items"),

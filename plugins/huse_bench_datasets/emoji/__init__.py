@@ -16,8 +16,8 @@ class Emoji(Dataset):
 
     An item is one drawing of an emoji with one text: Noto with the Unicode name, Twemoji with emojilib's keywords,
     Fluent with CLDR's short name and keywords, OpenMoji with its own annotation and tags. The class is the Unicode
-    subgroup. All drawings of an emoji are a group, in one split. The wheel carries features and facts only; the
-    pictures are not in it.
+    subgroup. All drawings of an emoji are a group, in one split. The wheel carries features, facts and, of test
+    items, thumbnails; the pictures are not in it.
 
     Args:
         data: not allowed, the dataset brings its own.
@@ -32,13 +32,13 @@ class Emoji(Dataset):
     title: ClassVar = "Emoji"
     description: ClassVar = (
         "Drawings of Unicode emoji by four open sets (Noto, Twemoji, Fluent, OpenMoji), each with a text of another "
-        "origin (Unicode name, emojilib, CLDR, OpenMoji); classes are Unicode's subgroups. Features alone, without "
-        "pictures and texts"
+        "origin (Unicode name, emojilib, CLDR, OpenMoji); classes are Unicode's subgroups. Features and thumbnails, "
+        "without pictures and texts"
     )
     licence: ClassVar = (
         "Drawings: Noto Apache-2.0, Twemoji CC BY 4.0, Fluent MIT, OpenMoji CC BY-SA 4.0. Names and texts: Unicode "
-        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji is under CC BY-SA 4.0. All notices are in the "
-        "dataset's LICENSES.md"
+        "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. All "
+        "notices are in the dataset's LICENSES.md"
     )
 
     def __init__(self, data: Path | None = None, taxonomy: Literal["meaning", "unicode"] = "meaning") -> None:
@@ -53,7 +53,7 @@ class Emoji(Dataset):
         self.taxonomy = taxonomy
 
     def load(self) -> Items:
-        """Read the shipped items and features.
+        """Read the shipped items, features and thumbnails.
 
         Returns:
             The items, with (n, 1280) image, (n, 384) text and (K, 512) class features, all float16.
@@ -61,14 +61,16 @@ class Emoji(Dataset):
         Raises:
             DataError: if a shipped file is missing or corrupt.
         """
-        facts, features = _store.read(_store.FOLDER)
+        facts, features, thumbnails = _store.read(_store.FOLDER)
         classes = facts["classes"]
         drawings = [(emoji, drawn_by) for emoji in facts["emoji"] for drawn_by in emoji["sets"]]
+        ids = [f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings]
+        splits = np.array([emoji["split"] for emoji, _ in drawings], dtype=np.str_)
         return Items(
             groups=[emoji["hexcode"] for emoji, _ in drawings],
-            ids=[f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings],
+            ids=ids,
             labels=np.array([emoji["class"] for emoji, _ in drawings], dtype=np.int64),
-            splits=np.array([emoji["split"] for emoji, _ in drawings], dtype=np.str_),
+            splits=splits,
             class_names=classes,
             taxonomy=_taxonomy.by_meaning(classes)
             if self.taxonomy == "meaning"
@@ -76,4 +78,5 @@ class Emoji(Dataset):
             image_features=Features(features["image"], facts["backbones"]["image"]),
             text_features=Features(features["text"], facts["backbones"]["text"]),
             class_features=Features(features["class"], facts["backbones"]["class"]),
+            thumbnails=dict(zip((ids[row] for row in np.flatnonzero(splits == "test")), thumbnails, strict=True)),
         )

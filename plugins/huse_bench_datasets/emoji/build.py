@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["build", "rasterise"]
+__all__ = ["build", "rasterise", "thumbnail"]
 
 _CHUNK = 256
 _SVG_SIDE = 224
+_THUMBNAIL_SIDE = 40
+# At 40 pixels more cannot be told from it.
+_THUMBNAIL_QUALITY = 60
 
 
 def build(sources: Path, output: Path) -> None:
@@ -64,7 +67,13 @@ def build(sources: Path, output: Path) -> None:
         "text": f"minilm@{text.revision}",
         "class": f"use@{classes.revision}",
     }
-    _store.write(output, facts, features)
+    of_test = [
+        one.drawings[entry].picture
+        for one, fact in zip(kept, facts["emoji"], strict=True)
+        if fact["split"] == "test"
+        for entry in fact["sets"]
+    ]
+    _store.write(output, facts, features, [thumbnail(picture) for picture in of_test])
 
 
 def _facts(grouped: dict[str, list[Emoji]]) -> dict[str, Any]:
@@ -117,6 +126,16 @@ def _on_white(picture: Image) -> Image:
     drawing = picture.convert("RGBA")
     white = Image.new("RGBA", drawing.size, "white")
     return Image.alpha_composite(white, drawing).convert("RGB")
+
+
+def thumbnail(picture: bytes) -> bytes:
+    """A drawing on white as WebP, 40 pixels wide."""
+    from PIL import Image  # noqa: PLC0415  as in _decode
+
+    small = _on_white(_decode(picture)).resize((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    contents = io.BytesIO()
+    small.save(contents, "WEBP", quality=_THUMBNAIL_QUALITY, method=6)
+    return contents.getvalue()
 
 
 def rasterise(svg: bytes) -> bytes:
