@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huse_bench.errors import MissingExtraError
-from huse_bench.report.html import facts, figures, methods, tables
+from huse_bench.report.html import facts, figures, gallery, methods, tables, versus
 from huse_bench.report.html.section import Section
 from huse_bench.report.html.texts import embedded_json, visible
 from huse_bench.report.shown import Change
@@ -103,8 +103,8 @@ def _sections(results: Results, change: Change | None) -> list[Section]:
     return [
         *tables.sections(results, change),
         *figures.sections(results),
-        # Here: *versus.sections(results),
-        # Here: *gallery.sections(results),
+        *versus.sections(results),
+        *gallery.sections(results),
         *methods.sections(results),
         *facts.sections(results),
     ]
