@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["data_options", "plugins_dir_option", "protocol_option"]
+__all__ = ["data_options", "in_color", "names_list", "plugins_dir_option", "protocol_option"]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,6 +34,21 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def in_color() -> bool:
+    """Whether standard output takes the codes of a terminal: not a pipe, a file, or where NO_COLOR is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def names_list(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """The names that an option lists, separated by commas, each once."""
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter(f"{value!r} names nothing; separate names by commas")
+    return list(dict.fromkeys(names))
 
 
 def plugins_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,8 @@ from typing import Literal
 from rich.cells import cell_len, set_cell_size
 
 from huse_bench.report.agreement import agreement_text
-from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.grid import DIGITS, FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.identity import short_hash
 from huse_bench.report.latex import latex_document
 from huse_bench.report.markdown import markdown_escaped, markdown_table
 from huse_bench.report.notes import notes
@@ -29,6 +30,9 @@ Format = Literal["text", "markdown", "latex", "csv", "json"]
 #: The formats of :func:`render`.
 FORMATS: tuple[Format, ...] = ("text", "markdown", "latex", "csv", "json")
 
+# Places of the labels where many decimals leave no room for them.
+_NARROWEST = 12
+
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
@@ -39,6 +43,9 @@ def render(
     color: bool = False,
     tables: Collection[str] | None = None,
     change: Change | None = None,
+    *,
+    footnote: bool = False,
+    digits: int = DIGITS,
 ) -> str:
     """Tables 1-3 with the paper's layout, their uncertainty, and notes on what the numbers depend on.
 
@@ -52,6 +59,8 @@ def render(
         tables: names of the tables to show, such as ``"table1"``; None for all.
         change: called with each of them, as :meth:`Results.tables` gives them, and its name; it may change the table in
             place.
+        footnote: name the results by their short hash below each table; LaTeX only, which always has it in comments.
+        digits: decimals of the rounded shares, at least 2; percents have two fewer.
 
     Returns:
         The text, without a newline at its end.
@@ -69,9 +78,9 @@ def render(
         return as_csv(results, shown, printed)
     if format == "json":
         return as_json(results, shown, printed)
-    grids = [build_grid(table, results, known, printed) for table in shown]
+    grids = [build_grid(table, results, known, printed, digits) for table in shown]
     if format == "latex":
-        return latex_document(grids, notes(results))
+        return latex_document(grids, notes(results), short_hash(results), footnote=footnote)
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
         return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *map(markdown_escaped, notes(results))])
@@ -89,7 +98,9 @@ def _text(grid: Grid, color: bool) -> str:
     gaps = ["  " if i in starts else " " for i in range(len(widths))]
     # Each number has a place for its mark behind it, so that the digits stay in line.
     body = sum(len(gap) + width + 1 for gap, width in zip(gaps, widths, strict=True))
-    label_width = min(max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), WIDTH - body)
+    label_width = min(
+        max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), max(WIDTH - body, _NARROWEST)
+    )
     rule = "-" * (label_width + body)
 
     def row(label: str, cells: Sequence[str]) -> str:
