@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["data_options", "in_color", "names_list", "plugins_dir_option", "protocol_option"]
+__all__ = ["data_options", "in_color", "names_list", "plugins_dir_option", "protocol_option", "verbosity_options"]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +70,18 @@ def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="v1|v2",
         help="What a query may find: none of its group but its pair (v2), or all but itself (v1); default: v2.",
     )(command)
+
+
+def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--quiet`` and ``--verbose``, of what goes to standard error."""
+    command = click.option("-v", "--verbose", is_flag=True, callback=_not_both, help="Show details too.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor notices.")(command)
+
+
+def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    if value and context.params.get("quiet"):
+        raise click.UsageError("--quiet and --verbose exclude each other", context)
+    return value
 
 
 def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
