@@ -42,6 +42,7 @@ _COMMANDS = {
     "run": _Lazy(
         "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
     ),
+    "show": _Lazy("huse_bench.cli.show:show", "Show what is known of one run."),
     "tables": _Lazy(
         "huse_bench.cli.tables:tables", "Print the tables of finished runs, in the layout of the paper's Tables 1-3."
     ),

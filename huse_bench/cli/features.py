@@ -48,7 +48,7 @@ def build(config: Path | None, workers: int | None, quiet: bool, verbose: bool, 
     resolved = resolve_config(config, given, by="command line")
     items = make_features(*load_dataset(resolved), resolved, Reporter(quiet=quiet, verbose=verbose), workers)
     prepared = prepare(items, resolved.dataset)
-    for notice in prepared.notices:
+    for notice in () if quiet else prepared.notices:
         click.echo(notice, err=True)
     rows = [
         (kind, backbone, value.values.shape[0], value.values.shape[1])
