@@ -79,6 +79,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.pass_context
 def run(
     ctx: click.Context,
+    /,
     config: Path | None,
     steps: int | None,
     dry_run: bool,

@@ -74,7 +74,7 @@ def print_tables(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "markdown", "latex", "csv", "json"]),
+    type=click.Choice(["text", "markdown", "latex", "csv", "json", "every-eval-ever"]),
     default="text",
     show_default=True,
     help="How to write them.",

@@ -46,6 +46,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.pass_context
 def tune(
     ctx: click.Context,
+    /,
     trials: int,
     objective: tuple[str, ...] | None,
     config: Path | None,
