@@ -29,14 +29,21 @@ class Reporter:
 
     Args:
         quiet: print nothing.
+        verbose: print details too.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.verbose = verbose
         self.console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
 
     def say(self, message: str) -> None:
         """One line."""
         self.console.print(message, markup=False)
+
+    def detail(self, message: str) -> None:
+        """One line for who asked for details."""
+        if self.verbose:
+            self.say(message)
 
     @contextmanager
     def run(self, label: str, steps: int) -> Iterator[Callable[[int, Mapping[str, float] | None], None]]:

@@ -50,6 +50,7 @@ _COMMANDS = {
     "run": _Lazy(
         "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
     ),
+    "show": _Lazy("huse_bench.cli.show:show", "Show what is known of one run."),
     "tables": _Lazy(
         "huse_bench.cli.tables:tables", "Print the tables of finished runs, in the layout of the paper's Tables 1-3."
     ),
@@ -129,7 +130,7 @@ def cli() -> None:
     """Compare image-text embedding methods on equal terms.
 
     Tables go to standard output, progress and notices to standard error. The exit code is 0 if all went well,
-    1 if a run failed, 2 for a mistake in what was asked.
+    1 if a run or a check failed, 2 for a mistake in what was asked, 130 if interrupted.
     """
 
 
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows ``huse-bench``; by default what the process was started with.
 
     Returns:
-        The exit code: 0 if all went well, 1 if a run failed, 2 for a user's mistake, 130 if interrupted.
+        The exit code: 0 if all went well, 1 if a run or a check failed, 2 for a user's mistake, 130 if interrupted.
     """
     spare_encodings()
     try:

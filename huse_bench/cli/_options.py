@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["data_options", "plugins_dir_option", "protocol_option"]
+__all__ = ["data_options", "in_color", "names_list", "plugins_dir_option", "protocol_option", "verbosity_options"]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +36,21 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def in_color() -> bool:
+    """Whether standard output takes the codes of a terminal: not a pipe, a file, or where NO_COLOR is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def names_list(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """The names that an option lists, separated by commas, each once."""
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter(f"{value!r} names nothing; separate names by commas")
+    return list(dict.fromkeys(names))
+
+
 def plugins_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--plugins-dir`` to a command; it takes effect before any other option is looked at."""
     return click.option(
@@ -54,6 +70,18 @@ def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="v1|v2",
         help="What a query may find: none of its group but its pair (v2), or all but itself (v1); default: v2.",
     )(command)
+
+
+def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--quiet`` and ``--verbose``, of what goes to standard error."""
+    command = click.option("-v", "--verbose", is_flag=True, callback=_not_both, help="Show details too.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor notices.")(command)
+
+
+def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    if value and context.params.get("quiet"):
+        raise click.UsageError("--quiet and --verbose exclude each other", context)
+    return value
 
 
 def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:

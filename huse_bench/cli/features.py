@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from huse_bench.cli._options import data_options, plugins_dir_option
+from huse_bench.cli._options import data_options, plugins_dir_option, verbosity_options
 
 __all__ = ["features"]
 
@@ -33,7 +33,8 @@ def features() -> None:
 @data_options
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, as for run; options given here win.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read pictures; default: one for each core.")
-def build(config: Path | None, workers: int | None, **options: Any) -> None:
+@verbosity_options
+def build(config: Path | None, workers: int | None, quiet: bool, verbose: bool, **options: Any) -> None:
     """Make the features that a run on DATASET needs, where the cache has none yet.
 
     A build that was killed goes on where it stopped.
@@ -45,9 +46,9 @@ def build(config: Path | None, workers: int | None, **options: Any) -> None:
     from huse_bench.progress import Reporter  # noqa: PLC0415
 
     resolved = resolve_config(config, given, by="command line")
-    items = make_features(*load_dataset(resolved), resolved, Reporter(), workers)
+    items = make_features(*load_dataset(resolved), resolved, Reporter(quiet=quiet, verbose=verbose), workers)
     prepared = prepare(items, resolved.dataset)
-    for notice in prepared.notices:
+    for notice in () if quiet else prepared.notices:
         click.echo(notice, err=True)
     rows = [
         (kind, backbone, value.values.shape[0], value.values.shape[1])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option
+from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
 
 __all__ = ["method_names", "run"]
 
@@ -69,12 +69,32 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
     default=None,
     help="Keep what each query found first with the runs of all seeds, not of the first alone.",
 )
-def run(config: Path | None, steps: int | None, **options: Any) -> None:
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show which runs are waiting, and by a few steps of each method what they would take; write nothing.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan of --dry-run as JSON.")
+@verbosity_options
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    config: Path | None,
+    steps: int | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 
     A run that has a record in the results folder is not run again, so a command that was killed goes on
     where it stopped.
     """
+    if as_json and not dry_run:
+        raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
     given = {name: value for name, value in options.items() if value is not None}
     if steps is not None:
         given["training"] = {"steps": steps}
@@ -84,7 +104,15 @@ def run(config: Path | None, steps: int | None, **options: Any) -> None:
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
 
-    results = run_config(resolve_config(config, given, by="command line"))
+    resolved = resolve_config(config, given, by="command line")
+    if dry_run:
+        from huse_bench.cli._rehearsal import as_text, document  # noqa: PLC0415
+        from huse_bench.runs.rehearsal import rehearse  # noqa: PLC0415
+
+        rehearsal = rehearse(resolved, quiet=quiet, verbose=verbose)
+        click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
+        ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
+    results = run_config(resolved, quiet=quiet, verbose=verbose)
     print_tables(results)
     if any(record.status != "finished" for record in results.records):
-        sys.exit(1)
+        ctx.exit(1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option
+from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
 from huse_bench.cli.run import method_names
 
 if TYPE_CHECKING:
@@ -43,13 +42,19 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--output", type=click.Path(path_type=Path), help="File of the best; default: tuned.toml in --results.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
 @plugins_dir_option
+@verbosity_options
+@click.pass_context
 def tune(
+    ctx: click.Context,
+    /,
     trials: int,
     objective: tuple[str, ...] | None,
     config: Path | None,
     steps: int | None,
     seed: int | None,
     output: Path | None,
+    quiet: bool,
+    verbose: bool,
     **options: Any,
 ) -> None:
     """Choose hyper-parameters on the validation split, with an equal budget for each method.
@@ -68,14 +73,16 @@ def tune(
     from huse_bench.tuning import Objective, tune  # noqa: PLC0415
 
     goal = None if objective is None else Objective(objective)
-    tuned, path = tune(resolve_config(config, given, by="command line"), trials, goal, output)
+    tuned, path = tune(
+        resolve_config(config, given, by="command line"), trials, goal, output, quiet=quiet, verbose=verbose
+    )
     click.echo(_table(tuned))
-    if any(result.best is not None for result in tuned):
+    if not quiet and any(result.best is not None for result in tuned):
         click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
     without = [result.method.name for result in tuned if result.best is None]
     if without:
         click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
-        sys.exit(1)
+        ctx.exit(1)
 
 
 def _table(tuned: Sequence[Tuned]) -> str:

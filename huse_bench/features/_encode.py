@@ -150,6 +150,7 @@ class Encoder:
         key = fingerprint(identity)
         stem = self.cache.stem(kind, opened.name, key)
         if entry := self.cache.find(stem, key):
+            self.reporter.detail(f"{kind} features by {opened.written}: {entry.rows:,} from the cache, {entry.name}")
             return entry
         facts = {"key": key, "kind": kind, "backbone": opened.label, "dataset": self.dataset, "total": len(contents)}
         what = f"{kind} features by {opened.written}"

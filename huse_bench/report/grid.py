@@ -12,12 +12,11 @@ from huse_bench.report.notes import BUDGET_MARK, budget_marked, hp_notes, seeds_
 from huse_bench.report.shown import ShownTable
 from huse_bench.results.consistency import flagged_cells
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
-from huse_bench.results.layout import LAYOUT
 from huse_bench.results.published import Published
 from huse_bench.results.rows import Row
 from huse_bench.results.tables import Results
 
-__all__ = ["FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
+__all__ = ["DIGITS", "FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
 
 #: Behind a printed number that cannot be.
 FLAG_MARK = "†"
@@ -25,15 +24,51 @@ FLAG_MARK = "†"
 # Behind the label of a row whose class graph is made of the taxonomy.
 _TAXONOMY_MARK = "§"
 
-# Shares are printed as in the paper.
-_SCALES = {"table1": 1.0, "table2": 1.0, "table3": 100.0}
-_DIGITS = {"table1": 3, "table2": 3, "table3": 1}
+#: Decimals of a share as the paper prints it; a percent has two fewer.
+DIGITS = 3
+
+# The table of percents, as in the paper.
+_PERCENT = "table3"
 
 _CAPTIONS = {
     "table1": "Retrieval performance of various methods on four retrieval tasks of {dataset}.",
     "table2": "Hierarchical precision of various methods on four retrieval tasks of {dataset}.",
     "table3": "Classification accuracy (%) on {dataset}.",
 }
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the numbers of a table are printed: as shares or percents, with so many decimals."""
+
+    percent: bool
+    decimals: int
+
+    def scaled(self, share: float) -> float:
+        return 100 * share if self.percent else share
+
+    def text(self, value: object) -> str:
+        if not isinstance(value, float):
+            return str(value)
+        return "-" if math.isnan(value) else f"{self.scaled(value):.{self.decimals}f}"
+
+    def rounded(self, value: object) -> float | None:
+        """A number as it is printed, for numbers that print alike are equally good; None for what is none."""
+        if isinstance(value, float):
+            return None if math.isnan(value) else round(self.scaled(value), self.decimals)
+        return value if isinstance(value, int) else None
+
+    def distance(self, distance: float) -> str:
+        text = f"{distance:.{self.decimals}f}"
+        # The columns are narrow: .012 for 0.012, as statisticians write it.
+        return text if self.percent else text.removeprefix("0")
+
+    def reach(self, value: float, low: float, high: float) -> tuple[str, ...]:
+        up, down = (round(self.scaled(distance), self.decimals) for distance in (high - value, value - low))
+        # So small a difference is no more than rounding, or nothing to a reader.
+        if abs(up - down) < max(1.5 * 10.0**-self.decimals, max(up, down) / 8):
+            return (f"±{self.distance(max(up, down))}",)
+        return f"+{self.distance(up)}", f"-{self.distance(down)}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +148,9 @@ class Grid:
     footnotes: tuple[str, ...]
 
 
-def build_grid(table: ShownTable, results: Results, known: Uncertainty, printed: Published | None) -> Grid:
+def build_grid(
+    table: ShownTable, results: Results, known: Uncertainty, printed: Published | None, digits: int = DIGITS
+) -> Grid:
     """Format one table.
 
     Args:
@@ -121,14 +158,16 @@ def build_grid(table: ShownTable, results: Results, known: Uncertainty, printed:
         results: the runs behind it.
         known: the uncertainty of their numbers.
         printed: a paper's own numbers for below the measured ones.
+        digits: decimals of a share, at least 2; percents have two fewer.
 
     Returns:
         The grid.
     """
     name, dataset = table.name, results.records[0].dataset
+    form = _Form(name == _PERCENT, digits - 2 if name == _PERCENT else digits)
     pairs = [c.heading if isinstance(c.heading, tuple) else ("", c.heading) for c in table.columns]
     headings = tuple((str(title), len(list(group))) for title, group in groupby(title for title, _ in pairs))
-    sections = _measured(table, results, known)
+    sections = _measured(table, results, known, form)
     counted = "items" if name == "table3" else "queries per direction"
     details = f"{dataset.items.test:,} test {counted}; {seeds_text(results)}. {known.about}".rstrip()
     if any(len(section.groups) > 1 for section in sections):
@@ -141,12 +180,12 @@ def build_grid(table: ShownTable, results: Results, known: Uncertainty, printed:
     footnotes += chance_notes(results.rows, results.layout[name])
     caption = _CAPTIONS[name].format(dataset=dataset.title)
     mark = known.mark
-    if results.layout[name] != LAYOUT[name]:
+    if name == "table2" and results.hp == "barz":
         caption = caption.replace("precision", "precision by Barz and Denzler (BHP@K)")
     elif printed is not None and name in printed.tables:
         mark = mark or "best of its column in the paper"
         notes = flagged_cells(printed, name)
-        sections.append(_printed(table, printed, notes, dataset.name))
+        sections.append(_printed(table, printed, notes, dataset.name, form))
         footnotes += [f"{FLAG_MARK} {note}." for note in dict.fromkeys(notes.values())]
     return Grid(
         name=name,
@@ -160,11 +199,11 @@ def build_grid(table: ShownTable, results: Results, known: Uncertainty, printed:
     )
 
 
-def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[Section]:
+def _measured(table: ShownTable, results: Results, known: Uncertainty, form: _Form) -> list[Section]:
     more = budget_marked(results.rows)
     low = below_chance(results.rows, results.layout[table.name])
     methods = [row for row in table.rows if row.row is None or not row.row.is_control]
-    tops = _tops(len(table.columns), [[_rounded(table.name, value) for value in row.values] for row in methods])
+    tops = _tops(len(table.columns), [[form.rounded(value) for value in row.values] for row in methods])
     lines: dict[tuple[str, bool], list[Line]] = {}
     for shown in table.rows:
         row, label = shown.row, shown.label
@@ -178,7 +217,7 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[S
         # None is the best where the seeds are too few, and a ceiling would be the best of every column.
         may_lead = known.mark and (row is None or not row.is_control)
         cells = tuple(
-            _measured_cell(table.name, value, about, known.tested, top if may_lead else None)
+            _measured_cell(form, value, about, known.tested, top if may_lead else None)
             for value, about, top in zip(shown.values, shown.known, tops, strict=True)
         )
         place = ("", False) if row is None else (row.section, row.semantic)
@@ -187,35 +226,23 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[S
     return [Section(title, tuple(tuple(lines[place]) for place in places)) for title, places in by_section]
 
 
-def _measured_cell(name: str, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
+def _measured_cell(form: _Form, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
     """A cell with its interval; ``top`` is the best of its column, None where it cannot be the best."""
-    best = bool(about.tied) if about is not None and tested else top is not None and _rounded(name, value) == top
+    best = bool(about.tied) if about is not None and tested else top is not None and form.rounded(value) == top
     ranks = None if about is None else about.ranks
     if about is None or about.low is None or about.high is None or not isinstance(value, float):
-        return Cell(_text(name, value), best, ranks=ranks)
-    ends = _text(name, about.low), _text(name, about.high)
-    return Cell(_text(name, value), best, interval=_reach(name, value, about.low, about.high), ends=ends, ranks=ranks)
-
-
-def _reach(name: str, value: float, low: float, high: float) -> tuple[str, ...]:
-    up, down = (round(_SCALES[name] * distance, _DIGITS[name]) for distance in (high - value, value - low))
-    # So small a difference is no more than rounding, or nothing to a reader.
-    if abs(up - down) < max(1.5 * 10.0 ** -_DIGITS[name], max(up, down) / 8):
-        return (f"±{_distance(name, max(up, down))}",)
-    return f"+{_distance(name, up)}", f"-{_distance(name, down)}"
-
-
-def _distance(name: str, distance: float) -> str:
-    text = f"{distance:.{_DIGITS[name]}f}"
-    # The columns are narrow: .012 for 0.012, as statisticians write it.
-    return text if name == "table3" else text.removeprefix("0")
+        return Cell(form.text(value), best, ranks=ranks)
+    ends = form.text(about.low), form.text(about.high)
+    return Cell(form.text(value), best, interval=form.reach(value, about.low, about.high), ends=ends, ranks=ranks)
 
 
 def _uses_taxonomy(row: Row) -> bool:
     return row.records[0].method.class_graph == "taxonomy"
 
 
-def _printed(table: ShownTable, printed: Published, notes: Container[tuple[str, str, str]], dataset: str) -> Section:
+def _printed(
+    table: ShownTable, printed: Published, notes: Container[tuple[str, str, str]], dataset: str, form: _Form
+) -> Section:
     source = printed.tables[table.name]
     title = f"Numbers printed in the paper on {printed.dataset_title} ({printed.source}, {source.place})."
     if dataset != printed.dataset:
@@ -225,7 +252,7 @@ def _printed(table: ShownTable, printed: Published, notes: Container[tuple[str, 
     # Numbers that cannot be are best of nothing.
     barred = [[(row.key, c.task, c.metric) in notes for c in table.columns] for row in source.rows]
     rounded = [
-        [None if bar else _rounded(table.name, value) for value, bar in zip(line, bars, strict=True)]
+        [None if bar else form.rounded(value) for value, bar in zip(line, bars, strict=True)]
         for line, bars in zip(values, barred, strict=True)
     ]
     tops = _tops(len(table.columns), rounded)
@@ -233,7 +260,7 @@ def _printed(table: ShownTable, printed: Published, notes: Container[tuple[str, 
         Line(
             row.title,
             tuple(
-                Cell(_text(table.name, value), number is not None and number == top, bar)
+                Cell(form.text(value), number is not None and number == top, bar)
                 for value, number, top, bar in zip(line, numbers, tops, bars, strict=True)
             ),
         )
@@ -241,19 +268,6 @@ def _printed(table: ShownTable, printed: Published, notes: Container[tuple[str, 
     ]
     groups = groupby(zip(source.rows, lines, strict=True), key=lambda pair: pair[0].group)
     return Section(title, tuple(tuple(line for _, line in group) for _, group in groups))
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return "-" if math.isnan(value) else f"{_SCALES[name] * value:.{_DIGITS[name]}f}"
-
-
-def _rounded(name: str, value: object) -> float | None:
-    """A number as it is printed, for numbers that print alike are equally good; None for what is none."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(_SCALES[name] * value, _DIGITS[name])
-    return value if isinstance(value, int) else None
 
 
 def _tops(columns: int, rows: Sequence[Sequence[float | None]]) -> list[float | None]:

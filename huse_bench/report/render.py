@@ -1,4 +1,4 @@
-"""Tables as text for a terminal, Markdown, LaTeX, CSV or JSON."""
+"""Tables as text for a terminal, Markdown, LaTeX, CSV, JSON or Every Eval Ever."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Literal
 from rich.cells import cell_len, set_cell_size
 
 from huse_bench.report.agreement import agreement_text
-from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.every_eval_ever import as_every_eval_ever
+from huse_bench.report.grid import DIGITS, FLAG_MARK, Cell, Grid, Line, build_grid
+from huse_bench.report.identity import short_hash
 from huse_bench.report.latex import latex_document
 from huse_bench.report.markdown import markdown_escaped, markdown_table
 from huse_bench.report.notes import notes
@@ -24,10 +26,13 @@ from huse_bench.results.tables import Results
 
 __all__ = ["FORMATS", "Format", "render"]
 
-Format = Literal["text", "markdown", "latex", "csv", "json"]
+Format = Literal["text", "markdown", "latex", "csv", "json", "every-eval-ever"]
 
 #: The formats of :func:`render`.
-FORMATS: tuple[Format, ...] = ("text", "markdown", "latex", "csv", "json")
+FORMATS: tuple[Format, ...] = ("text", "markdown", "latex", "csv", "json", "every-eval-ever")
+
+# Places of the labels where many decimals leave no room for them.
+_NARROWEST = 12
 
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
@@ -39,19 +44,26 @@ def render(
     color: bool = False,
     tables: Collection[str] | None = None,
     change: Change | None = None,
+    *,
+    footnote: bool = False,
+    digits: int = DIGITS,
 ) -> str:
     """Tables 1-3 with the paper's layout, their uncertainty, and notes on what the numbers depend on.
 
     Args:
         results: the runs.
         format: ``"text"``, ``"markdown"`` and ``"latex"`` round as the paper does; ``"csv"`` and ``"json"``
-            hold one row per number, at full precision and as shares from 0 to 1.
+            hold one row per number, at full precision and as shares from 0 to 1; ``"every-eval-ever"`` a line of JSON
+            for each method, by the schema of that store.
         published: add a paper's own numbers and what they say of ours: True for the HUSE paper's, else the paper's
-            name or file as in :func:`published_tables`. The comparison is not in LaTeX and CSV.
+            name or file as in :func:`published_tables`. The comparison is not in LaTeX and CSV, and a paper's
+            numbers are not in ``"every-eval-ever"``.
         color: set the marked numbers in bold by ANSI codes, for a terminal; text only.
         tables: names of the tables to show, such as ``"table1"``; None for all.
         change: called with each of them, as :meth:`Results.tables` gives them, and its name; it may change the table in
             place.
+        footnote: name the results by their short hash below each table; LaTeX only, which always has it in comments.
+        digits: decimals of the rounded shares, at least 2; percents have two fewer.
 
     Returns:
         The text, without a newline at its end.
@@ -69,9 +81,11 @@ def render(
         return as_csv(results, shown, printed)
     if format == "json":
         return as_json(results, shown, printed)
-    grids = [build_grid(table, results, known, printed) for table in shown]
+    if format == "every-eval-ever":
+        return as_every_eval_ever(results, shown)
+    grids = [build_grid(table, results, known, printed, digits) for table in shown]
     if format == "latex":
-        return latex_document(grids, notes(results))
+        return latex_document(grids, notes(results), short_hash(results), footnote=footnote)
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
         return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *map(markdown_escaped, notes(results))])
@@ -89,7 +103,9 @@ def _text(grid: Grid, color: bool) -> str:
     gaps = ["  " if i in starts else " " for i in range(len(widths))]
     # Each number has a place for its mark behind it, so that the digits stay in line.
     body = sum(len(gap) + width + 1 for gap, width in zip(gaps, widths, strict=True))
-    label_width = min(max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), WIDTH - body)
+    label_width = min(
+        max(len("Method"), *(cell_len(line.label) for line in _lines(grid))), max(WIDTH - body, _NARROWEST)
+    )
     rule = "-" * (label_width + body)
 
     def row(label: str, cells: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from huse_bench.hints import closest
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS, TASKS
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
-from huse_bench.results.rows import Row
+from huse_bench.results.rows import Row, rows_named
 from huse_bench.results.samples import has_samples, shared_seeds
 from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
 from huse_bench.results.tables import Results
@@ -166,24 +166,11 @@ def _differences(
 
 def _row(results: Results, name: str) -> Row:
     """The row of that name, title or label, whatever the case."""
-    wanted = name.casefold()
-    exact = [row for row in results.rows if row.label == name]
-    alike = [row for row in results.rows if row.label.casefold() == wanted]
-    found = (exact or alike) or [
-        row
-        for row in results.rows
-        if wanted in (row.records[0].method.name.casefold(), row.records[0].method.title.casefold())
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    found = rows_named(results.rows, name)
+    if len(found) > 1:
         labels = ", ".join(repr(row.label) for row in found)
         raise ResultsError(f"{name!r} was run in {len(found)} configurations; name one of them: {labels}")
-    names = [row.records[0].method.name for row in results.rows]
-    known = {text.casefold(): text for row in results.rows for text in (row.label, row.records[0].method.name)}
-    close = closest(wanted, known)
-    hint = f"Did you mean {known[close]!r}?" if close else f"There are {', '.join(dict.fromkeys(names))}."
-    raise ResultsError(f"the results have no runs of {name!r}. {hint}")
+    return found[0]
 
 
 def _seeds(results: Results, rows: Sequence[Row]) -> list[int]:

@@ -6,10 +6,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from huse_bench.errors import ResultsError
+from huse_bench.hints import closest
 from huse_bench.results.layout import Column, cannot_miss
 from huse_bench.results.schema import RunRecord
 
-__all__ = ["Row", "rows_of"]
+__all__ = ["Row", "rows_named", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,34 @@ def rows_of(records: Sequence[RunRecord]) -> tuple[Row, ...]:
         row = Row(label, tuple(sorted(group, key=lambda record: record.seed)))
         rows.append((row.section, row.semantic, order[name], name, configuration, row))
     return tuple(row for *_, row in sorted(rows, key=lambda entry: entry[:-1]))
+
+
+def rows_named(rows: Sequence[Row], name: str) -> list[Row]:
+    """The rows of a method, or the one of a label.
+
+    Args:
+        rows: of which.
+        name: name or title of the method, or the row's label, whatever the case.
+
+    Returns:
+        One row, or those of all configurations of a method that was run in several.
+
+    Raises:
+        ResultsError: if there is none.
+    """
+    wanted = name.casefold()
+    exact = [row for row in rows if row.label == name]
+    alike = [row for row in rows if row.label.casefold() == wanted]
+    found = (exact or alike) or [
+        row for row in rows if wanted in (row.records[0].method.name.casefold(), row.records[0].method.title.casefold())
+    ]
+    if found:
+        return found
+    names = [row.records[0].method.name for row in rows]
+    known = {text.casefold(): text for row in rows for text in (row.label, row.records[0].method.name)}
+    close = closest(wanted, known)
+    hint = f"Did you mean {known[close]!r}?" if close else f"There are {', '.join(dict.fromkeys(names))}."
+    raise ResultsError(f"the results have no runs of {name!r}. {hint}")
 
 
 def _value(record: RunRecord, column: Column) -> float | None:

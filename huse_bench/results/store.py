@@ -80,6 +80,31 @@ class Store:
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             raise unwritable(path, f"{parent} is {'read-only' if parent.is_dir() else 'a file'}")
 
+    @classmethod
+    def peek(cls, folder: Path | str, dataset: str) -> Store | None:
+        """A results folder that runs could be written to, opened without writing anything.
+
+        Args:
+            folder: the results folder.
+            dataset: name of the dataset whose runs are to be written.
+
+        Returns:
+            The folder; None where there is none yet, or an empty one.
+
+        Raises:
+            ResultsError: if it holds other files or another dataset's runs, or cannot be made.
+        """
+        path = Path(folder)
+        if not path.exists():
+            cls.refuse_unusable(path, dataset)
+            return None
+        if path.is_dir() and all(is_incidental(entry) for entry in path.iterdir()):
+            return None
+        store = cls(path)
+        if store.dataset != dataset:
+            raise _other_dataset(store, dataset)
+        return store
+
     def write(
         self,
         record: RunRecord,

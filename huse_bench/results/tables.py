@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from huse_bench.errors import ResultsError
+from huse_bench.hints import among
+from huse_bench.measures import DIRECTIONS, TASKS
 from huse_bench.results.layout import BARZ, LAYOUT, HierarchicalPrecision
-from huse_bench.results.rows import Row, rows_of
+from huse_bench.results.rows import Row, rows_named, rows_of
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.store import Store
 
@@ -34,6 +36,7 @@ class Results:
         rows: the records by method and configuration, in the order of the tables: the paper's own methods first,
             and in each section those without semantic information first.
         folder: the results folder; None where the records come from elsewhere.
+        hp: whose hierarchical precision Table 2 shows.
         layout: the columns of each table.
 
     Raises:
@@ -55,6 +58,7 @@ class Results:
         self.problems = tuple(problems)
         self.rows = rows_of(self.records)
         self.folder = Path(folder) if folder is not None else None
+        self.hp = hp
         self.layout = LAYOUT if hp == "devise" else {**LAYOUT, "table2": BARZ}
         if hp == "barz":
             _refuse_without_barz(self.rows)
@@ -78,6 +82,34 @@ class Results:
             header = pd.MultiIndex.from_tuples(pairs) if pairs else pd.Index(headings)
             tables[name] = pd.DataFrame(values, index=index, columns=header, dtype=float)
         return tables
+
+    def only(self, methods: Sequence[str] | None = None, directions: Sequence[str] | None = None) -> Results:
+        """These results as though no others had been made: labels, intervals and tests are those of the runs left.
+
+        Args:
+            methods: names of methods, or labels of rows; None for all.
+            directions: of the retrieval tables, such as ``"i2t"``; None for all.
+
+        Returns:
+            Their results.
+
+        Raises:
+            ResultsError: if there are no runs of a method, or no such direction.
+        """
+        rows = self.rows if methods is None else [row for name in methods for row in rows_named(self.rows, name)]
+        kept = {record.fingerprint for row in rows for record in row.records}
+        records = [record for record in self.records if record.fingerprint in kept]
+        chosen = Results(records, self.problems, self.folder, self.hp)
+        if directions is not None:
+            for name in directions:
+                if name not in DIRECTIONS:
+                    raise ResultsError(f"unknown direction {name!r}{among(name, DIRECTIONS)}")
+            shown = {*directions, *TASKS}
+            chosen.layout = {
+                table: tuple(column for column in columns if column.task in shown)
+                for table, columns in self.layout.items()
+            }
+        return chosen
 
     def per_query(self, record: RunRecord) -> dict[str, dict[str, NDArray[np.integer]]] | None:
         """The per-query scores of a run, from which its retrieval numbers can be recomputed.

@@ -49,6 +49,8 @@ def announce(
     if "seeds" in changed:
         # A number and a list of one look alike where they are given.
         reporter.say(f"  seeds {', '.join(map(str, config.seeds))} ({changed['seeds']})")
+    if reporter.verbose:
+        _say_details(config, specs, reporter)
     if waiting and not is_kept():
         reporter.say(
             "  compiled code is not kept, for this user can write to no place for it, and is compiled in each process; "
@@ -61,3 +63,13 @@ def announce(
             reporter.say(
                 "  files to save are written when a run is trained: add --overwrite always to train them again"
             )
+
+
+def _say_details(config: RunConfig, specs: Sequence[RunSpec], reporter: Reporter) -> None:
+    """Every setting of the training, and every method with its hyper-parameters."""
+    for name, value in config.training.model_dump().items():
+        reporter.detail(f"  training.{name} = {value} ({config.origin(f'training.{name}')})")
+    for method in {spec.method.name: spec.method for spec in specs}.values():
+        values = ", ".join(f"{name} = {value!r}" for name, value in method.parameters.items()) or "no hyper-parameters"
+        reporter.detail(f"  {method.title} ({method.name}, {method.component.distribution}): {values}")
+    reporter.detail(f"  results: {config.results_folder}")

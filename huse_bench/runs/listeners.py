@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from huse_bench.discovery import notify
 from huse_bench.errors import HuseBenchError
 from huse_bench.progress import Reporter
+from huse_bench.results import RunRecord
 from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunStarted, Stepped
 
 __all__ = ["Hooks", "Shown", "reason", "steps_to"]
@@ -65,10 +66,21 @@ class Shown:
                 self._bar.close()
                 speed = 0.0 if record.training is None else record.training.steps_per_second
                 self._reporter.say(f"{self._label}: finished in {seconds:.0f} s (training {speed:.1f} steps/s)")
+                self._detail(record, seconds)
                 for notice in notices:
                     self._reporter.say(f"  {self._title}: {notice}")
                 for path in files:
                     self._reporter.say(f"  saved {path}")
+
+    def _detail(self, record: RunRecord, seconds: float) -> None:
+        training, device = record.training, record.device
+        if training is not None:
+            losses = ", ".join(f"{name} {value:.4g}" for name, value in training.losses.items())
+            rest = max(0.0, seconds - training.seconds)
+            self._reporter.detail(f"  training {training.seconds:.1f} s, all else {rest:.1f} s; last losses {losses}")
+        if device is not None and device.peak_memory_bytes is not None:
+            self._reporter.detail(f"  at most {device.peak_memory_bytes / 1e6:,.0f} MB of memory on {device.name}")
+        self._reporter.detail(f"  record {record.stem}.json")
 
 
 class Hooks:

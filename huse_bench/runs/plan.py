@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from huse_bench.config import RunConfig
 from huse_bench.features import Prepared
 from huse_bench.fingerprint import fingerprint
 from huse_bench.results.schema import Tuning, file_stem
+from huse_bench.runs.controls import shuffled_method
+from huse_bench.runs.data import device_of
 from huse_bench.runs.identity import run_identity
 from huse_bench.runs.methods import Method
 
-__all__ = ["RunSpec", "plan_run"]
+__all__ = ["RunSpec", "plan_run", "plan_runs"]
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,28 @@ def plan_run(
         neighbours=config.save_neighbours or (seed == config.seeds[0] and not method.is_control),
         tuning=tuning,
     )
+
+
+def plan_runs(
+    config: RunConfig, methods: Sequence[Method], prepared: Prepared, ledgers: Mapping[str, Tuning] | None = None
+) -> list[RunSpec]:
+    """Plan all runs of a command that need a training.
+
+    Args:
+        config: of the command.
+        methods: those to compare.
+        prepared: the data.
+        ledgers: what their hyper-parameters cost, by method.
+
+    Returns:
+        The runs of the first seed, of the second, ..., and those on shuffled labels where controls are asked for.
+    """
+    device, ledgers = device_of(config), ledgers or {}
+    specs = [
+        plan_run(config, method, seed, prepared, device, ledgers.get(method.name))
+        for seed in config.seeds
+        for method in methods
+    ]
+    if config.controls:
+        specs += [plan_run(config, shuffled_method(method), config.seeds[0], prepared, device) for method in methods]
+    return specs

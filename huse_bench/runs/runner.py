@@ -14,12 +14,11 @@ from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
-from huse_bench.runs.controls import shuffled_method
-from huse_bench.runs.data import audited, device_of, load, make_ready, refuse_other_data
+from huse_bench.runs.data import audited, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
 from huse_bench.runs.methods import Method, resolve_methods
 from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import RunSpec, plan_run
+from huse_bench.runs.plan import RunSpec, plan_runs
 from huse_bench.runs.references import evaluate_controls
 from huse_bench.runs.sharing import hand_out
 from huse_bench.runs.unit import run_unit
@@ -133,9 +132,9 @@ def run(
     return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
 
 
-def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
+def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -> Results:
     """Run what a configuration asks for; see :func:`run`."""
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=quiet, verbose=verbose)
     tuned = None if config.params is None else ParamsFile.read(config.params)
     if tuned is not None:
         config = tuned.applied(config)
@@ -149,7 +148,7 @@ def run_config(config: RunConfig, *, quiet: bool = False) -> Results:
     known, _ = store.read()
     refuse_other_data(known, prepared, config, store.card())
 
-    specs = _plan(config, methods, prepared, ledgers)
+    specs = plan_runs(config, methods, prepared, ledgers)
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
     for error in notify("huse_bench_configure", config=config):
         reporter.say(error)
@@ -176,20 +175,6 @@ def _ledgers(
     for notice in notices:
         reporter.say(notice)
     return ledgers
-
-
-def _plan(
-    config: RunConfig, methods: Sequence[Method], prepared: Prepared, ledgers: Mapping[str, Tuning]
-) -> list[RunSpec]:
-    device = device_of(config)
-    specs = [
-        plan_run(config, method, seed, prepared, device, ledgers.get(method.name))
-        for seed in config.seeds
-        for method in methods
-    ]
-    if config.controls:
-        specs += [plan_run(config, shuffled_method(method), config.seeds[0], prepared, device) for method in methods]
-    return specs
 
 
 def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:

@@ -78,6 +78,7 @@ def tune(
     output: Path | None = None,
     *,
     quiet: bool = False,
+    verbose: bool = False,
 ) -> tuple[list[Tuned], Path]:
     """Tune methods on equal terms: as many trials for each, of the same steps, for the same objective.
 
@@ -92,6 +93,7 @@ def tune(
         objective: what to maximise.
         output: the file of the best hyper-parameters; by default ``tuned.toml`` in the results folder.
         quiet: show neither progress nor notices.
+        verbose: show details, such as which features the cache had.
 
     Returns:
         What came of each method, and the file.
@@ -102,7 +104,7 @@ def tune(
     """
     require_optuna()
     objective = objective or Objective()
-    reporter = Reporter(quiet=quiet)
+    reporter = Reporter(quiet=quiet, verbose=verbose)
     _check(config, trials)
     methods = methods_to_tune(config, reporter)
     for method in methods:

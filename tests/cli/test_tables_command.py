@@ -1,3 +1,4 @@
+import io
 import json
 import sys
 from pathlib import Path
@@ -52,7 +53,9 @@ def test_tables_can_be_chosen():
 def test_formats():
     assert json.loads(invoke("--format", "json").stdout)["dataset"]["name"] == "emoji"
     assert invoke("--format", "latex", "--published").stdout.count("1911.05978") == 3
-    assert "is not one of 'text', 'markdown', 'latex', 'csv', 'json'" in invoke("--format", "html").stderr
+    assert "is not one of 'text', 'markdown', 'latex', 'csv', 'json', 'every-eval-ever'" in " ".join(
+        invoke("--format", "html").stderr.split()
+    )
 
 
 def test_records_that_cannot_be_read_are_told_apart_from_the_tables(folder):
@@ -122,3 +125,122 @@ def test_a_printed_number_that_cannot_be_needs_a_flag(tmp_path, capsys):
     # Who looks for such cells is shown them.
     assert main(["published", "check", str(path)]) == 1
     assert "7 of 189 cells cannot be" in capsys.readouterr().out
+
+
+@pytest.fixture
+def compared(tmp_path, monkeypatch, write_scored):
+    """Three methods of two seeds, the second of them in two configurations."""
+    monkeypatch.chdir(tmp_path)
+    for seed in range(2):
+        write_scored(Path("results") / "emoji", "huse", seed, 0.6)
+        write_scored(Path("results") / "emoji", "cme", seed, 0.5)
+        write_scored(Path("results") / "emoji", "cme", seed, 0.4, configuration="other")
+        write_scored(Path("results") / "emoji", "hie", seed, 0.3)
+
+
+@pytest.mark.usefixtures("compared")
+def test_methods_can_be_chosen():
+    """By name, or by label where a method was run twice; the marks are those of the rows that are shown."""
+    everything = invoke("--table", "1").stdout
+    labels = [line.split("  ")[0] for line in everything.splitlines() if line.startswith("CME [")]
+    assert len(labels) == 2
+    chosen = invoke("--table", "1", "--methods", "hie, CME").stdout
+    assert [line.split("  ")[0] for line in chosen.splitlines() if line.startswith(("CME", "HIE", "HUSE"))] == [
+        *labels,
+        "HIE",
+    ]
+    alone = json.loads(invoke("--methods", f"{labels[0]},huse", "--format", "json").stdout)
+    assert {number["title"] for number in alone["numbers"]} == {"CME", "HUSE"}
+    assert max(number["rank_high"] or 0 for number in alone["numbers"]) == 2
+    lost = json.loads(invoke("--methods", "hie,cme", "--format", "json").stdout)["numbers"]
+    before = json.loads(invoke("--format", "json").stdout)["numbers"]
+    marked = [
+        {n["title"] for n in numbers if n["ties_with_best"] and n["metric"] == "R@1"} for numbers in (lost, before)
+    ]
+    assert "HUSE" in marked[1]
+    assert marked[0]
+
+
+@pytest.mark.usefixtures("compared")
+def test_directions_can_be_chosen():
+    result = invoke("--directions", "t2i,i2t")
+    assert result.exit_code == 0
+    assert "Image to Text" in result.stdout
+    assert "Text to Text" not in result.stdout
+    # The table of accuracies has none.
+    assert invoke("--directions", "i2t", "--table", "3").stdout == invoke("--table", "3").stdout
+    tasks = {
+        number["task"] for number in json.loads(invoke("--directions", "i2t", "--format", "json").stdout)["numbers"]
+    }
+    assert tasks == {"i2t", "image", "text", "fusion"}
+    printed = json.loads(invoke("--directions", "i2t", "--published", "--format", "json").stdout)["numbers"]
+    assert {number["task"] for number in printed} == tasks
+    assert "0.033†" in invoke("--directions", "i2t", "--published", "--table", "2").stdout
+
+
+@pytest.mark.usefixtures("compared")
+def test_digits_are_those_of_shares():
+    value = next(
+        number["value"]
+        for number in json.loads(invoke("--format", "json").stdout)["numbers"]
+        if (number["title"], number["task"], number["metric"]) == ("HUSE", "i2i", "R@1")
+    )
+    for digits in ("2", "4", "5"):
+        shown = invoke("--digits", digits, "--table", "1").stdout
+        assert f" {value:.{digits}f}" in shown
+    assert invoke("--digits", "3").stdout == invoke().stdout
+    percents = invoke("--digits", "2", "--table", "3").stdout.splitlines()
+    assert all("." not in line for line in percents if line.startswith("HUSE"))
+    assert f"{value:.4f}" in invoke("--digits", "4", "--format", "latex").stdout
+    assert f"{value:.4f}" in invoke("--digits", "4", "--format", "markdown").stdout
+
+
+@pytest.mark.usefixtures("compared")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "huze"], "the results have no runs of 'huze'. Did you mean 'huse'?"),
+        (["--methods", " , "], "names nothing; separate names by commas"),
+        (["--directions", "i2x"], "unknown direction 'i2x'; did you mean 'i2"),
+        (["--directions", "image"], "unknown direction 'image'. Known: i2i, i2t, t2i, t2t"),
+        (["--digits", "1"], "1 is not in the range 2<=x<=5"),
+        (["--digits", "4", "--format", "csv"], "--digits rounds text, markdown, latex; --format csv has every digit"),
+        (["--footnote"], "--footnote is for --format latex"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(arguments, message, capsys):
+    assert main(["tables", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in " ".join(err.split())
+
+
+@pytest.mark.usefixtures("compared")
+def test_a_footnote_names_the_results():
+    assert invoke("--format", "latex", "--footnote").stdout.count("Results: ") == 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.usefixtures("compared")
+@pytest.mark.parametrize(
+    ("environment", "stream", "colored"),
+    [
+        ({}, Terminal, True),
+        ({"NO_COLOR": "1"}, Terminal, False),
+        ({"NO_COLOR": ""}, Terminal, True),
+        ({"TERM": "dumb"}, Terminal, False),
+        ({}, io.StringIO, False),
+    ],
+)
+def test_colors_are_for_terminals_that_want_them(monkeypatch, environment, stream, colored):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", stream())
+    assert main(["tables"]) == 0
+    assert ("\033[1m" in sys.stdout.getvalue()) is colored

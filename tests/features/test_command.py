@@ -37,6 +37,18 @@ def names(call):
     return [entry["name"] for entry in json.loads(call("features", "list", "--json")[1])["entries"]]
 
 
+@pytest.mark.usefixtures("built")
+def test_details_and_silence(pictures, call):
+    build = ("features", "build", "album", "--data", pictures)
+    _, table, normal = call(*build)
+    assert "from the cache" not in normal
+    _, same, details = call(*build, "--verbose")
+    assert "image features by mean-colours: 120 from the cache, " in details
+    assert "class features by letters: 3 from the cache, " in details
+    assert table == same
+    assert call(*build, "-q") == (0, table, "")
+
+
 def test_from_picture_files_to_tables(album, pictures, call, encoded):
     (pictures / "apple/apple-0003.jpg").write_bytes(b"<html>404 not found</html>")
     (album / "quick.toml").write_text(TRAINING)

@@ -249,14 +249,15 @@ def test_latex(results):
         \midrule
         CME & 50.0 & \textbf{81.0} & 90.0 \\
         Triplet & -- & -- & -- \\
-        \hdashline
+        \addlinespace[2pt]\hdashline\addlinespace[2pt]
         HIE* & \multicolumn{3}{l}{diverged} \\
         HUSE & \textbf{70.0} & 80.0 & \textbf{91.0} \\
         \bottomrule
         \end{tabular}
+        \end{adjustbox}
         \end{table}"""
     assert textwrap.dedent(expected) in text
-    assert text.startswith("% needs \\usepackage{booktabs} and \\usepackage{arydshln}\n")
+    assert text.startswith("% needs \\usepackage{booktabs}\\usepackage{arydshln}\\usepackage{adjustbox}\n")
     assert r"\caption{Classification accuracy (\%) on Emoji. 1,234 test items; mean of seeds 0, 1." in text
     assert "\n% Budget: 200 steps" in text
 

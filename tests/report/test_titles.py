@@ -84,5 +84,5 @@ def test_latex_shows_what_it_would_read_otherwise(make_record):
 
 
 def test_latex_says_which_signs_need_another_engine(make_record):
-    text = render(Results([make_record(method__title="λ → größer “‡”")]), "latex")
-    assert text.splitlines()[1] == "% and lualatex or xelatex, with a font that has the signs λ →"
+    text = render(Results([make_record(method__title="λ → größer “‡” 语义")]), "latex")
+    assert text.splitlines()[1] == "% and lualatex or xelatex, with a font that has the signs 义 语"

@@ -8,7 +8,7 @@ from typing import Any
 
 from huse_bench.report.grid import Cell, Grid, Line, build_grid
 from huse_bench.report.html.section import Section
-from huse_bench.report.latex import ESCAPES
+from huse_bench.report.latex_signs import ESCAPES
 from huse_bench.report.markdown import ESCAPED
 from huse_bench.report.notes import notes
 from huse_bench.report.shown import Change, shown_tables

@@ -1,0 +1,89 @@
+"""The plan of ``huse-bench run --dry-run``, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huse_bench.runs.rehearsal import ForeseenRun, Rehearsal
+
+__all__ = ["as_text", "document"]
+
+
+def document(rehearsal: Rehearsal) -> dict[str, Any]:
+    """The plan as JSON values.
+
+    Args:
+        rehearsal: the plan.
+    """
+    config = rehearsal.config
+    return {
+        "dataset": config.dataset,
+        "results": str(config.results_folder),
+        "device": rehearsal.device,
+        "threads": rehearsal.threads,
+        "preset": config.preset,
+        "steps": config.training.steps,
+        "runs": [asdict(run) for run in rehearsal.runs],
+        "waiting": len(rehearsal.waiting),
+        "seconds": rehearsal.seconds,
+        "peak_memory_bytes": rehearsal.peak_memory_bytes,
+    }
+
+
+def as_text(rehearsal: Rehearsal) -> str:
+    """The plan as a table, a line for each method, and what it comes to.
+
+    Args:
+        rehearsal: the plan.
+    """
+    groups: dict[str, list[ForeseenRun]] = {}
+    for run in rehearsal.runs:
+        groups.setdefault(run.title, []).append(run)
+    headings = ("Method", "Have a record", "Waiting", "Seeds waiting", "A step", "A run", "All of them")
+    rows = [_row(title, runs) for title, runs in groups.items()]
+    aligned = ("left", "right", "right", "left", "right", "right", "right")
+    lines = [tabulate(rows, headings, tablefmt="simple", disable_numparse=True, colalign=aligned), ""]
+    waiting, config = rehearsal.waiting, rehearsal.config
+    lines.append(f"{len(waiting)} of {len(rehearsal.runs)} runs are waiting; results folder {config.results_folder}.")
+    if any(run.cost for run in waiting):
+        memory = rehearsal.peak_memory_bytes
+        about = f"About {_duration(rehearsal.seconds)} on {rehearsal.device}, one run after another"
+        lines.append(f"{about}, and {memory / 1e9:.1f} GB of memory." if memory else f"{about}.")
+    for title, runs in groups.items():
+        error = next((run.cost.error for run in runs if run.cost and run.cost.error), None)
+        if error:
+            lines.append(f"{title} would fail: {error}")
+    lines.append("Nothing was trained to the end, and nothing written into the results folder.")
+    return "\n".join(lines)
+
+
+def _row(title: str, runs: Sequence[ForeseenRun]) -> tuple[str, ...]:
+    waiting = [run for run in runs if run.waiting]
+    costs = [run.cost for run in waiting if run.cost]
+    step, seconds = (costs[0].step_seconds, costs[0].seconds) if costs else (None, None)
+    return (
+        title,
+        str(sum(run.record is not None for run in runs)),
+        str(len(waiting)),
+        ", ".join(str(run.seed) for run in waiting if run.cost),
+        "" if step is None else f"{1000 * step:.1f} ms",
+        "" if seconds is None else _duration(seconds),
+        "" if seconds is None else _duration(seconds * len(costs)),
+    )
+
+
+def _duration(seconds: float) -> str:
+    """As people say it, with two digits or so."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
