@@ -232,7 +232,7 @@ hbPage.each("tables", (section, data) => {
       }
       for (const row of group.rows) {
         const cells = row.status
-          ? [escaped(row.status), ...Array(titles.length - 1).fill("")]
+          ? titles.map((_, column) => (column ? "" : escaped(row.status)))
           : row.cells.map((cell) => [cell.best ? `**${escaped(cell.text)}**` : escaped(cell.text), ...besides(cell)].join(" "));
         out.push(line([escaped(row.label + row.marks), ...cells]));
       }
@@ -270,7 +270,7 @@ hbPage.each("tables", (section, data) => {
           const text = cell.text === "-" ? "--" : escaped(cell.text);
           return cell.best ? `\\textbf{${text}}` : text;
         });
-        out.push(line(escaped(row.label + row.marks), row.status ? [`\\multicolumn{${width - 1}}{l}{${escaped(row.status)}}`] : cells));
+        out.push(line(escaped(row.label + row.marks), row.status && width > 1 ? [`\\multicolumn{${width - 1}}{l}{${escaped(row.status)}}`] : cells));
         if (row.cells.some((cell) => cell.interval.length)) {
           const reach = ({ interval }) => (interval.length < 2 ? escaped(interval.join("")) : `$^{${interval[0]}}_{${interval[1]}}$`);
           out.push(line("", row.cells.map((cell) => `{\\scriptsize ${reach(cell)}}`)));
