@@ -56,14 +56,15 @@ def largest_confusions(results: Results, most: int = MOST_PAIRS) -> Confusions:
         RecordError: if predictions cannot be read.
     """
     store, classes = store_of(results), results.records[0].dataset.classes
-    codes, labels = {}, np.arange(0)
+    codes: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+    labels: NDArray[np.int64] = np.arange(0)
     for row in methods_of(results):
         held = [found for record in row.finished if (found := classified(record, store)) is not None]
         if held:
             labels = held[0][0]
             # Pairs that are there, since a table of all pairs has no room for many classes.
-            of_row = [np.unique(true * classes + predicted, return_counts=True) for true, _, _, predicted in held]
-            codes[row.label] = [(code, counts / len(held)) for code, counts in of_row]
+            counted = [np.unique(true * classes + predicted, return_counts=True) for true, _, _, predicted in held]
+            codes[row.label] = [(code, counts / len(held)) for code, counts in counted]
     if not codes:
         raise NotHeldError("no run has a classifier and its predictions")
     known = np.unique(np.concatenate([code for of_row in codes.values() for code, _ in of_row]))
