@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.report.figures.classes import top_branches
-from huse_bench.report.figures.held import card_of, methods_of, store_of, without
+from huse_bench.report.figures.held import card_of, first_few, methods_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.report.figures.style import PALETTE, QUIET, RULE, panels, plain
 from huse_bench.results.tables import Results
@@ -100,6 +100,8 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
     from matplotlib.lines import Line2D  # noqa: PLC0415  optional
 
     card, maps = card_of(results), class_maps(results)
+    labels = [one.label for one in maps]
+    maps, few = first_few(maps)
     branches, of_class = top_branches(card.facts.edges, card.facts.class_names)
     classes = len(of_class)
     shown = np.unique(np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int))
@@ -147,6 +149,6 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
         f"those of one class, coloured by the uppermost branches of the taxonomy; {seed}. Each panel shows the first "
         f"two principal axes of its own centroids (PCA of both modalities together) at a scale of its own; behind the "
         f"name stands the share of their variance that these two axes hold. What is near here need not be near in the "
-        f"space.{cut}{without(methods_of(results), [one.label for one in maps], 'class centroids')}"
+        f"space.{cut}{few}{without(methods_of(results), labels, 'class centroids')}"
     )
     return Drawn(name, title, caption, figure)

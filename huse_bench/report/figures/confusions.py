@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.measures import TASKS
 from huse_bench.report.figures.classes import hops, names_of
 from huse_bench.report.figures.heat import heat_map
-from huse_bench.report.figures.held import methods_of, seeds_of, store_of, without
+from huse_bench.report.figures.held import first_few, methods_of, seeds_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.results.confusion import confusion
+from huse_bench.results.confusion import classified
 from huse_bench.results.tables import Results
 
 __all__ = ["MOST_PAIRS", "Confusions", "confusions", "largest_confusions"]
@@ -56,27 +55,34 @@ def largest_confusions(results: Results, most: int = MOST_PAIRS) -> Confusions:
         NotHeldError: if no run has a classifier, or none is wrong.
         RecordError: if predictions cannot be read.
     """
-    store, found = store_of(results), {}
-    fusion = TASKS.index("fusion")
+    store, classes = store_of(results), results.records[0].dataset.classes
+    codes: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+    labels: NDArray[np.int64] = np.arange(0)
     for row in methods_of(results):
-        held = [counts[fusion] for record in row.finished if (counts := confusion(record, store)) is not None]
+        held = [found for record in row.finished if (found := classified(record, store)) is not None]
         if held:
-            found[row.label] = np.mean(held, axis=0)
-    if not found:
+            labels = held[0][0]
+            # Pairs that are there, since a table of all pairs has no room for many classes.
+            counted = [np.unique(true * classes + predicted, return_counts=True) for true, _, _, predicted in held]
+            codes[row.label] = [(code, counts / len(held)) for code, counts in counted]
+    if not codes:
         raise NotHeldError("no run has a classifier and its predictions")
-    of_methods = np.stack(list(found.values()))
-    sizes = of_methods[0].sum(axis=1).round().astype(np.int64)
-    mean = of_methods.mean(axis=0)
-    np.fill_diagonal(mean, 0)
-    if not mean.any():
+    known = np.unique(np.concatenate([code for of_row in codes.values() for code, _ in of_row]))
+    known = known[known // classes != known % classes]
+    if not len(known):
         raise NotHeldError("no test item is taken for one of another class")
-    order = np.argsort(-mean, axis=None, kind="stable")[:most]
-    order = order[mean.reshape(-1)[order] > 0]
-    pairs = np.stack(np.unravel_index(order, mean.shape), axis=1)
-    counts = sizes[pairs[:, 0]]
-    shares = of_methods[:, pairs[:, 0], pairs[:, 1]].T / counts[:, None]
-    covered = float(mean.reshape(-1)[order].sum() / mean.sum())
-    return Confusions(tuple(found), pairs, shares, counts, float(mean.sum() / sizes.sum()), covered)
+    of_methods = np.zeros((len(known), len(codes)))
+    for column, of_row in enumerate(codes.values()):
+        for code, counts in of_row:
+            wrong = np.isin(code, known)
+            of_methods[np.searchsorted(known, code[wrong]), column] += counts[wrong]
+    mean = of_methods.mean(axis=1)
+    order = np.argsort(-mean, kind="stable")[:most]
+    pairs = np.stack([known[order] // classes, known[order] % classes], axis=1)
+    sizes = np.bincount(labels, minlength=classes)[pairs[:, 0]]
+    covered = float(mean[order].sum() / mean.sum())
+    shares = of_methods[order] / sizes[:, None]
+    return Confusions(tuple(codes), pairs, shares, sizes, float(mean.sum() / len(labels)), covered)
 
 
 def confusions(results: Results, name: str, title: str) -> Drawn:
@@ -103,14 +109,15 @@ def confusions(results: Results, name: str, title: str) -> Drawn:
         apart = f", {steps} apart" if steps is not None else ""
         rows.append(f"{_short(names[true])} → {_short(names[predicted])} ({count}{apart})")
     high = max(0.1, float(np.ceil(known.shares.max() * 10) / 10))
-    figure = heat_map(known.shares, rows, known.methods, "of the true class, %", 0, high)
+    columns, cut = first_few(known.methods)
+    figure = heat_map(known.shares[:, : len(columns)], rows, columns, "of the true class, %", 0, high)
     of_methods = [row for row in methods_of(results) if row.label in known.methods]
     tree = ", and how many edges of the taxonomy lie between both classes (2 are siblings)" if card else ""
     caption = (
         f"The {len(rows)} most frequent confusions of the fused classifier, true class → predicted class: the share of "
         f"the true class's test items that is taken for the other, {seeds_of(of_methods)}. In brackets the number of "
         f"test items of the true class{tree}. Pairs are chosen and ordered by their items, the mean over methods; "
-        f"of all items {known.wrong:.1%} are wrong, and these pairs hold {known.covered:.0%} of them."
+        f"of all items {known.wrong:.1%} are wrong, and these pairs hold {known.covered:.0%} of them.{cut}"
         f"{without(methods_of(results), known.methods, 'classifier')}"
     )
     return Drawn(name, title, caption, figure)

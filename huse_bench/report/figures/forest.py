@@ -51,7 +51,10 @@ def forest_rows(results: Results, metric: str) -> list[ForestRow]:
         NotHeldError: if no method has the metric.
         RecordError: if the scores of a run cannot be read.
     """
-    evidence = Evidence(results)
+    return _rows(results, metric, Evidence(results))
+
+
+def _rows(results: Results, metric: str, evidence: Evidence) -> list[ForestRow]:
     known = {row.label for row in evidence.rows}
     rows = []
     for row in methods_of(results):
@@ -83,7 +86,8 @@ def forest(results: Results, name: str, title: str, metric: str) -> Drawn:
         NotHeldError: if no method has the metric.
         RecordError: if the scores of a run cannot be read.
     """
-    rows, styles = forest_rows(results, metric), method_styles(results)
+    evidence, styles = Evidence(results), method_styles(results)
+    rows = _rows(results, metric, evidence)
     figure, axes = canvas(7.0, 0.165 * len(rows) + 0.85, 1, 4, sharey=True)
     for panel, direction in zip(axes, DIRECTIONS, strict=True):
         for place, row in enumerate(rows):
@@ -102,11 +106,10 @@ def forest(results: Results, name: str, title: str, metric: str) -> Drawn:
         panel.set_axisbelow(True)
         panel.hlines(range(len(rows)), 0, 1, transform=panel.get_yaxis_transform(), color=RULE, linewidth=0.4, zorder=0)
         panel.locator_params(axis="x", nbins=4)
-    return Drawn(name, title, _caption(results, rows, metric), figure)
+    return Drawn(name, title, _caption(results, rows, metric, evidence), figure)
 
 
-def _caption(results: Results, rows: list[ForestRow], metric: str) -> str:
-    evidence = Evidence(results)
+def _caption(results: Results, rows: list[ForestRow], metric: str, evidence: Evidence) -> str:
     shown = [row for row in methods_of(results) if row.label in {row.label for row in rows}]
     queries = f"{results.records[0].dataset.items.test:,} test queries in each direction"
     if all(row.intervals for row in rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from huse_bench.report.figures.model import NotHeldError
 from huse_bench.report.words import listed
@@ -11,7 +12,9 @@ from huse_bench.results.rows import Row
 from huse_bench.results.store import Store
 from huse_bench.results.tables import Results
 
-__all__ = ["card_of", "methods_of", "seeds_of", "store_of", "without"]
+__all__ = ["card_of", "first_few", "methods_of", "seeds_of", "store_of", "without"]
+
+_Item = TypeVar("_Item")
 
 
 def methods_of(results: Results) -> list[Row]:
@@ -57,6 +60,20 @@ def seeds_of(rows: Sequence[Row]) -> str:
         seeds = {row.finished[0].seed for row in rows}
         return f"seed {seeds.pop()}" if len(seeds) == 1 else "one seed each"
     return f"means over {counts[0]}{'' if len(counts) == 1 else f' to {counts[-1]}'} seeds"
+
+
+def first_few(methods: Sequence[_Item], most: int = 48) -> tuple[list[_Item], str]:
+    """The methods that a figure with a panel or a column for each has room for.
+
+    Args:
+        methods: in the order of the tables.
+        most: how many there is room for.
+
+    Returns:
+        The first of them, and a sentence that says so where there are more.
+    """
+    rest = len(methods) - most
+    return list(methods[:most]), f" The first {most} methods of the tables are shown, {rest} are not." * (rest > 0)
 
 
 def without(rows: Sequence[Row], shown: Sequence[str], what: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.measures import DIRECTION_TITLES, DIRECTIONS
-from huse_bench.report.figures.held import methods_of, seeds_of, without
+from huse_bench.report.figures.held import first_few, methods_of, seeds_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.report.figures.style import DIRECTION_COLORS, PALETTE, panels, plain
 from huse_bench.results.rows import Row
@@ -93,8 +93,9 @@ def losses(results: Results, name: str, title: str) -> Drawn:
     """
     courses = learning_courses(results, "losses")
     terms = list(dict.fromkeys(term for of in courses.values() for term in of))
-    figure, axes = panels(len(courses))
-    for panel, (label, of) in zip(axes, courses.items(), strict=True):
+    shown, few = first_few(list(courses.items()))
+    figure, axes = panels(len(shown))
+    for panel, (label, of) in zip(axes, shown, strict=True):
         for term, course in of.items():
             place = terms.index(term)
             _draw(panel, course, PALETTE[place % len(PALETTE)], _DASHES[place // len(PALETTE) % len(_DASHES)])
@@ -111,7 +112,7 @@ def losses(results: Results, name: str, title: str) -> Drawn:
     caption = (
         f"Terms of each method's loss over the steps of its training, {seeds_of(rows)}: {_about(rows)}. Axes are "
         f"logarithmic where a term falls far, and each panel has a range of its own: losses of different methods "
-        f"cannot be compared.{without(methods_of(results), list(courses), 'learning curves')}"
+        f"cannot be compared.{few}{without(methods_of(results), list(courses), 'learning curves')}"
     )
     return Drawn(name, title, caption, figure)
 
@@ -134,8 +135,9 @@ def validation(results: Results, name: str, title: str) -> Drawn:
     courses = {label: of for label, of in of_all.items() if any(f"{d} R@1" in of for d in DIRECTIONS)}
     if not courses:
         raise NotHeldError("the learning curves have no R@1")
-    figure, axes = panels(len(courses), sharex=True, sharey=True)
-    for panel, (label, of) in zip(axes, courses.items(), strict=True):
+    shown, few = first_few(list(courses.items()))
+    figure, axes = panels(len(shown), sharex=True, sharey=True)
+    for panel, (label, of) in zip(axes, shown, strict=True):
         for place, direction in enumerate(DIRECTIONS):
             if f"{direction} R@1" in of:
                 _draw(panel, of[f"{direction} R@1"], DIRECTION_COLORS[direction], _DASHES[place])
@@ -148,7 +150,7 @@ def validation(results: Results, name: str, title: str) -> Drawn:
     caption = (
         f"R@1 in each direction on {queries} items of the validation split over the steps of the training, "
         f"{seeds_of(rows)}: {_about(rows)}. So few items make the lines rough; all panels have the same axes."
-        f"{without(methods_of(results), list(courses), 'learning curves')}"
+        f"{few}{without(methods_of(results), list(courses), 'learning curves')}"
     )
     return Drawn(name, title, caption, figure)
 

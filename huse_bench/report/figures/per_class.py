@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from huse_bench.report.figures.classes import names_of, tree_order
 from huse_bench.report.figures.heat import heat_map
-from huse_bench.report.figures.held import methods_of, seeds_of, store_of, without
+from huse_bench.report.figures.held import first_few, methods_of, seeds_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.results.rows import Row
 from huse_bench.results.samples import Samples
@@ -122,7 +122,8 @@ def per_class(results: Results, name: str, title: str, metric: str) -> Drawn:
         if metric == "accuracy"
         else "R@1 from pictures to texts and from texts to pictures, mean of both"
     )
-    figure = heat_map(known.scores[shown], rows, known.methods, f"{metric}, %", 0, 1)
+    columns, few = first_few(known.methods)
+    figure = heat_map(known.scores[shown, : len(columns)], rows, columns, f"{metric}, %", 0, 1)
     order = "in the order of the taxonomy" if known.order is not None else "the easiest on top"
     cut = len(known.names) - len(shown)
     rest = f" {cut} other classes, in which the methods differ less or which have no test item, are left out." * (
@@ -131,7 +132,7 @@ def per_class(results: Results, name: str, title: str, metric: str) -> Drawn:
     caption = (
         f"{what}, by class and method, {seeds_of(of_methods)}, {int(known.counts.sum()):,} test items; numbers of test "
         f"items in brackets, classes {order}. Classes of few items are rough: of 10 items each is worth 10 %."
-        f"{rest}{without(methods_of(results), known.methods, 'such scores')}"
+        f"{rest}{few}{without(methods_of(results), known.methods, 'such scores')}"
     )
     return Drawn(name, title, caption, figure)
 

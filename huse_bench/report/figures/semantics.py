@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from huse_bench.report.figures.held import card_of, methods_of, seeds_of, store_of, without
+from huse_bench.report.figures.held import card_of, first_few, methods_of, seeds_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.report.figures.style import MODALITY_COLORS, PAPER, RULE, canvas, method_styles, panels, plain
 from huse_bench.results.tables import Results
@@ -194,6 +194,8 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
         RecordError: if a file cannot be read.
     """
     found = semantics(results)
+    labels = [of.label for of in found]
+    found, few = first_few(found)
     figure, axes = panels(len(found), sharex=True, sharey=True)
     for panel, of in zip(axes, found, strict=True):
         for modality in (0, 1):
@@ -225,8 +227,8 @@ def pairs(results: Results, name: str, title: str) -> Drawn:
         f"Learned distances of {len(found[0].graph):,} pairs of classes, in at most {_BINS} parts of as many pairs "
         f"each by their distance in the class graph: lines are medians, bands hold the middle half of the pairs; "
         f"{seeds_of(rows)}. The numbers are Spearman's rank correlations over all pairs, which are not "
-        f"independent, since each class is in many of them."
-        f"{without(methods_of(results), [of.label for of in found], 'class centroids')}"
+        f"independent, since each class is in many of them.{few}"
+        f"{without(methods_of(results), labels, 'class centroids')}"
     )
     return Drawn(name, title, caption, figure)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.report.figures.held import methods_of, store_of, without
+from huse_bench.report.figures.held import first_few, methods_of, store_of, without
 from huse_bench.report.figures.model import Drawn, NotHeldError
 from huse_bench.report.figures.style import PAPER, QUIET, RULE, canvas, method_styles, panels, plain
 from huse_bench.report.words import listed
@@ -104,7 +104,8 @@ def tuning_curves(results: Results, name: str, title: str) -> Drawn:
         NotHeldError: as :func:`searches`.
         RecordError: if the journal cannot be read.
     """
-    found, styles = searches(results), method_styles(results)
+    known, styles = searches(results), method_styles(results)
+    found, few = first_few(known)
     figure, axes = panels(len(found), sharex=True)
     for panel, search in zip(axes, found, strict=True):
         color = styles[search.label].color
@@ -133,14 +134,14 @@ def tuning_curves(results: Results, name: str, title: str) -> Drawn:
         panel.locator_params(axis="y", nbins=4)
     figure.supxlabel("trial", fontsize=8)
     figure.supylabel("validation objective", fontsize=8)
-    rest = without([row for row, _ in _tuned(results)], [search.label for search in found], "trials in the journal")
+    rest = without([row for row, _ in _tuned(results)], [search.label for search in known], "trials in the journal")
     caption = (
         f"The search for hyper-parameters on the validation split: dots are trials, of one seed each, the line is the "
         f"best so far, the dashed line the defaults (trial 1), crosses are trials that failed. Bands hold 90 % of the "
         f"best of n values drawn from the method's trials with replacement: where the line is far above its band, the "
         f"order was lucky or the sampler learnt; where the band is still rising on the right, more trials "
         f"would have helped. Objectives of panels cannot be compared: "
-        f"{_objectives([search.tuning for search in found])}. Each panel has a range of its own.{rest}"
+        f"{_objectives([search.tuning for search in found])}. Each panel has a range of its own.{few}{rest}"
     )
     return Drawn(name, title, caption, figure)
 

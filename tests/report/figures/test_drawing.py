@@ -83,7 +83,10 @@ def test_records_without_a_folder_give_what_records_hold(make_record):
 def test_runs_that_all_failed_give_nothing(make_record):
     done = draw_all(Results([make_record("huse", status="diverged")]))
     assert all(isinstance(one, LeftOut) for one in done)
-    assert {one.reason for one in done} == {"no run of a method has finished"}
+    assert {one.reason for one in done} == {
+        "no run of a method has finished",
+        "the records were given without their folder",
+    }
 
 
 def test_a_card_without_distances_leaves_the_semantics_out(world, monkeypatch):

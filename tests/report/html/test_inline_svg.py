@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def drawing(names=("a",)):
     with styled():
-        figure, (axes,) = canvas(3, 2)
+        figure, (axes,) = canvas(8, 4)
         for place, name in enumerate(names):
             axes.plot([0, 1, 2], [place, 1, 3], color=PALETTE[place % 8], marker="o", markerfacecolor=PAPER)
             axes.text(1, place, name)
