@@ -491,19 +491,19 @@ def test_two_methods_are_compared_as_chosen(folder, show):
         numbers = [float(text) for text in re.findall(r"[+-]?\d+\.\d", "\t".join(cells[1:]).replace("\u2212", "-"))]
         shares = ("difference", "low", "high", "first", "second", "won", "lost")
         np.testing.assert_allclose(numbers, [100 * getattr(difference, name) for name in shares], atol=0.0602)
-    first = part.locator("article h4").all_inner_texts()
+    first = part.locator(".found-query h4").all_inner_texts()
     part.locator("[data-swap]").click()
     swapped = rows()
     turned = str.maketrans("+\u2212", "\u2212+")
     assert [cells[1] for cells in swapped] == [cells[1].translate(turned) for cells in shown]
-    assert sorted(part.locator("article h4").all_inner_texts()) == sorted(first)
+    assert sorted(part.locator(".found-query h4").all_inner_texts()) == sorted(first)
     # Those that A ranks better come first.
-    assert "first right item at rank 1" in part.locator("article").first.locator("h5").first.inner_text()
-    assert part.locator("article img").first.evaluate("image => image.complete && image.naturalWidth") == 1
+    assert "first right item at rank 1" in part.locator(".found-query").first.locator("h5").first.inner_text()
+    assert part.locator(".found-query img").first.evaluate("image => image.complete && image.naturalWidth") == 1
     # By class: the differences sum up to that of the whole, as all classes have as many queries.
     text = part.locator("[data-classes-summary]").inner_text()
     assert sum(map(int, re.findall(r"\d+", text))) == CLASSES
-    choose(page, "versus", second="HUSE")
+    choose(page, "versus", first="HUSE")
     assert "the same method" in part.locator("[data-summary]").inner_text()
     assert not part.locator("table").is_visible()
 
@@ -525,10 +525,10 @@ def test_what_strangers_write_is_text_and_no_more(tmp_path, make_record, show, w
     )
     page = show(both(place), width)
     part = page.locator('[data-section="gallery"]')
-    assert part.locator("article h3 bdi").count() == 6
+    assert part.locator(".found-query h3 bdi").count() == 6
     assert page.locator("main script:not([type='application/json'])").count() == 0
     assert page.locator("b, img[src=x]").count() == 0
-    heading = part.locator("article h3").first.inner_text()
+    heading = part.locator(".found-query h3").first.inner_text()
     assert any(" ".join(heading.split()).startswith(" ".join(text.split())[:5]) for text in NASTY)
     # Nothing but the table scrolls sideways.
     assert page.evaluate("document.documentElement.scrollWidth") == width
