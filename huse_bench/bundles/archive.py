@@ -162,8 +162,8 @@ def _check_name(name: str, where: Path) -> None:
     parts = name.split("/")
     if len(parts) > _DEEPEST or not all(_PART.fullmatch(part) for part in parts):
         raise BundleError(
-            f"{where}: no bundle has a file or folder named {_shown(name)}: names are of letters, digits, dots, hyphens "
-            f"and underscores, with no dot in front and at most {_DEEPEST - 1} folders; remove it"
+            f"{where}: no bundle has a file or folder named {_shown(name)}: names are of letters, digits, dots, "
+            f"hyphens and underscores, with no dot in front and at most {_DEEPEST - 1} folders; remove it"
         )
 
 

@@ -169,8 +169,8 @@ def _read(path: Path, folder: Path) -> Bundle:
         verified = _parsed(Verified, files[VERIFICATION], where, VERIFICATION_FORMAT)
         if verified.bundle != files_hash(facts.files):
             raise BundleError(
-                f"{where} is of another bundle, {verified.bundle[:12]}, and this one is {files_hash(facts.files)[:12]}; "
-                f"delete it and verify the bundle again"
+                f"{where} is of another bundle, {verified.bundle[:12]}, and this one is "
+                f"{files_hash(facts.files)[:12]}; delete it and verify the bundle again"
             )
     return Bundle(path, folder, facts, verified)
 

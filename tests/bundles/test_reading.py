@@ -85,7 +85,7 @@ def test_what_an_archive_was_unpacked_to_goes_with_the_bundle(bundle):
 
 
 def test_there_is_nothing_at_the_path(tmp_path):
-    with pytest.raises(ResultsError, match="there is no bundle .*none"):
+    with pytest.raises(ResultsError, match=r"there is no bundle .*none"):
         read_bundle(tmp_path / "none")
 
 
@@ -176,10 +176,10 @@ def test_a_link_in_a_folder(bundle, tmp_path):
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name(tmp_path):
     path = plain_zip(tmp_path / "x.zip", [("README.md", b"1", 0o644), ("README.md", b"2", 0o644)])
-    with pytest.raises(BundleError, match="there are two files 'README.md' and 'README.md'"):
+    with pytest.raises(BundleError, match=r"there are two files 'README.md' and 'README.md'"):
         read_bundle(path)
     path = plain_zip(tmp_path / "x.zip", [("README.md", b"1", 0o644), ("readme.md", b"2", 0o644)])
-    with pytest.raises(BundleError, match="there are two files 'README.md' and 'readme.md'"):
+    with pytest.raises(BundleError, match=r"there are two files 'README.md' and 'readme.md'"):
         read_bundle(path)
 
 
@@ -219,7 +219,7 @@ def test_an_encrypted_file(tmp_path):
     contents[contents.index(b"PK\3\4") + 6] |= 1
     contents[contents.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(contents)
-    with pytest.raises(BundleError, match="'README.md' is encrypted"):
+    with pytest.raises(BundleError, match=r"'README.md' is encrypted"):
         read_bundle(path)
 
 
