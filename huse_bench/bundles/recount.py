@@ -110,9 +110,9 @@ def _check_length(record: RunRecord, task: str, values: NDArray[np.floating]) ->
 def _agree(record: RunRecord, task: str, said: Mapping[str, float], found: Mapping[str, float]) -> None:
     for metric, number in said.items():
         if abs(number - found[metric]) > _ROUNDING:
-            better = "better than" if number > found[metric] else "not"
+            side = "better" if number > found[metric] else "worse"
             raise BundleError(
-                f"{record.stem} says {task} {metric} = {number:.6g}, which is {better} what its scores give: "
+                f"{record.stem} says {task} {metric} = {number:.6g}, which is {side} than its scores give: "
                 f"{found[metric]:.6g}"
             )
 

@@ -170,10 +170,10 @@ def _words(row: Row, again: Again, run: Rerun, found: Recurrence) -> str:
     side = "better" if run.difference > 0 else "worse"
     verdict = "agree" if found.accepted else f"are not what the bundle says, which is {side}"
     seeds = f"{len(again.fresh)} fresh seed{'s' if len(again.fresh) > 1 else ''} and {len(row.finished)} of the bundle"
+    found_there = f"{100 * run.difference:+.1f} points in {run.column}"
     return (
-        f"{seeds} {verdict}: least p of {found.columns} columns {found.p:.3g}, corrected for all, in {run.column}, where "
-        f"the bundle has {100 * run.difference:+.1f} points ({100 * run.detectable:.1f} would be found every second "
-        f"time); {bits}"
+        f"{seeds} {verdict}: least p of {found.columns} columns {found.p:.3g}, corrected for all, for {found_there} "
+        f"({100 * run.detectable:.1f} would be found every second time); {bits}"
     )
 
 

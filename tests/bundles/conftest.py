@@ -11,7 +11,7 @@ from huse_bench.results import DIRECTIONS, Store
 from huse_bench.results.protocols import KNOWN_PROTOCOLS
 
 QUERIES = 60
-PROTOCOL = {name: sorted(ids)[-1] for name, ids in KNOWN_PROTOCOLS.items()}
+PROTOCOL = {name: max(ids) for name, ids in KNOWN_PROTOCOLS.items()}
 LABELS = np.arange(QUERIES) % 6
 
 
