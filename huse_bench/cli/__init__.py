@@ -52,7 +52,7 @@ _COMMANDS = {
         "Choose hyper-parameters on the validation split, with an equal budget for each method.",
     ),
     "verify": _Lazy(
-        "huse_bench.cli.verify:verify", "Check a bundle: its files, its numbers, and with --rerun whether they recur."
+        "huse_bench.cli.verify:verify", "Make all numbers and pages of a bundle again, and say what was checked."
     ),
 }
 

@@ -28,9 +28,10 @@ def publish(
     embeddings: bool,
     models: bool,
 ) -> None:
-    """Write results folders as a bundle: records, scores of each query, tables, and how to cite them.
+    """Write results as a bundle that others can check and cite.
 
-    Nothing in it tells of the machine or its user. The same runs give the same bytes.
+    It holds the records, the scores of each query, the tables, and how to cite them. Nothing in it tells of the machine
+    or its user. The same runs give the same bytes.
     """
     # Pandas and pyarrow load only once the command line was understood.
     from huse_bench.bundles import read_bundle  # noqa: PLC0415
