@@ -18,7 +18,8 @@ __all__ = ["merge"]
 def merge(bundles: tuple[Path, ...], output: Path, title: str | None) -> None:
     """Join bundles of several people or machines into one.
 
-    Results folders of one name become one, where their runs can share a table. What is not comparable is refused, with the field that differs. Who gave which runs is kept.
+    Results folders of one name become one, where their runs can share a table. What is not comparable is refused, with
+    the field that differs. Who gave which runs is kept.
     """
     # Pandas and pyarrow load only once the command line was understood.
     from huse_bench.bundles import read_bundle  # noqa: PLC0415
