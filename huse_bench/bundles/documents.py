@@ -94,12 +94,12 @@ def _data(data: DatasetInfo) -> str:
 
 def _citation(facts: BundleFacts) -> str:
     # JSON's strings are YAML's.
-    names = [f"  - name: {json.dumps(name)}" for name in facts.authors or ("anonymous",)]
+    names = [f"  - name: {json.dumps(name, ensure_ascii=False)}" for name in facts.authors or ("anonymous",)]
     lines = [
         "cff-version: 1.2.0",
         'message: "If you use these results, please cite them as below."',
         "type: dataset",
-        f"title: {json.dumps(facts.title)}",
+        f"title: {json.dumps(facts.title, ensure_ascii=False)}",
         "authors:",
         *names,
         f"date-released: {facts.created.date().isoformat()}",

@@ -52,15 +52,15 @@ def test_a_bundle_holds_the_runs_and_what_is_made_of_them(folder, tmp_path):
 
 
 def test_the_citation_is_yaml_of_its_format(folder, tmp_path):
-    publish([folder], tmp_path / "out", title='Runs: "all" of #1', authors=["A. O'Ne: x"])
-    cited = yaml.safe_load((tmp_path / "out" / "CITATION.cff").read_text())
+    publish([folder], tmp_path / "out", title='Runs: "all" of #1', authors=["A. O'Ne: x", "\N{GRINNING FACE}"])
+    cited = yaml.safe_load((tmp_path / "out" / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited.pop("message")
     assert str(cited.pop("date-released")) == "2026-01-02"
     assert cited == {
         "cff-version": "1.2.0",
         "type": "dataset",
         "title": 'Runs: "all" of #1',
-        "authors": [{"name": "A. O'Ne: x"}],
+        "authors": [{"name": "A. O'Ne: x"}, {"name": "\N{GRINNING FACE}"}],
     }
 
 
