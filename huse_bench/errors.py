@@ -5,6 +5,7 @@ The tree::
     HuseBenchError
     ├── UsageError                  a user's mistake: the command line prints it and exits with 2
     │   ├── ConfigError             a wrong key, type or value in a configuration
+    │   ├── BundleError             a bundle that is damaged, or does not hold what it says
     │   ├── DataError               a dataset or feature file that cannot be used
     │   ├── ResultsError            a results folder that cannot be used
     │   ├── UnknownComponentError   a method, backbone or dataset nobody provides
@@ -20,6 +21,7 @@ Every message says what is wrong, where, and how to fix it.
 """
 
 __all__ = [
+    "BundleError",
     "ConfigError",
     "ConformanceError",
     "DataError",
@@ -46,6 +48,10 @@ class UsageError(HuseBenchError):
 
 class ConfigError(UsageError):
     """A wrong key, type or value in a configuration file, option or argument."""
+
+
+class BundleError(UsageError):
+    """A bundle that is damaged, could do harm, or does not hold what it says."""
 
 
 class DataError(UsageError):

@@ -37,9 +37,11 @@ _COMMANDS = {
         "huse_bench.cli.kernels:kernels",
         "Show the backends of the pairwise losses and of ranking, and check them.",
     ),
+    "merge": _Lazy("huse_bench.cli.merge:merge", "Join bundles of several people or machines into one."),
     "plugins": _Lazy(
         "huse_bench.cli.plugins:plugins", "Show what is installed and whether it works; make new plugins."
     ),
+    "publish": _Lazy("huse_bench.cli.publish:publish", "Write results as a bundle that others can check and cite."),
     "published": _Lazy(
         "huse_bench.cli.published:published", "Show numbers that papers printed, and find those that cannot be."
     ),
@@ -57,6 +59,9 @@ _COMMANDS = {
     "tune": _Lazy(
         "huse_bench.cli.tune:tune",
         "Choose hyper-parameters on the validation split, with an equal budget for each method.",
+    ),
+    "verify": _Lazy(
+        "huse_bench.cli.verify:verify", "Make all numbers and pages of a bundle again, and say what was checked."
     ),
 }
 
@@ -130,7 +135,7 @@ def cli() -> None:
     """Compare image-text embedding methods on equal terms.
 
     Tables go to standard output, progress and notices to standard error. The exit code is 0 if all went well,
-    1 if a run or a check failed, 2 for a mistake in what was asked, 130 if interrupted.
+    1 if a run or a check failed or a bundle was refused, 2 for a mistake in what was asked, 130 if interrupted.
     """
 
 

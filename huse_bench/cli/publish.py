@@ -1,0 +1,42 @@
+"""``huse-bench publish``: results as a bundle that others can check and cite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["publish"]
+
+
+@click.command()
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The bundle: a new folder, or NAME.zip."
+)
+@click.option("--title", help="One line; default: the titles of the datasets.")
+@click.option("--author", "authors", multiple=True, metavar="NAME", help="Who made the runs; may be repeated.")
+@click.option("--events", is_flag=True, help="With the logs of what happened during the runs.")
+@click.option("--embeddings", is_flag=True, help="With embeddings that were saved.")
+@click.option("--models", is_flag=True, help="With models that were saved.")
+def publish(
+    folders: tuple[Path, ...],
+    output: Path,
+    title: str | None,
+    authors: tuple[str, ...],
+    events: bool,
+    embeddings: bool,
+    models: bool,
+) -> None:
+    """Write results as a bundle that others can check and cite.
+
+    It holds the records, the scores of each query, the tables, and how to cite them. Nothing in it tells of the machine
+    or its user. The same runs give the same bytes.
+    """
+    # Pandas and pyarrow load only once the command line was understood.
+    from huse_bench.bundles import read_bundle  # noqa: PLC0415
+    from huse_bench.bundles.publishing import publish as published  # noqa: PLC0415
+
+    published(folders, output, title=title, authors=authors, events=events, embeddings=embeddings, models=models)
+    bundle = read_bundle(output)
+    click.echo(f"{output}: bundle {bundle.short_hash}, {len(bundle.facts.files)} files")

@@ -1,0 +1,237 @@
+"""What a bundle holds, that it is the same each time, and what is not published."""
+
+import getpass
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rocrate
+import yaml
+
+from huse_bench.bundles import read_bundle
+from huse_bench.bundles.checks import check_bundle
+from huse_bench.bundles.publishing import publish
+from huse_bench.errors import BundleError, ResultsError, UsageError
+from huse_bench.report import render
+from huse_bench.results import Store, load_results
+from huse_bench.results.card import make_card
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_bundle_holds_the_runs_and_what_is_made_of_them(folder, tmp_path):
+    facts = publish([folder], tmp_path / "out", title="My runs", authors=["A. One", "B. Two"])
+    assert facts.title == "My runs"
+    found = contents(tmp_path / "out")
+    top = {name for name in found if "/" not in name}
+    assert top == {
+        *("bundle.json", "README.md", "CITATION.cff", "configuration.json", "environment.json"),
+        "ro-crate-metadata.json",
+    }
+    for name, there in contents(folder).items():
+        if not name.startswith("."):
+            assert found[f"results/emoji/{name}"] == there
+    assert render(load_results(folder), "markdown") in found["README.md"].decode()
+    (huse, *_) = [row for row in json.loads(found["configuration.json"])["results"]["emoji"] if row["row"] == "HUSE"]
+    assert huse["method"]["parameters"] == {"margin": 0.7}
+    assert huse["settings"] == {"training.steps": {"value": 200, "origin": "preset quick"}}
+    assert set(huse["runs"]) == {"0", "1"}
+    (machine,) = json.loads(found["environment.json"])["results"]["emoji"]
+    assert machine["facts"] == {"python": "3.11"}
+    assert len(machine["runs"]) == 4
+    assert all(check.passed for check in check_bundle(read_bundle(tmp_path / "out")))
+
+
+def test_the_citation_is_yaml_of_its_format(folder, tmp_path):
+    publish([folder], tmp_path / "out", title='Runs: "all" of #1', authors=["A. O'Ne: x", "\N{GRINNING FACE}"])
+    cited = yaml.safe_load((tmp_path / "out" / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited.pop("message")
+    assert str(cited.pop("date-released")) == "2026-01-02"
+    assert cited == {
+        "cff-version": "1.2.0",
+        "type": "dataset",
+        "title": 'Runs: "all" of #1',
+        "authors": [{"name": "A. O'Ne: x"}, {"name": "\N{GRINNING FACE}"}],
+    }
+
+
+def test_the_same_runs_give_the_same_bytes(folder, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        publish([folder], tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    publish([folder], tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist() == sorted(archive.namelist())
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {name: archive.read(name) for name in archive.namelist()} == contents(tmp_path / "out")
+
+
+def test_the_crate_names_every_file(folder, tmp_path):
+    publish([folder], tmp_path / "out", authors=["A. One"])
+    graph = {e["@id"]: e for e in json.loads((tmp_path / "out" / "ro-crate-metadata.json").read_text())["@graph"]}
+    files = {entry for entry, fields in graph.items() if fields["@type"] == "File"}
+    assert files == set(contents(tmp_path / "out")) - {"bundle.json", "ro-crate-metadata.json"}
+    assert graph["#author-1"]["name"] == "A. One"
+    assert graph["./"]["creator"] == {"@id": "#author-1"} or graph["./"]["creator"] == [{"@id": "#author-1"}]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_crate_passes_the_validator(folder, tmp_path, monkeypatch):
+    services = pytest.importorskip("rocrate_validator.services", reason="roc-validator is not installed")
+    models = pytest.importorskip("rocrate_validator.models")
+    # The words of RO-Crate come with the package rocrate, and not from the net.
+    response = pytest.importorskip("requests").Response()
+    response.status_code = 200
+    response._content = (Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld").read_bytes()
+    response.headers["Content-Type"] = "application/ld+json"
+    monkeypatch.setattr("rocrate_validator.utils.http.HttpRequester.get", lambda *_, **__: response, raising=False)
+    publish([folder], tmp_path / "out", authors=["A. One"])
+    settings = services.ValidationSettings(
+        rocrate_uri=str(tmp_path / "out"),
+        profile_identifier="ro-crate-1.1",
+        requirement_severity=models.Severity.REQUIRED,
+    )
+    result = services.validate(settings)
+    assert not result.has_issues(), [issue.message for issue in result.get_issues()]
+
+
+def test_without_rocrate_the_extra_is_named(folder, tmp_path):
+    code = (
+        "import sys; sys.modules['rocrate'] = None\n"
+        "from huse_bench.cli import main\n"
+        f"sys.exit(main(['publish', {str(folder)!r}, '-o', {str(tmp_path / 'out')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'huse-bench[publish]'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_private_is_published(folder, tmp_path, write_run, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "mallory-smith")
+    monkeypatch.setattr(socket, "gethostname", lambda: "secret-node-17")
+    assert getpass.getuser() == "mallory-smith"
+    write_run(
+        folder,
+        "planted",
+        warnings=["see /home/mallory-smith/data/x.png on secret-node-17"],
+        provenance={"command": "huse-bench run --data /mnt/private/set --results C:\\Users\\Mallory\\out"},
+        config={"training.steps": {"value": 200, "origin": "file /home/mallory-smith/conf.toml"}},
+        status="failed",
+        error="no space on \\\\server\\share\\x, asked by mallory-smith",
+    )
+    Store(folder).write_card(card(load_results(folder).records[0], description="of /home/mallory-smith/data"))
+    publish([folder], tmp_path / "out")
+    private = re.compile(
+        rb"mallory|secret-node|/home|/mnt|C:.Users|\\\\server|/tmp|" + str(tmp_path).encode(), re.IGNORECASE
+    )
+    for name, text in contents(tmp_path / "out").items():
+        assert not private.search(text), (name, private.search(text))
+    said = json.loads(next((tmp_path / "out" / "results" / "emoji" / "runs").glob("planted*.json")).read_text())
+    assert said["warnings"] == ["see x.png on host"]
+    # What was published stays what it is.
+    assert all(check.passed for check in check_bundle(read_bundle(tmp_path / "out")))
+
+
+def card(record, ids=None, **changes):
+    n, k = record.dataset.items.test, record.dataset.classes
+    return make_card(
+        record.dataset,
+        class_names=[f"class {i}" for i in range(k)],
+        edges=[("root", f"class {i}") for i in range(k)],
+        distances=np.ones((k, k)) - np.eye(k),
+        ids=ids or [f"item{i}" for i in range(n)],
+        labels=np.arange(n) % 6,
+        groups=np.arange(n) // 2,
+        **changes,
+    )
+
+
+def test_ids_that_are_paths_are_refused(folder, tmp_path):
+    record = load_results(folder).records[0]
+    Store(folder).write_card(card(record, ids=[f"/home/mallory/{i}.png" for i in range(record.dataset.items.test)]))
+    with pytest.raises(BundleError, match=r"data-card.items.parquet: the column id has '/home/mallory/0.png'"):
+        publish([folder], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("given", [{"title": "runs of /home/mallory"}, {"authors": ["~/mallory"]}])
+def test_a_title_that_is_private(folder, tmp_path, given):
+    with pytest.raises(UsageError, match="holds a path of this machine"):
+        publish([folder], tmp_path / "out", **given)
+
+
+def test_logs_models_and_embeddings_stay_out_unless_asked_for(folder, tmp_path):
+    stem = load_results(folder).records[0].stem
+    (folder / "runs" / f"{stem}.events.jsonl").write_text('{"event": "started", "file": "/home/mallory/x"}\n')
+    for kind in ("models", "embeddings"):
+        (folder / kind).mkdir()
+        (folder / kind / f"{stem}.safetensors").write_bytes(b"weights")
+    publish([folder], tmp_path / "few")
+    assert not [name for name in contents(tmp_path / "few") if "events" in name or "models/" in name]
+    publish([folder], tmp_path / "all", events=True, models=True, embeddings=True)
+    found = contents(tmp_path / "all")
+    assert json.loads(found[f"results/emoji/runs/{stem}.events.jsonl"]) == {"event": "started", "file": "x"}
+    assert found[f"results/emoji/models/{stem}.safetensors"] == b"weights"
+    assert found[f"results/emoji/embeddings/{stem}.safetensors"] == b"weights"
+    assert all(check.passed for check in check_bundle(read_bundle(tmp_path / "all")))
+
+
+def test_a_half_written_run_is_refused(folder, tmp_path):
+    record = load_results(folder).records[0]
+    (folder / "runs" / f"{record.stem}.json").unlink()
+    with pytest.raises(ResultsError, match=rf"{record.stem}.*parquet belongs to no record: the run was not written"):
+        publish([folder], tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["emoji"]
+
+
+def test_a_record_with_problems_is_refused(folder, tmp_path):
+    next((folder / "runs").glob("*.json")).write_text("{")
+    with pytest.raises(ResultsError, match="has problems, and would be published without these runs"):
+        publish([folder], tmp_path / "out")
+
+
+def test_what_is_no_results_folder(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(ResultsError, match="not a huse-bench results folder"):
+        publish([tmp_path / "x"], tmp_path / "out")
+
+
+def test_numbers_that_the_scores_do_not_give(folder, tmp_path):
+    path = next((folder / "runs").glob("huse-s0-*.json"))
+    fields = json.loads(path.read_text())
+    fields["retrieval"]["i2t"]["R@1"] = 0.99
+    path.write_text(json.dumps(fields))
+    with pytest.raises(BundleError, match=r"huse-s0-\w+ says i2t R@1 = 0.99, which is better than its scores give"):
+        publish([folder], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_there(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match=r"out is there already; delete it, or choose another -o"):
+        publish([folder], tmp_path / "out")
+
+
+def test_two_folders_of_one_name(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "more" / "emoji")
+    with pytest.raises(UsageError, match="two results folders are named emoji"):
+        publish([folder, tmp_path / "more" / "emoji"], tmp_path / "out")
+    shutil.move(tmp_path / "more" / "emoji", tmp_path / "more" / "other")
+    assert publish([folder, tmp_path / "more" / "other"], tmp_path / "out").results == ("emoji", "other")
+    assert (tmp_path / "out" / "README.md").read_text().count("Table 1") == 2
+
+
+def test_markup_of_a_title_is_shown_as_it_is(folder, tmp_path):
+    publish([folder], tmp_path / "out", title="<script>alert(1) [x](y)")
+    first = (tmp_path / "out" / "README.md").read_text().splitlines()[0]
+    assert first == r"# \<script>alert(1) \[x\](y)"
