@@ -39,6 +39,10 @@ _COMMANDS = {
     "published": _Lazy(
         "huse_bench.cli.published:published", "Show numbers that papers printed, and find those that cannot be."
     ),
+    "report": _Lazy(
+        "huse_bench.cli.report:report",
+        "Make a page of finished runs: one HTML file with tables, methods, run facts and data.",
+    ),
     "run": _Lazy(
         "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
     ),

@@ -46,12 +46,16 @@ class Cell:
         flagged: whether it is a printed number that cannot be.
         interval: how far its 95 % interval reaches as printed, with signs: one number where it reaches as far to both
             sides, else upwards and downwards; empty where there is none.
+        ends: the ends of that interval as printed; empty where there is none.
+        ranks: lowest and highest rank in its column; None where not tested.
     """
 
     text: str
     best: bool = False
     flagged: bool = False
     interval: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    ranks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,13 @@ class Line:
         label: the method.
         cells: its cells; empty where ``status`` says why there are none.
         status: ``"diverged"`` or ``"failed"``, else empty.
+        row: the runs behind it; None of printed numbers, and where a plugin added it.
     """
 
     label: str
     cells: tuple[Cell, ...]
     status: str = ""
+    row: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[S
             for value, about, top in zip(shown.values, shown.known, tops, strict=True)
         )
         place = ("", False) if row is None else (row.section, row.semantic)
-        lines.setdefault(place, []).append(Line(label, () if status else cells, status))
+        lines.setdefault(place, []).append(Line(label, () if status else cells, status, row))
     by_section = groupby(sorted(lines), key=lambda place: place[0])
     return [Section(title, tuple(tuple(lines[place]) for place in places)) for title, places in by_section]
 
@@ -184,9 +190,11 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty) -> list[S
 def _measured_cell(name: str, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
     """A cell with its interval; ``top`` is the best of its column, None where it cannot be the best."""
     best = bool(about.tied) if about is not None and tested else top is not None and _rounded(name, value) == top
+    ranks = None if about is None else about.ranks
     if about is None or about.low is None or about.high is None or not isinstance(value, float):
-        return Cell(_text(name, value), best)
-    return Cell(_text(name, value), best, interval=_reach(name, value, about.low, about.high))
+        return Cell(_text(name, value), best, ranks=ranks)
+    ends = _text(name, about.low), _text(name, about.high)
+    return Cell(_text(name, value), best, interval=_reach(name, value, about.low, about.high), ends=ends, ranks=ranks)
 
 
 def _reach(name: str, value: float, low: float, high: float) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
 
-__all__ = ["latex_document"]
+__all__ = ["ESCAPES", "latex_document"]
 
-_ESCAPES = {
+#: LaTeX of the signs that it would not print as they are.
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -130,6 +131,6 @@ def _row(label: str, cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    escaped = "".join(_ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))
+    escaped = "".join(ESCAPES.get(sign, sign) for sign in text.replace(">=", "≥"))
     # Two hyphens would become a dash.
     return re.sub("-(?=-)", "-{}", escaped)

@@ -8,7 +8,11 @@ import tabulate
 
 from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
 
-__all__ = ["markdown_escaped", "markdown_table"]
+__all__ = ["ESCAPED", "markdown_escaped", "markdown_table"]
+
+#: Signs that Markdown would not show as they are. GitHub also reads ~ as struck out and $ as mathematics; & begins the
+#: name of a sign.
+ESCAPED = "\\|*_<`[]&~$"
 
 
 def markdown_table(grid: Grid) -> str:
@@ -63,7 +67,6 @@ def markdown_escaped(text: str) -> str:
     Returns:
         Markdown.
     """
-    # GitHub also reads ~ as struck out and $ as mathematics; & begins the name of a sign.
-    for sign in "\\|*_<`[]&~$":
+    for sign in ESCAPED:
         text = text.replace(sign, f"\\{sign}")
     return text

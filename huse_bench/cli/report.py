@@ -1,0 +1,64 @@
+"""``huse-bench report``: make one HTML file of finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from huse_bench.errors import UsageError
+from huse_bench.files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="File to write.",
+)
+def report(folders: tuple[Path, ...], output: Path) -> None:
+    """Make a page of finished runs: one HTML file with tables, methods, run facts and data.
+
+    FOLDER is a results folder; several become parts of one page. Without any it is results/emoji.
+    """
+    _refuse_unwritable(output)
+    # Pandas, pyarrow and Jinja2 load only once the command line was understood.
+    from huse_bench.discovery import notify  # noqa: PLC0415
+    from huse_bench.report.html.document import refuse_without_jinja  # noqa: PLC0415
+    from huse_bench.report.html.page import render_page  # noqa: PLC0415
+    from huse_bench.results import load_results  # noqa: PLC0415
+
+    refuse_without_jinja()
+    loaded = [load_results(folder) for folder in folders or (Path("results/emoji"),)]
+    for results in loaded:
+        for problem in results.problems:
+            click.echo(f"huse-bench: left out: {problem}", err=True)
+
+    def change(table: pd.DataFrame, name: str) -> None:
+        for problem in notify("huse_bench_modify_table", table=table, name=name):
+            click.echo(f"huse-bench: warning: {problem}", err=True)
+
+    contents = render_page(loaded, change).encode()
+    try:
+        write_atomically(output, contents)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror or error}); choose another with -o") from error
+    click.echo(f"{output} ({len(contents) / 1e6:.1f} MB)")
+
+
+def _refuse_unwritable(output: Path) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it, such as: -o {output / 'report.html'}")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {output.absolute().parent} to write {output.name} to; make it first")
