@@ -149,7 +149,7 @@ def find_bundles(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise ResultsError(f"there is no bundle {path}; name bundles of huse-bench publish, or folders of them")
-        is_bundle = path.is_file() or (path / "bundle.json").exists() or path.is_symlink()
+        is_bundle = path.is_file() or (path / "bundle.json").exists()
         for bundle in [path] if is_bundle else sorted(filter(_may_be_bundle, path.iterdir())):
             found.setdefault(bundle.resolve(), bundle)
     return list(found.values())
@@ -191,7 +191,9 @@ def read_contents(paths: Sequence[Path]) -> Contents:
 
 
 def _may_be_bundle(path: Path) -> bool:
-    return not path.name.startswith(".") and (path.is_dir() or path.suffix == ".zip")
+    # Links are not followed: they could lead out of the folder.
+    hidden = path.name.startswith(".") or path.is_symlink()
+    return not hidden and (path.is_dir() or path.suffix == ".zip")
 
 
 def _board_key(dataset: DatasetInfo) -> tuple[str, ...]:

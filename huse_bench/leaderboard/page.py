@@ -96,13 +96,13 @@ def _columns() -> dict[str, dict[str, str]]:
     groups: dict[str, dict[str, str]] = {}
     for column in COLUMNS:
         group = DIRECTION_TITLES.get(column.task, "Classification")
-        title = column.metric if column.task in DIRECTION_TITLES else f"accuracy by {column.task}"
-        groups.setdefault(group, {})[column_name(column)] = title
+        what = column.metric if column.task in DIRECTION_TITLES else f"accuracy by {column.task}"
+        groups.setdefault(group, {})[column_name(column)] = f"{group}, {what}"
     return groups
 
 
 def _column_title(name: str) -> str:
-    return next(f"{group}, {titles[name]}" for group, titles in _columns().items() if name in titles)
+    return next(titles[name] for titles in _columns().values() if name in titles)
 
 
 def _summary(contents: Contents, boards: Sequence[RankedBoard]) -> str:

@@ -63,7 +63,7 @@ def column_name(column: Column) -> str:
     return f"{column.task} {column.metric}"
 
 
-def rank(board: Board) -> RankedBoard:
+def rank(board: Board, columns: Sequence[Column] = COLUMNS) -> RankedBoard:
     """Test all entries of a board against each other in each column.
 
     An entry has ranks where it has two finished seeds whose numbers are the means of its per-query scores, on the same
@@ -72,21 +72,22 @@ def rank(board: Board) -> RankedBoard:
 
     Args:
         board: the entries.
+        columns: in which.
 
     Returns:
         The entries with their places.
     """
     entries = _with_reasons(board.entries)
     ranked = [number for number, entry in enumerate(entries) if not entry.unranked]
-    places = {column_name(column): [_unranked(entry.row, column) for entry in entries] for column in COLUMNS}
+    places = {column_name(column): [_unranked(entry.row, column) for entry in entries] for column in columns}
     if ranked:
         joined = _Joined([entries[number] for number in ranked])
         evidence = Evidence(joined)
         by_task: dict[str, list[Column]] = {}
-        for column in COLUMNS:
+        for column in columns:
             by_task.setdefault(column.task, []).append(column)
-        for columns in by_task.values():
-            for column, found in _of_task(evidence, columns).items():
+        for of_task in by_task.values():
+            for column, found in _of_task(evidence, of_task).items():
                 for row, place in found:
                     places[column_name(column)][ranked[int(row.label)]] = place
     return RankedBoard(replace(board, entries=entries), {name: tuple(of_column) for name, of_column in places.items()})

@@ -75,7 +75,7 @@
   function show() {
     const chosen = column.selectedOptions[0];
     for (const place of document.querySelectorAll("[data-column-title]")) {
-      place.textContent = `${chosen.parentElement.label}, ${chosen.textContent}`;
+      place.textContent = chosen.textContent;
     }
     for (const table of document.querySelectorAll("[data-board]")) {
       showBoard(table, data.boards[Number(table.dataset.board)][column.value]);
