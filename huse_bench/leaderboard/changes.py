@@ -151,5 +151,4 @@ def _cell(place: Place | None, old: Place | None, is_new: bool) -> str:
 
 
 def _label(entry: Entry) -> str:
-    tuned = " (tuned)" if entry.first.tuning else ""
-    return f"{quoted(entry.first.method.title + tuned)} of {quoted(entry.bundle)}"
+    return f"{quoted(entry.label)} of {quoted(entry.bundle)}"

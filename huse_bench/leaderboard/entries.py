@@ -68,9 +68,14 @@ class Entry:
 
     @property
     def method(self) -> tuple[str, str, bool]:
-        """What is the same method on other data: its name, its code, and whether a search chose its parameters."""
+        """What is the same method on other data: its name, whose it is, and whether a search chose its parameters."""
         info = self.first.method
-        return info.name, info.source_hash, self.first.tuning is not None
+        return info.name, info.distribution, self.first.tuning is not None
+
+    @property
+    def label(self) -> str:
+        """Title of the method, which says where a search chose its parameters."""
+        return self.first.method.title + (" (tuned)" if self.first.tuning else "")
 
     @property
     def trust(self) -> tuple[int, int, datetime]:
@@ -170,7 +175,7 @@ def read_contents(paths: Sequence[Path]) -> Contents:
         try:
             bundle = read_bundle(path)
         except HuseBenchError as error:
-            left_out.append(LeftOut(path.name, str(error)))
+            left_out.append(LeftOut(path.name, str(error).removeprefix(f"{path}: ")))
             continue
         if bundle.hash in bundles:
             left_out.append(LeftOut(path.name, f"it is the same as {bundles[bundle.hash].path.name}"))
@@ -182,7 +187,7 @@ def read_contents(paths: Sequence[Path]) -> Contents:
             try:
                 entries += _entries(bundle, name)
             except HuseBenchError as error:
-                left_out.append(LeftOut(bundle.path.name, str(error)))
+                left_out.append(LeftOut(bundle.path.name, str(error).removeprefix(f"{bundle.path}: ")))
     boards: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         boards.setdefault(_board_key(entry.first.dataset), []).append(entry)

@@ -225,6 +225,7 @@ def _over(over: Standing) -> dict[str, Any]:
             "place": place,
             "who": ", ".join(dict.fromkeys(author for entry in entries for author in entry.authors)) or "not named",
             "text": " ".join(_entry(entry)["text"] for entry in entries),
+            "mixed": len({entry.first.method.source_hash for entry in entries}) > 1,
             "step": min(LEVELS.index(entry.level) for entry in entries),
             "mean": _cell(data["methods"][place]["mean"]),
             "beats": _cell(data["methods"][place]["beats"]),
@@ -256,10 +257,6 @@ def _standing_data(over: Standing, column: ColumnStanding) -> dict[str, Any]:
     above = dict(zip(column.order[1:], column.order, strict=False))
     shown = [place for place in column.order if any(place in pair for pair in column.wins)]
 
-    def tag(place: int) -> str:
-        entry = over.methods[place][0]
-        return entry.first.method.title + (" (tuned)" if entry.first.tuning else "")
-
     def win(first: int, second: int) -> tuple[str, str] | None:
         found = column.wins.get((first, second))
         return None if found is None else _percent(found, 0)
@@ -276,7 +273,7 @@ def _standing_data(over: Standing, column: ColumnStanding) -> dict[str, Any]:
             }
             for place, mean in enumerate(column.means)
         ],
-        "names": [tag(place) for place in shown],
+        "names": [over.methods[place][0].label for place in shown],
         "wins": [[win(first, second) for second in shown] for first in shown],
     }
 

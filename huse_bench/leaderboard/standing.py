@@ -46,7 +46,7 @@ class Standing:
     Attributes:
         boards: the data sets.
         methods: for each method its entry on each data set.
-        missing: titles of methods that did not run on some of the data sets, with the titles of these.
+        missing: labels of methods that did not run on some of the data sets, with the titles of these.
         columns: by the column's name.
     """
 
@@ -59,9 +59,9 @@ class Standing:
 def standing(boards: Sequence[RankedBoard]) -> Standing:
     """Methods over the data sets that have ranks.
 
-    A method is the same on two data sets where its name and its code are, and where a search chose its parameters on
-    both or on neither. Where a data set has several entries of it, the best checked counts, then the one of most
-    runs, then the newest: never the best number.
+    A method is the same on two data sets where its name and the distribution that provides it are, and where a search
+    chose its parameters on both or on neither. Where a data set has several entries of it, the best checked counts,
+    then the one of most runs, then the newest: never the best number.
 
     Args:
         boards: the data sets.
@@ -82,7 +82,7 @@ def standing(boards: Sequence[RankedBoard]) -> Standing:
     for entries in chosen.values():
         lacking = [board.board.dataset.title for place, board in enumerate(ranked) if place not in entries]
         if lacking:
-            missing[next(iter(entries.values())).first.method.title] = tuple(lacking)
+            missing[next(iter(entries.values())).label] = tuple(lacking)
     return Standing(ranked, methods, missing, {column_name(c): _of_column(methods, c) for c in COLUMNS})
 
 
