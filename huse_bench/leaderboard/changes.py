@@ -69,8 +69,8 @@ def changes_markdown(base: Contents, head: Contents) -> str:
     changed = [line for board in head.boards for line in _board_changes(board, _same(base, board))]
     lines += changed or ["No rank changes.", ""]
     lines.append(
-        "Ranks are intervals by paired tests. Only data were read: nothing of the bundles was run, and checks beyond "
-        "their per-query scores are the bundles' own word."
+        "Ranks are intervals by paired tests. Only data were read, and nothing of the bundles was run. What was not "
+        "computed from their per-query scores is what they say of themselves."
     )
     text = "\n".join(lines)
     if len(text) <= MOST_CHARACTERS:
@@ -128,7 +128,7 @@ def _board_changes(board: Board, old: Board | None) -> Iterator[str]:
     rows.sort(key=lambda row: row[0])
     yield f"### {quoted(board.dataset.title)}"
     yield ""
-    yield f"| Result | | {' | '.join(map(column_name, _COLUMNS))} |"
+    yield f"| Result | | {' | '.join(quoted(column_name(column)) for column in _COLUMNS)} |"
     yield f"| :-- | :-- |{' --: |' * len(_COLUMNS)}"
     yield from (line for _, line in rows[:_MOST_LINES])
     yield ""
