@@ -37,6 +37,9 @@ _COMMANDS = {
         "huse_bench.cli.kernels:kernels",
         "Show the backends of the pairwise losses and of ranking, and check them.",
     ),
+    "leaderboard": _Lazy(
+        "huse_bench.cli.leaderboard:leaderboard", "Rank the results of many bundles and data sets on one page."
+    ),
     "merge": _Lazy("huse_bench.cli.merge:merge", "Join bundles of several people or machines into one."),
     "plugins": _Lazy(
         "huse_bench.cli.plugins:plugins", "Show what is installed and whether it works; make new plugins."

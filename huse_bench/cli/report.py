@@ -35,7 +35,8 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
     _refuse_unwritable(output)
     # Pandas, pyarrow and Jinja2 load only once the command line was understood.
     from huse_bench.discovery import notify  # noqa: PLC0415
-    from huse_bench.report.html.page import refuse_without_jinja, render_page  # noqa: PLC0415
+    from huse_bench.report.html.document import refuse_without_jinja  # noqa: PLC0415
+    from huse_bench.report.html.page import render_page  # noqa: PLC0415
     from huse_bench.results import load_results  # noqa: PLC0415
 
     refuse_without_jinja()

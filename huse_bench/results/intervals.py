@@ -13,7 +13,7 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 from huse_bench.results.samples import shared_seeds
-from huse_bench.results.statistics import LEVEL, RESAMPLES, holm, may_be_best, rank_intervals
+from huse_bench.results.statistics import LEVEL, RESAMPLES, holm_of_pairs, may_be_best, rank_intervals
 from huse_bench.results.tables import Results
 
 __all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]
@@ -139,18 +139,10 @@ def _column_cells(
     rows: Sequence[Row], column: Column, means: NDArray[np.float64], p_values: NDArray[np.float64]
 ) -> dict[tuple[str, object], tuple[bool, tuple[int, int]]]:
     tied = may_be_best(means, p_values).tolist()
-    ranks = rank_intervals(means, _adjusted(p_values)).tolist()
+    ranks = rank_intervals(means, holm_of_pairs(p_values)).tolist()
     return {
         (row.label, column.heading): (tie, (low, high)) for row, tie, (low, high) in zip(rows, tied, ranks, strict=True)
     }
-
-
-def _adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    upper = np.triu_indices(len(p_values), 1)
-    adjusted = np.ones_like(p_values)
-    adjusted[upper] = holm(p_values[upper])
-    adjusted.T[upper] = adjusted[upper]
-    return adjusted
 
 
 def _columns(row: Row, layout: Layout) -> list[Column]:

@@ -24,6 +24,7 @@ __all__ = [
     "effect_size",
     "hierarchical_bootstrap",
     "holm",
+    "holm_of_pairs",
     "may_be_best",
     "mean_interval",
     "paired_tests",
@@ -234,6 +235,22 @@ def holm(p_values: Floats) -> Floats:
     steps = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def holm_of_pairs(p_values: Floats) -> Floats:
+    """P-values of all pairs, corrected by :func:`holm` for their number.
+
+    Args:
+        p_values: (M, M) of all pairs, symmetric.
+
+    Returns:
+        (M, M) adjusted p-values, with 1 on the diagonal.
+    """
+    upper = np.triu_indices(len(p_values), 1)
+    adjusted = np.ones_like(p_values)
+    adjusted[upper] = holm(p_values[upper])
+    adjusted.T[upper] = adjusted[upper]
     return adjusted
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from huse_bench.errors import RecordError
 from huse_bench.results import DIRECTIONS, Results, load_results
-from huse_bench.results.intervals import _adjusted, uncertainty
+from huse_bench.results.intervals import uncertainty
 from huse_bench.results.layout import LAYOUT
 from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import mean_interval
+from huse_bench.results.statistics import holm_of_pairs, mean_interval
 from huse_bench.results.variance import seed_spread
 
 COLUMNS = [column for layout in LAYOUT.values() for column in layout]
@@ -141,4 +141,4 @@ def test_controls_have_intervals_but_take_no_part_in_the_tests(tmp_path, write_r
 
 def test_the_pairs_of_a_column_are_corrected_together():
     p_values = np.array([[1, 0.02, 0.001], [0.02, 1, 0.03], [0.001, 0.03, 1]])
-    np.testing.assert_allclose(_adjusted(p_values), [[1, 0.04, 0.003], [0.04, 1, 0.04], [0.003, 0.04, 1]])
+    np.testing.assert_allclose(holm_of_pairs(p_values), [[1, 0.04, 0.003], [0.04, 1, 0.04], [0.003, 0.04, 1]])

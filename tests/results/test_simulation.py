@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from huse_bench.results.intervals import _adjusted
 from huse_bench.results.statistics import (
     LEVEL,
     bootstrap_interval,
     hierarchical_bootstrap,
+    holm_of_pairs,
     may_be_best,
     mean_interval,
     paired_tests,
@@ -134,7 +134,7 @@ def wrongs(rng, trials, seeds, effect, size, alike, level, flips):
         p_values = paired_tests(hits, learnt(hits, size), GROUPS[size], flips, trial)
         pairs = (p_values[np.triu_indices(METHODS, 1)] <= LEVEL).mean()
         unmarked = 1 - may_be_best(hits.mean(axis=(1, 2)), p_values).mean()
-        found.append([pairs, (_adjusted(p_values) < LEVEL).any(), unmarked])
+        found.append([pairs, (holm_of_pairs(p_values) < LEVEL).any(), unmarked])
     return np.mean(found, axis=0)
 
 

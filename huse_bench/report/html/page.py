@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huse_bench.errors import MissingExtraError
 from huse_bench.report.html import facts, figures, gallery, methods, tables, versus
+from huse_bench.report.html.document import environment_of, policy, refuse_without_jinja
 from huse_bench.report.html.section import Section
-from huse_bench.report.html.texts import embedded_json, visible
+from huse_bench.report.html.texts import embedded_json
 from huse_bench.report.shown import Change
 from huse_bench.results.tables import Results
 from huse_bench.version import installed_version
@@ -20,7 +18,7 @@ from huse_bench.version import installed_version
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MOST_BYTES", "refuse_without_jinja", "render_page"]
+__all__ = ["MOST_BYTES", "render_page"]
 
 #: What a page may weigh, so that it can be mailed and opened on a telephone.
 MOST_BYTES = 5_000_000
@@ -55,14 +53,6 @@ class _Folder:
     parts: list[_Part]
 
 
-def refuse_without_jinja() -> None:
-    """Raise MissingExtraError where no page can be made."""
-    try:
-        import jinja2  # noqa: F401, PLC0415  an extra
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("a report page", "report", "jinja2") from error
-
-
 def render_page(folders: Sequence[Results], change: Change | None = None, most_bytes: int = MOST_BYTES) -> str:
     """One page about the runs of one or several folders.
 
@@ -80,7 +70,7 @@ def render_page(folders: Sequence[Results], change: Change | None = None, most_b
         RecordError: if the scores of a run cannot be read.
     """
     refuse_without_jinja()
-    environment = _environment()
+    environment = environment_of(_TEMPLATES)
     shown = [
         _Folder(f"f{number}", title, results, _parts(environment, f"f{number}", _sections(results, change)))
         for number, (title, results) in enumerate(zip(_titles(folders), folders, strict=True), start=1)
@@ -122,19 +112,6 @@ def _titles(folders: Sequence[Results]) -> list[str]:
     return titles
 
 
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  an extra
-
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _parts(environment: Environment, folder: str, sections: Iterable[Section]) -> list[_Part]:
     parts = []
     for section in sections:
@@ -156,7 +133,7 @@ def _page(environment: Environment, folders: Sequence[_Folder], left_out: Sequen
         "folders": folders,
         "styles": [Markup(text) for text in styles],  # noqa: S704  our own files
         "scripts": [Markup(text) for text in scripts],  # noqa: S704  our own files
-        "policy": _policy(scripts, styles),
+        "policy": policy(scripts, styles),
         "markup": Markup,
         "left_out": left_out,
         "most": f"{most_bytes / 1e6:g} MB",
@@ -170,22 +147,3 @@ def _page(environment: Environment, folders: Sequence[_Folder], left_out: Sequen
 
 def _sources(names: Iterable[str]) -> list[str]:
     return [(_TEMPLATES / name).read_text(encoding="utf-8") for name in dict.fromkeys(names)]
-
-
-def _policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """Content-Security-Policy under which nothing runs or is drawn but what is on the page as it was written."""
-    return "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src {_hashes(scripts)}",
-            f"style-src {_hashes(styles)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
-
-
-def _hashes(texts: Iterable[str]) -> str:
-    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
-    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
