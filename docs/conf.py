@@ -1,0 +1,66 @@
+"""The documentation site: ``tox -e docs``, or ``sphinx-build -W -n -c docs . site``.
+
+The source folder is the repository, so that a relative link between two pages, or to a README outside docs/, is the
+same link on a code host and in the site.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_site"))
+
+project = "huse-bench"
+author = "huse-bench contributors"
+project_copyright = author
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "from_code",
+]
+
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "plugins/**/README.md",
+    "plugins/**/LICENSES.md",
+    "results/*/README.md",
+]
+# Named so that runs and environments that lie in a working tree are not walked through.
+exclude_patterns = [".*", "**/runs", "**/node_modules", "build", "dist", "site", "venv"]
+
+myst_enable_extensions = ["dollarmath", "fieldlist"]
+myst_heading_anchors = 4
+# Blocks of console output are shown as they are.
+highlight_language = "text"
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_use_type_comments = False
+python_maximum_signature_line_length = 100
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Reference"]
+
+# Every reference to a name must be found. Names of other projects are not looked up, so that the site builds offline.
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(torch|np|numpy|pd|pandas|click|os|pathlib|collections|typing|pydantic|datetime)\..*"),
+    (r"py:.*", r"(Tensor|NDArray|ArrayLike|DataFrame|Path|PathLike|Any|Literal|Mapping|Sequence|Iterable|Callable)"),
+]
+
+# Formulae need no script and no network.
+html_math_renderer = "mathml"
+html_theme = "furo"
+html_title = "huse-bench"
+html_copy_source = False
+html_extra_path = ["_site/root"]
+html_static_path = ["_site/static"]
+html_css_files = ["site.css"]
+html_theme_options = {"navigation_with_keys": True}
