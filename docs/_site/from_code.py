@@ -8,11 +8,15 @@ import click
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from myst_parser.sphinx_ext.myst_refs import MystReferenceResolver
+from pydantic import BaseModel
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.domains.python import PythonDomain
+from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import Config, GoogleDocstring
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
@@ -28,8 +32,23 @@ _HEADS = {
 }
 
 
+_GOOGLE = Config(
+    napoleon_use_ivar=True, napoleon_attr_annotations=False, napoleon_custom_sections=["Reference"]
+)
+
+
+class Docstring(GoogleDocstring):
+    """Google's style, where what is returned and what a property is have their type in the annotation alone."""
+
+    def _consume_returns_section(self, preprocess_types: bool = False) -> list[tuple[str, str, list[str]]]:  # noqa: ARG002
+        return [("", "", self._dedent(self._consume_to_next_section()))]
+
+    def _parse_attribute_docstring(self) -> list[str]:
+        return self._consume_to_end()
+
+
 class MethodFacts(SphinxDirective):
-    """``{method} NAME``: what a loss declares, its parameters with their tuning space, and its documentation."""
+    """``{method-facts} NAME``: what a loss declares, its parameters with their tuning space, and its documentation."""
 
     required_arguments = 1
 
@@ -111,7 +130,7 @@ def _summary(loss: type[Loss]) -> str:
 
 def _meanings(loss: type[Loss]) -> dict[str, str]:
     """The documentation of each parameter, as autodoc would read it."""
-    lines = GoogleDocstring(inspect.cleandoc(loss.__doc__ or ""), Config(napoleon_use_param=True)).lines()
+    lines = Docstring(inspect.cleandoc(loss.__doc__ or ""), _GOOGLE).lines()
     found: dict[str, str] = {}
     name = ""
     for line in lines:
@@ -127,10 +146,9 @@ def _meanings(loss: type[Loss]) -> dict[str, str]:
 
 def _command(command: click.Command, context: click.Context, level: int = 2) -> Iterator[str]:
     path = context.command_path
-    if level > 2:
-        yield f"\n{'#' * (level - 1)} {path}\n"
+    yield f"\n{'#' * level} {path}\n"
     yield f"\n```console\n$ {path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
-    yield inspect.cleandoc(command.help or "").replace("\b", "")
+    yield _escaped(inspect.cleandoc(command.help or "").replace("\b", ""))
     options = [_option(each, context) for each in command.get_params(context) if not getattr(each, "hidden", False)]
     yield ""
     yield from _table(("option", "meaning"), [option for option in options if option])
@@ -138,15 +156,21 @@ def _command(command: click.Command, context: click.Context, level: int = 2) -> 
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner and not inner.hidden:
-                yield from _command(inner, click.Context(inner, parent=context, info_name=name), level + 1)
+                yield from _command(inner, click.Context(inner, parent=context, info_name=name), min(level + 1, 4))
 
 
 def _option(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:
     record = parameter.get_help_record(context)
-    if record is None or "--help" in parameter.opts:
+    # What an argument is, the sentences above say.
+    if record is None or isinstance(parameter, click.Argument) or "--help" in parameter.opts:
         return None
     names, text = record
-    return f"`{names}`", text
+    return f"`{names}`", _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    """Words such as <dataset> are no HTML, and a * is a star."""
+    return text.replace("<", r"\<").replace("*", r"\*").replace("[", r"\[")
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -174,15 +198,54 @@ class LinksToFolders(SphinxPostTransform):
         """Replace the links of one page."""
         for link in list(self.document.findall(addnodes.pending_xref)):
             target = link.get("reftarget", "")
-            if target and (Path(self.env.doc2path(link["refdoc"])).parent / target).is_dir():
+            if target and (Path(self.env.doc2path(link.get("refdoc", self.env.docname))).parent / target).is_dir():
                 link.replace_self(link.children)
+
+
+def _docstring(app: Sphinx, what: str, name: str, documented: object, options: object, lines: list[str]) -> None:
+    lines[:] = Docstring(lines, _GOOGLE, app, what, name, documented, options).lines()
+
+
+def _is_left_out(
+    _app: Sphinx, _what: str, _name: str, documented: object, _skip: bool, _options: object
+) -> bool | None:
+    """A field of a named tuple says that it is the field: its class says what it holds."""
+    return True if (inspect.getdoc(documented) or "").startswith("Alias for field number") else None
+
+
+def _signature(
+    _app: Sphinx, _what: str, _name: str, documented: object, _options: object, *signature: str | None
+) -> tuple[str | None, ...]:
+    """None of pydantic's models, which are read from files and have their fields documented."""
+    is_model = isinstance(documented, type) and issubclass(documented, BaseModel)
+    return ("", None) if is_model else signature
+
+
+def _public_name(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, text: nodes.TextElement
+) -> nodes.Element | None:
+    """The documentation of a name that an annotation or a docstring gives by the module that it is defined in."""
+    if node.get("refdomain") != "py":
+        return None
+    domain = env.domains.python_domain
+    assert isinstance(domain, PythonDomain)
+    last = node["reftarget"].rpartition(".")[2]
+    found = {name: entry for name, entry in domain.objects.items() if name.rpartition(".")[2] == last}
+    if len(found) != 1:
+        return None
+    ((name, entry),) = found.items()
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, text, name)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """What Sphinx calls."""
-    app.add_directive("method", MethodFacts)
+    app.add_directive("method-facts", MethodFacts)
     app.add_directive("methods", Methods)
     app.add_directive("commands", Commands)
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
+    app.connect("autodoc-process-docstring", _docstring)
+    app.connect("autodoc-skip-member", _is_left_out)
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("missing-reference", _public_name)
     app.add_post_transform(LinksToFolders)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
