@@ -47,7 +47,10 @@ python_maximum_signature_line_length = 100
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(torch|np|numpy|pd|pandas|click|os|pathlib|collections|typing|types|pydantic|datetime)\..*"),
-    (r"py:.*", r"(Tensor|NDArray|ArrayLike|DataFrame|Path|PathLike|Any|Literal|Mapping|Sequence|Iterable|Callable|NoneType|Image)"),
+    (
+        r"py:.*",
+        r"(Tensor|NDArray|ArrayLike|DataFrame|Path|PathLike|Any|Literal|Mapping|Sequence|Iterable|Callable|NoneType|Image)",
+    ),
     # Parts of what is documented, which nobody makes by hand, and names of a set of words.
     (r"py:class", r"huse_bench\.results\.(arrays|card|published|schema\._parts)\.\w+"),
     (r"py:class", r"(CheckFailure|CheckSkip|Version|huse_bench\.(runs\.methods\.Method|tuning\.study\.Trial))"),

@@ -32,9 +32,7 @@ _HEADS = {
 }
 
 
-_GOOGLE = Config(
-    napoleon_use_ivar=True, napoleon_attr_annotations=False, napoleon_custom_sections=["Reference"]
-)
+_GOOGLE = Config(napoleon_use_ivar=True, napoleon_attr_annotations=False, napoleon_custom_sections=["Reference"])
 
 
 class Docstring(GoogleDocstring):
@@ -65,7 +63,9 @@ class Methods(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The nodes that the directive stands for."""
-        built_in = {each.name: load("loss", each.name) for each in components("loss") if each.distribution == "huse-bench"}
+        built_in = {
+            each.name: load("loss", each.name) for each in components("loss") if each.distribution == "huse-bench"
+        }
         rows = [
             (f"[`{name}`]({name}.md)", loss.title.replace("*", r"\*"), _summary(loss), loss.section or "the paper's")
             for name, loss in sorted(built_in.items(), key=lambda item: (item[1].section, item[1].position))
