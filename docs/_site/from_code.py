@@ -1,24 +1,14 @@
-"""What the site makes from the code when it is built: facts of methods, the command line, and formulae as MathML."""
+"""What pages take from the code when the site is built: what methods declare, and the command line."""
 
 import inspect
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
+from docstrings import GOOGLE, Docstring
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
-from myst_parser.sphinx_ext.myst_refs import MystReferenceResolver
-from pydantic import BaseModel
-from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.domains.python import PythonDomain
-from sphinx.environment import BuildEnvironment
-from sphinx.ext.napoleon import Config, GoogleDocstring
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
-from sphinx.writers.html5 import HTML5Translator
 
 from huse_bench import Choice, LogUniform, Loss, Uniform, load
 from huse_bench.cli import cli
@@ -30,19 +20,6 @@ _HEADS = {
     "separate": "a linear classifier for each modality",
     "cosine": "one classifier for both modalities, whose logits are cosines",
 }
-
-
-_GOOGLE = Config(napoleon_use_ivar=True, napoleon_attr_annotations=False, napoleon_custom_sections=["Reference"])
-
-
-class Docstring(GoogleDocstring):
-    """Google's style, where what is returned and what a property is have their type in the annotation alone."""
-
-    def _consume_returns_section(self, preprocess_types: bool = False) -> list[tuple[str, str, list[str]]]:  # noqa: ARG002
-        return [("", "", self._dedent(self._consume_to_next_section()))]
-
-    def _parse_attribute_docstring(self) -> list[str]:
-        return self._consume_to_end()
 
 
 class MethodFacts(SphinxDirective):
@@ -130,7 +107,7 @@ def _summary(loss: type[Loss]) -> str:
 
 def _meanings(loss: type[Loss]) -> dict[str, str]:
     """The documentation of each parameter, as autodoc would read it."""
-    lines = Docstring(inspect.cleandoc(loss.__doc__ or ""), _GOOGLE).lines()
+    lines = Docstring(inspect.cleandoc(loss.__doc__ or ""), GOOGLE).lines()
     found: dict[str, str] = {}
     name = ""
     for line in lines:
@@ -179,73 +156,9 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]
             yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
-    translator.body.append(tex2mathml(node.astext()))
-    raise nodes.SkipNode
-
-
-def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
-    raise nodes.SkipNode
-
-
-class LinksToFolders(SphinxPostTransform):
-    """A link to a folder of the repository, which a code host shows and the site has not, is its text."""
-
-    default_priority = MystReferenceResolver.default_priority - 1
-
-    def run(self, **_: object) -> None:
-        """Replace the links of one page."""
-        for link in list(self.document.findall(addnodes.pending_xref)):
-            target = link.get("reftarget", "")
-            if target and (Path(self.env.doc2path(link.get("refdoc", self.env.docname))).parent / target).is_dir():
-                link.replace_self(link.children)
-
-
-def _docstring(app: Sphinx, what: str, name: str, documented: object, options: object, lines: list[str]) -> None:
-    lines[:] = Docstring(lines, _GOOGLE, app, what, name, documented, options).lines()
-
-
-def _is_left_out(
-    _app: Sphinx, _what: str, _name: str, documented: object, _skip: bool, _options: object
-) -> bool | None:
-    """A field of a named tuple says that it is the field: its class says what it holds."""
-    return True if (inspect.getdoc(documented) or "").startswith("Alias for field number") else None
-
-
-def _signature(
-    _app: Sphinx, _what: str, _name: str, documented: object, _options: object, *signature: str | None
-) -> tuple[str | None, ...]:
-    """None of pydantic's models, which are read from files and have their fields documented."""
-    is_model = isinstance(documented, type) and issubclass(documented, BaseModel)
-    return ("", None) if is_model else signature
-
-
-def _public_name(
-    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, text: nodes.TextElement
-) -> nodes.Element | None:
-    """The documentation of a name that an annotation or a docstring gives by the module that it is defined in."""
-    if node.get("refdomain") != "py":
-        return None
-    domain = env.domains.python_domain
-    assert isinstance(domain, PythonDomain)
-    last = node["reftarget"].rpartition(".")[2]
-    found = {name: entry for name, entry in domain.objects.items() if name.rpartition(".")[2] == last}
-    if len(found) != 1:
-        return None
-    ((name, entry),) = found.items()
-    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, text, name)
-
-
 def setup(app: Sphinx) -> ExtensionMetadata:
     """What Sphinx calls."""
     app.add_directive("method-facts", MethodFacts)
     app.add_directive("methods", Methods)
     app.add_directive("commands", Commands)
-    app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
-    app.connect("autodoc-process-docstring", _docstring)
-    app.connect("autodoc-skip-member", _is_left_out)
-    app.connect("autodoc-process-signature", _signature)
-    app.connect("missing-reference", _public_name)
-    app.add_post_transform(LinksToFolders)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
