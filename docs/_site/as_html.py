@@ -1,5 +1,6 @@
 """Formulae as MathML, which needs no script and no network, and links to what the site has not."""
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -12,13 +13,18 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 
+def _mathml(node: nodes.math | nodes.math_block, as_block: bool = False) -> str:
+    # Browsers stretch the bars of a norm to the height of the whole line, sums included.
+    return re.sub(r"<mo([^>]*)>‖</mo>", r'<mo\1 stretchy="false">‖</mo>', tex2mathml(node.astext(), as_block))
+
+
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
-    translator.body.append(tex2mathml(node.astext()))
+    translator.body.append(_mathml(node))
     raise nodes.SkipNode
 
 
 def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="formula">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 
 
