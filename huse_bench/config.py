@@ -99,7 +99,7 @@ class RunConfig(BaseModel):
         max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
         preset: ``"quick"`` or ``"paper"``.
-        params: a file of tuned hyper-parameters, see :class:`huse_bench.tuning.ParamsFile`.
+        params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
         seeds: one run of each method for each seed.
         results: folder of the records; None is ``results/<dataset>``.
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``

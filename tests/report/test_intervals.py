@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from huse_bench.report import render
-from huse_bench.report.grid import _reach
+from huse_bench.report.grid import _Form
 from huse_bench.results import Results, load_results
 from huse_bench.results.intervals import CellUncertainty, uncertainty
 from huse_bench.results.layout import LAYOUT
@@ -65,14 +65,15 @@ def test_text_has_intervals_below_the_numbers_and_marks_ties(results):
 
 
 def test_an_interval_that_reaches_as_far_both_ways_has_one_number():
-    assert _reach("table1", 0.5, 0.48, 0.5204) == ("±.020",)
-    assert _reach("table1", 0.5, 0.48, 0.521) == ("±.021",)
-    assert _reach("table1", 0.5, 0.48, 0.518) == ("±.020",)
-    assert _reach("table1", 0.5, 0.48, 0.517) == ("+.017", "-.020")
-    assert _reach("table1", 0.97, 0.95, 0.982) == ("+.012", "-.020")
-    assert _reach("table3", 0.5, 0.48, 0.521) == ("±2.1",)
-    assert _reach("table3", 0.5, 0.4, 0.599) == ("±10.0",)
-    assert _reach("table3", 0.97, 0.95, 0.982) == ("+1.2", "-2.0")
+    shares, percents = _Form(percent=False, decimals=3), _Form(percent=True, decimals=1)
+    assert shares.reach(0.5, 0.48, 0.5204) == ("±.020",)
+    assert shares.reach(0.5, 0.48, 0.521) == ("±.021",)
+    assert shares.reach(0.5, 0.48, 0.518) == ("±.020",)
+    assert shares.reach(0.5, 0.48, 0.517) == ("+.017", "-.020")
+    assert shares.reach(0.97, 0.95, 0.982) == ("+.012", "-.020")
+    assert percents.reach(0.5, 0.48, 0.521) == ("±2.1",)
+    assert percents.reach(0.5, 0.4, 0.599) == ("±10.0",)
+    assert percents.reach(0.97, 0.95, 0.982) == ("+1.2", "-2.0")
 
 
 def test_accuracies_have_intervals_in_percent(results):
