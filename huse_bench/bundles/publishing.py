@@ -20,6 +20,7 @@ from huse_bench.errors import BundleError, ResultsError, UsageError
 from huse_bench.files import is_incidental, safe_name, write_atomically
 from huse_bench.results import Results, RunRecord, load_results
 from huse_bench.results.arrays import ENDINGS
+from huse_bench.results.card import CARD_FILES
 from huse_bench.results.folder import MARKER
 from huse_bench.results.json_text import json_text
 from huse_bench.runs.privacy import Privacy
@@ -28,7 +29,7 @@ from huse_bench.version import installed_version
 __all__ = ["publish", "write_bundle"]
 
 # What a results folder says beside its runs.
-_SHARED = (MARKER, "data-card.json", "data-card.items.parquet", "data-card.distances.parquet", "tuning.json")
+_SHARED = (MARKER, *CARD_FILES, "tuning.json")
 
 
 def publish(

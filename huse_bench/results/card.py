@@ -23,12 +23,15 @@ from huse_bench.results.schema import DatasetInfo, Part, Sha256, one_line
 from huse_bench.results.thumbnails import from_thumbnails_file, kept, thumbnails_file
 from huse_bench.text_files import read_text
 
-__all__ = ["CardFacts", "DataCard", "add_thumbnails", "make_card", "read_card", "write_card"]
+__all__ = ["CARD_FILES", "CardFacts", "DataCard", "add_thumbnails", "make_card", "read_card", "write_card"]
 
 _FACTS = "data-card.json"
 _ITEMS = "data-card.items.parquet"
 _DISTANCES = "data-card.distances.parquet"
 _THUMBNAILS = "data-card.thumbnails.parquet"
+
+#: All files of a data card, of which not every card has every one.
+CARD_FILES = (_FACTS, _ITEMS, _DISTANCES, _THUMBNAILS)
 
 # Distances of more classes would be most of a results folder, and no picture shows them.
 _MOST_CLASSES = 1000
