@@ -50,7 +50,7 @@ def interquartile_mean(runs: Sequence[Floats], resamples: int = _RESAMPLES, seed
 
     Returns:
         The mean; its interval is as of :func:`improvement`, with the t of the data set of fewest runs, for the middle
-        half may be that one's. In simulations of up to four data sets with 2 to 10 runs it covers in 90 to 98 %.
+        half may be that one's. In simulations of up to four data sets with 2 to 10 runs it covers in 90 to 99 %.
 
     Raises:
         ValueError: if there is no data set, or one without runs.
