@@ -50,7 +50,7 @@ def interquartile_mean(runs: Sequence[Floats], resamples: int = _RESAMPLES, seed
 
     Returns:
         The mean; its interval is as of :func:`improvement`, with the t of the data set of fewest runs, for the middle
-        half may be that one's. In simulations of up to four data sets with 2 to 10 runs it covers in 90 to 98 %.
+        half may be that one's. In simulations of up to four data sets with 2 to 10 runs it covers in 90 to 99 %.
 
     Raises:
         ValueError: if there is no data set, or one without runs.
@@ -63,7 +63,7 @@ def interquartile_mean(runs: Sequence[Floats], resamples: int = _RESAMPLES, seed
         return Estimate(value, None, None)
     generator = np.random.default_rng(seed)
     means = _middle_half([scores[_drawn(len(scores), resamples, generator)] for scores in runs])
-    return _stretched(value, means, min(map(len, runs)) - 1, (-np.inf, np.inf))
+    return Estimate(*_stretched(value, means, min(map(len, runs)) - 1))
 
 
 def improvement(
@@ -73,8 +73,8 @@ def improvement(
 
     Equal scores count half. The interval is that of the stratified bootstrap: of S runs, S - 1 are drawn, which gives
     a mean the variance that it has, and the percentiles' distances from the value are multiplied by Student's t over
-    the normal distribution's, for few runs vary less than others would. Where every run of one method is better there
-    is nothing to draw: then the interval is the score interval of the Mann-Whitney statistic.
+    the normal distribution's, for few runs vary less than others would. On a data set where every run of one method is
+    better there is nothing to draw: the score interval of its Mann-Whitney statistic is added in quadrature.
 
     Args:
         first: for each data set the scores (S,) of one method's runs.
@@ -90,7 +90,7 @@ def improvement(
 
     Source: Agarwal et al. (2021); Rao and Wu, "Resampling inference with complex survey data" (1988), for the number
     drawn; Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic" (2006),
-    method 5, with the variances of the data sets' statistics added.
+    method 5; Zou and Donner, "Construction of confidence limits about effect measures" (2008), for the sum.
     """
     _refuse_empty(first)
     _refuse_empty(second)
@@ -98,16 +98,28 @@ def improvement(
     value = float(np.mean([table.mean() for table in wins]))
     if min(size for table in wins for size in table.shape) < 2:
         return Estimate(value, None, None)
-    if value in (0.0, 1.0):
-        far = _score_end([table.shape for table in wins])
-        return Estimate(value, far, 1.0) if value else Estimate(value, 0.0, 1 - far)
-    generator = np.random.default_rng(seed)
-    means = np.zeros(resamples)
-    for table in wins:
+    sure = [table for table in wins if table.mean() in (0.0, 1.0)]
+    varying = [table for table in wins if table.mean() not in (0.0, 1.0)]
+    below, above = _reaches(varying, resamples, np.random.default_rng(seed))
+    # Where there is nothing to draw; each data set's reach counts as its share of the mean.
+    below2 = below**2 + sum(_score_reach(*table.shape) ** 2 for table in sure if table.mean() == 1)
+    above2 = above**2 + sum(_score_reach(*table.shape) ** 2 for table in sure if table.mean() == 0)
+    low, high = value - np.sqrt(below2) / len(wins), value + np.sqrt(above2) / len(wins)
+    return Estimate(value, float(max(low, 0)), float(min(high, 1)))
+
+
+def _reaches(tables: Sequence[Floats], resamples: int, generator: np.random.Generator) -> tuple[float, float]:
+    """How far the interval of the sum of some data sets' statistics reaches below it and above."""
+    if not tables:
+        return 0.0, 0.0
+    sums = np.zeros(resamples)
+    for table in tables:
         # How often each run was drawn, so that a product stands for the table of the drawn pairs.
         ours, theirs = (_times(size, resamples, generator) for size in table.shape)
-        means += np.einsum("rs,st,rt->r", ours, table, theirs, optimize=True) / len(wins)
-    return _stretched(value, means, sum(min(table.shape) - 1 for table in wins), (0.0, 1.0))
+        sums += np.einsum("rs,st,rt->r", ours, table, theirs, optimize=True)
+    value = float(sum(table.mean() for table in tables))
+    _, low, high = _stretched(value, sums, sum(min(table.shape) - 1 for table in tables))
+    return value - low, high - value
 
 
 def _refuse_empty(runs: Sequence[Floats]) -> None:
@@ -137,28 +149,22 @@ def _times(runs: int, resamples: int, generator: np.random.Generator) -> Floats:
     return shares
 
 
-def _stretched(value: float, means: Floats, freedom: int, within: tuple[float, float]) -> Estimate:
-    """The percentile interval, with its distances from the value stretched from the normal distribution to t."""
+def _stretched(value: float, means: Floats, freedom: int) -> tuple[float, float, float]:
+    """The value and its percentile interval, with the distances from it stretched from the normal distribution to t."""
     stretch = special.stdtrit(freedom, 1 - LEVEL / 2) / special.ndtri(1 - LEVEL / 2)
     ends = value + (np.quantile(means, [LEVEL / 2, 1 - LEVEL / 2]) - value) * stretch
     # Of few resamples both percentiles may lie on one side.
-    low, high = min(ends[0], value), max(ends[1], value)
-    return Estimate(value, float(max(low, within[0])), float(min(high, within[1])))
+    return value, float(min(ends[0], value)), float(max(ends[1], value))
 
 
-def _score_end(shapes: Sequence[tuple[int, ...]]) -> float:
-    """The lowest probability that a mean statistic of 1 is no surprise for, by bisection."""
+def _score_reach(first: int, second: int) -> float:
+    """How far from 1 the probability may be where all runs of one method are better, by bisection."""
     normal = special.ndtri(1 - LEVEL / 2)
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        variances = [
-            middle
-            * (1 - middle)
-            * (1 + ((m + n) / 2 - 1) * ((1 - middle) / (2 - middle) + middle / (1 + middle)))
-            / (m * n)
-            for m, n in shapes
-        ]
-        surprising = 1 - middle > normal * np.sqrt(sum(variances)) / len(shapes)
+        few = ((first + second) / 2 - 1) * ((1 - middle) / (2 - middle) + middle / (1 + middle))
+        variance = middle * (1 - middle) * (1 + few) / (first * second)
+        surprising = 1 - middle > normal * np.sqrt(variance)
         low, high = (middle, high) if surprising else (low, middle)
-    return high
+    return 1 - high

@@ -76,11 +76,15 @@ def test_where_every_run_is_better_the_score_interval_is_the_root_of_newcombes(s
     better, worse = [np.arange(1.0, seeds + 1)] * sets, [-np.arange(seeds)] * sets
     found = improvement(better, worse)
     assert (found.value, found.high) == (1, 1)
-    theta = found.low
-    variance = theta * (1 - theta) * (1 + (seeds - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / seeds**2
-    assert (1 - theta) == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(variance / sets), abs=1e-9)
+    reach = (1 - found.low) * np.sqrt(sets)
+    theta = 1 - reach
+    variance = theta * reach * (1 + (seeds - 1) * (reach / (2 - theta) + theta / (1 + theta))) / seeds**2
+    assert reach == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(variance), abs=1e-9)
     turned = improvement(worse, better)
-    assert turned == pytest.approx((0, 0, 1 - theta))
+    assert turned == pytest.approx((0, 0, 1 - found.low))
+    # Always better here and always worse there is no sure tie.
+    both = improvement([better[0], worse[0]], [worse[0], better[0]])
+    assert both == pytest.approx((0.5, 0.5 - reach / 2, 0.5 + reach / 2))
 
 
 def test_one_run_has_no_interval_and_no_runs_are_refused():
