@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -64,10 +63,10 @@ def verify(path: Path, runs: int | None, **data: Any) -> None:
     click.echo(f"accepted: {verified.level}")
 
 
-def _refused(checks: Sequence[Check]) -> None:
+def _refused(checks: Sequence[Check]) -> NoReturn:
     _show(checks)
     click.echo("refused")
-    sys.exit(1)
+    click.get_current_context().exit(1)
 
 
 def _show(checks: Sequence[Check]) -> None:

@@ -46,18 +46,18 @@ def test_better_and_worse_rows_are_refused(shift):
 
 def test_what_can_be_detected_is_found_about_every_second_time():
     rng = np.random.default_rng(2)
-    one = COLUMNS[0]
-    (honest,) = recurrences([row(rng, 5)], [row(rng, 1)], [row(rng, 5) for _ in range(6)], GROUPS)
-    assert 0.02 < honest.detectable < 0.3
-    refused = 0
-    for _ in range(20):
-        old, new = row(rng, 5, 0.5 + honest.detectable), row(rng, 1)
-        (found,) = recurrences(
-            [{one: old[one]}], [{one: new[one]}], [{one: row(rng, 5)[one]} for _ in range(6)], GROUPS
-        )
-        refused += not found.accepted
-    # With one column in place of three a little more often.
-    assert 6 <= refused <= 20
+
+    def compared(shift):
+        one = COLUMNS[0]
+        rows = [row(rng, 5, 0.5 + shift), row(rng, 1), *(row(rng, 5) for _ in range(6))]
+        old, new, *others = [{one: scores[one]} for scores in rows]
+        return recurrences([old], [new], others, GROUPS)[0]
+
+    # Five seeds say little about how much seeds vary, so what one check says of its power varies too.
+    detectable = np.median([compared(0).detectable for _ in range(15)])
+    refused = sum(not compared(detectable).accepted for _ in range(30))
+    # Between a fifth and four fifths of them.
+    assert 6 <= refused <= 24
 
 
 def test_few_seeds_find_less_than_many():
