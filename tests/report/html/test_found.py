@@ -19,14 +19,11 @@ from huse_bench.results.comparison import compare
 
 jinja2 = pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
-ITEMS, CLASSES, K = 90, 6, 10
+ITEMS, CLASSES, K = 96, 12, 10
 LABELS = np.arange(ITEMS) % CLASSES
 GROUPS = np.arange(ITEMS) // 2
-EDGES = [
-    ("all", "left"),
-    ("all", "right"),
-    *((side, f"c{n}") for n in range(6) for side in ["left" if n < 3 else "right"]),
-]
+# Two sides of six classes: of each class the five others of its side are near.
+EDGES = [("all", "left"), ("all", "right"), *(("left" if n < 6 else "right", f"c{n}") for n in range(CLASSES))]
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -54,7 +51,7 @@ def write(folder, make_record, name, seed, chance, **changes):
     rng = np.random.default_rng([seed, *name.encode()])
     ranked = {direction: ranking(rng, chance) for direction in DIRECTIONS}
     per_query, retrieval = {}, {}
-    near = (LABELS[:, None] < 3) == (LABELS < 3)
+    near = (LABELS[:, None] < 6) == (LABELS < 6)
     for direction, order in ranked.items():
         same = LABELS[order] == LABELS[:, None]
         correct = np.take_along_axis(near, order, axis=1)
@@ -90,7 +87,7 @@ def write_card(folder, record, **changes):
 def folder(tmp_path, make_record):
     """Three methods of three seeds, with neighbours of the first, thumbnails and no texts."""
     place = tmp_path / "results"
-    for name, chance in (("cme", 0.5), ("huse", 1.0), ("devise", 0.8)):
+    for name, chance in (("cme", 0.1), ("huse", 0.6), ("devise", 0.3)):
         for seed in range(3):
             record = write(place, make_record, name, seed, chance)
     write_card(place, record)
@@ -189,9 +186,8 @@ def test_the_gallery_has_what_was_kept(folder):
     assert data["items"] == {str(item): [IDS[item], int(LABELS[item])] for item in range(ITEMS)}
     assert {base64.b64decode(text) for text in data["thumbnails"].values()} == {PNG}
     assert len(data["thumbnails"]) == ITEMS
-    # The nearest classes in a tree of two times three leaves are the siblings; the rest is farther than the fifth would
-    # need only where the set of five takes all six.
-    assert data["near"] == {str(label): [other for other in range(6) if other != label] for label in range(6)}
+    sides = [set(range(6)), set(range(6, 12))]
+    assert data["near"] == {str(label): sorted(sides[label // 6] - {label}) for label in range(CLASSES)}
 
 
 def test_queries_are_taken_of_each_class_in_turn_and_the_same_each_time():
@@ -208,12 +204,13 @@ def test_near_classes_are_those_of_the_correct_set(folder):
     card = Store(folder).card()
     edges = [("all", "pets"), ("all", "wild"), ("pets", "c0"), ("pets", "c1"), ("wild", "deep"), ("deep", "deeper")]
     edges += [("deeper", f"c{number}") for number in (2, 3, 4, 5)]
-    facts = card.facts.model_copy(update={"edges": tuple(edges)})
+    names = tuple(f"c{number}" for number in range(6))
+    facts = card.facts.model_copy(update={"edges": tuple(edges), "class_names": names})
     # Of c2: its three siblings are two edges away, and the fifth nearest, c0 and c1, six; of these both count.
-    near = found.near_classes(found.DataCard(facts, card.ids, card.labels, card.groups), range(CLASSES))
+    near = found.near_classes(found.DataCard(facts, card.ids, card.labels, card.groups), range(6))
     assert near[2] == [0, 1, 3, 4, 5]
-    far = facts.model_copy(update={"edges": (*edges, ("deeper", "c6")), "class_names": (*card.facts.class_names, "c6")})
-    near = found.near_classes(found.DataCard(far, card.ids, card.labels, card.groups), range(CLASSES + 1))
+    far = facts.model_copy(update={"edges": (*edges, ("deeper", "c6")), "class_names": (*names, "c6")})
+    near = found.near_classes(found.DataCard(far, card.ids, card.labels, card.groups), range(7))
     assert near[2] == [3, 4, 5, 6]
     assert near[0] == [1, 2, 3, 4, 5, 6]
     broken = facts.model_copy(update={"edges": (("a", "b"), ("b", "a"))})
@@ -352,7 +349,7 @@ def test_a_page_has_room_for_so_much(folder, monkeypatch):
     assert 0 < len(section.data["thumbnails"]) < 10
     assert section.data["queries"] == found.choice(np.arange(ITEMS, dtype=np.int32), LABELS)[: section.context["shown"]]
     page = page_of([section])
-    assert f"has room for {section.context['shown']} of the 90 test items" in page
+    assert f"has room for {section.context['shown']} of the {ITEMS} test items" in page
     assert "Where there is no room for a thumbnail" in page
     monkeypatch.setattr(found, "MOST_METHODS", 2)
     assert len(data_of(versus, folder)["methods"]) == 2
@@ -431,11 +428,12 @@ def test_the_gallery_draws_what_is_chosen(folder, show):
     data = data_of(gallery, folder)
     # The best method is there first.
     assert part.locator('[data-control="method"] option:checked').inner_text() == "HUSE"
-    assert part.locator("[data-status]").inner_text() == "Queries 1 to 6 of 90, by HUSE"
+    assert part.locator("[data-status]").inner_text() == "Queries 1 to 6 of 96, by HUSE"
     choose(page, "gallery", method="CME", direction="Text to Image")
     method = data["methods"].index("CME")
     cards = part.locator("article.found-query")
     assert cards.count() == 6
+    seen = set()
     for number in range(6):
         query = data["queries"][number]
         assert cards.nth(number).locator("h3").inner_text() == IDS[query]
@@ -445,15 +443,20 @@ def test_the_gallery_draws_what_is_chosen(folder, show):
             IDS[item] for item in expected
         ]
         marks = [entries.nth(at).locator(".found-spoken").inner_text() for at in range(K)]
-        assert marks == ["right:" if LABELS[item] == LABELS[query] else "near:" for item in expected]
+        near = ["near:" if LABELS[item] // 6 == LABELS[query] // 6 else "wrong:" for item in expected]
+        assert marks == [
+            "right:" if LABELS[item] == LABELS[query] else mark for item, mark in zip(expected, near, strict=True)
+        ]
+        seen |= set(marks)
         signs = [entries.nth(at).locator(".found-sign").inner_text() for at in range(K)]
-        assert signs == [{"right:": "✓", "near:": "≈"}[mark] for mark in marks]
+        assert signs == [{"right:": "✓", "near:": "≈", "wrong:": "✗"}[mark] for mark in marks]
+    assert seen == {"right:", "near:", "wrong:"}
     assert part.locator("img").first.evaluate("image => image.complete && image.naturalWidth") == 1
     # The same queries under another method, and on.
     part.locator('[data-step="1"]').first.press("Enter")
-    assert part.locator("[data-status]").inner_text() == "Queries 7 to 12 of 90, by CME"
+    assert part.locator("[data-status]").inner_text() == "Queries 7 to 12 of 96, by CME"
     choose(page, "gallery", method="DEVISE")
-    assert part.locator("[data-status]").inner_text() == "Queries 7 to 12 of 90, by DEVISE"
+    assert part.locator("[data-status]").inner_text() == "Queries 7 to 12 of 96, by DEVISE"
 
 
 @pytest.mark.parametrize(("outcome", "hit"), [("the right class", True), ("another class", False)])
@@ -511,13 +514,13 @@ def test_two_methods_are_compared_as_chosen(folder, show):
 @pytest.mark.parametrize("width", [360, 1280])
 def test_what_strangers_write_is_text_and_no_more(tmp_path, make_record, show, width):
     place = tmp_path / "results"
-    for name, chance in (("cme", 0.5), ("huse", 1.0)):
+    for name, chance in (("cme", 0.1), ("huse", 0.6)):
         record = write(place, make_record, name, 0, chance, method__title=NASTY[1 if name == "cme" else 3])
     write_card(
         place,
         record,
-        class_names=NASTY,
-        edges=[("root", name) for name in NASTY],
+        class_names=[*NASTY, *(f"c{number}" for number in range(6))],
+        edges=[("root", name) for name in [*NASTY, *(f"c{number}" for number in range(6))]],
         ids=[f"{NASTY[number % 6]} {number}" for number in range(ITEMS)],
         texts=[NASTY[(number + 1) % 6] * 9 for number in range(ITEMS)],
         thumbnails=None,
