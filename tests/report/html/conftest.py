@@ -14,6 +14,7 @@ from huse_bench.results.card import make_card
 # What a stranger may write wherever a record takes text.
 HOSTILE = (
     '"\'><script>window.hacked = 1</script><img src=x onerror="hacked=1"></script>]]><!--\u202egnirts\u0007{{ 7 * 7 }}'
+    " " + 150 * "w"
 )
 
 
