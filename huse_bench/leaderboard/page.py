@@ -113,7 +113,7 @@ def _summary(contents: Contents, boards: Sequence[RankedBoard]) -> str:
         _several(len(boards), "data set"),
     ]
     expired = sum(len(board.board.expired) for board in boards)
-    more = f" {_several(expired, 'result')} expired." if expired else ""
+    more = f" {_several(expired, 'result')} beside them, expired or given twice." if expired else ""
     return f"{parts[0]} from {parts[1]} on {parts[2]}.{more}"
 
 

@@ -29,7 +29,7 @@ def hostile_page(contents, hostile, tmp_path):
 
 def test_ranks_levels_budgets_and_expired(page):
     text = page.read_text(encoding="utf-8")
-    assert "7 ranked results from 4 bundles on 2 data sets. 1 result expired." in text
+    assert "7 ranked results from 4 bundles on 2 data sets. 1 result beside them, expired or given twice." in text
     for word in (
         "spot-checked",
         "re-rendered",
