@@ -8,7 +8,27 @@ import torch
 
 from huse_bench.results.schema import Device
 
-__all__ = ["device_info", "forget_peak"]
+__all__ = ["device_info", "forget_peak", "settle_functions"]
+
+# Those that torch gives to the vector functions of Intel's library where it is built with it.
+_FUNCTIONS = (
+    *(torch.acos, torch.asin, torch.atan, torch.cos, torch.cosh, torch.erf, torch.erfc, torch.erfinv, torch.exp),
+    *(torch.expm1, torch.log, torch.log10, torch.log1p, torch.log2, torch.sin, torch.sinh, torch.sqrt, torch.tan),
+    *(torch.tanh, torch.trunc),
+)
+
+
+def settle_functions() -> None:
+    """Call each elementary function once on this thread, so that training gives the same bits whenever it is run.
+
+    The library chooses the code for the processor at a function's first call. Where two threads make it together, one
+    of them may compute its part by other code, which rounds otherwise: so differed the arccosine of ArcFace in some of
+    many processes of two threads.
+    """
+    for dtype in (torch.float32, torch.float64):
+        few = torch.linspace(0.1, 0.9, 16, dtype=dtype)
+        for function in _FUNCTIONS:
+            function(few)
 
 
 def forget_peak(device: str) -> None:

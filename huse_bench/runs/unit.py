@@ -11,7 +11,7 @@ from huse_bench.features.prepared_files import load_prepared
 from huse_bench.results import RunRecord, Store
 from huse_bench.runs import saved
 from huse_bench.runs.controls import shuffled_data
-from huse_bench.runs.device import forget_peak
+from huse_bench.runs.device import forget_peak, settle_functions
 from huse_bench.runs.events import Event, EventLog, Listener, RunFailed, RunFinished, RunStarted
 from huse_bench.runs.experiment import Outcome, run_experiment
 from huse_bench.runs.plan import RunSpec
@@ -50,6 +50,7 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     if isinstance(prepared, Path):
         prepared = load_prepared(prepared)
     try:
+        settle_functions()
         forget_peak(spec.device)
         placed = prepared.to(spec.device)
         if spec.method.is_control:

@@ -15,6 +15,7 @@ from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.runs.data import device_of, load, make_ready
+from huse_bench.runs.device import settle_functions
 from huse_bench.runs.experiment import run_trial
 from huse_bench.runs.listeners import steps_to
 from huse_bench.runs.methods import Method
@@ -195,6 +196,7 @@ def _run(
     reporter: Reporter,
 ) -> None:
     """Run trials until every method has its number, be it by this process or by others."""
+    settle_functions()
     # What is not there cannot be looked at.
     seen = replace(prepared, splits={name: split for name, split in prepared.splits.items() if name != "test"})
     waiting = False

@@ -49,7 +49,9 @@ GRADIENTS = """
 import sys, torch
 import huse_bench as hb
 from torch.nn.functional import normalize
+from huse_bench.runs.device import settle_functions
 torch.set_num_threads(int(sys.argv[1]))
+settle_functions()
 generator = torch.Generator().manual_seed(0)
 draw = lambda *shape: torch.randn(*shape, generator=generator)
 labels = torch.arange(256) % 70
