@@ -357,8 +357,11 @@ def test_it_prints_without_controls_and_with_what_is_closed(failed_page, opened,
         assert text.count("Image to Image") >= 2
 
 
-def test_without_scripts_everything_is_there(failed_page, opened):
+def test_without_scripts_everything_is_there_but_what_scripts_draw(failed_page, opened):
     tab = opened(failed_page, java_script_enabled=False)
     assert tab.locator("[data-table=table1] tbody tr[data-label]:visible").count() == 6
     assert tab.locator("form:visible").count() == 0
     assert not tab.get_by_role("button", name="Copy").first.is_visible()
+    said = tab.locator("section[data-section=versus] noscript p:visible")
+    assert said.all_text_contents() == ["The comparison is drawn by the page's script, which does not run here."]
+    assert tab.locator("[data-drawn]:visible").count() == 0
