@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
 from huse_bench.report.latex_signs import escaped, unknown_signs
 
-__all__ = ["latex_document"]
+__all__ = ["NARROW", "PACKAGES", "latex_document"]
 
-# Numbers of a column have as many decimals, so that columns set to the right are in line without siunitx.
-_PACKAGES = ("booktabs", "arydshln", "adjustbox")
+#: What a document has to load. Numbers of a column have as many decimals, so that columns set to the right are in line
+#: without siunitx.
+PACKAGES = ("booktabs", "arydshln", "adjustbox")
 
-# Columns that fit one column of a two-column page.
-_NARROW = 6
+#: Columns that fit one column of a two-column page.
+NARROW = 6
 
 
 def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: str, *, footnote: bool = False) -> str:
@@ -31,7 +32,7 @@ def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: str, *
         LaTeX source.
     """
     tables = [_table(grid, identity, footnote) for grid in grids]
-    head = ["% needs " + "".join(rf"\usepackage{{{package}}}" for package in _PACKAGES)]
+    head = ["% needs " + "".join(rf"\usepackage{{{package}}}" for package in PACKAGES)]
     beyond = unknown_signs("".join(tables))
     if beyond:
         head.append(f"% and lualatex or xelatex, with a font that has the signs {' '.join(beyond)}")
@@ -41,7 +42,7 @@ def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: str, *
 
 
 def _table(grid: Grid, identity: str, footnote: bool) -> str:
-    wide = len(grid.columns) > _NARROW
+    wide = len(grid.columns) > NARROW
     environment = "table*" if wide else "table"
     mark = f" Bold: {grid.mark}." if grid.mark else ""
     lines = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ESCAPES", "escaped", "unknown_signs"]
+__all__ = ["ESCAPES", "KNOWN", "escaped", "unknown_signs"]
 
 #: LaTeX of the signs that it would not print as they are.
 ESCAPES = {
@@ -48,8 +48,8 @@ ESCAPES |= {
     "Σ": r"$\Sigma$", "Φ": r"$\Phi$", "Ψ": r"$\Psi$", "Ω": r"$\Omega$", "µ": r"$\mu$",
 }  # fmt: skip
 
-# Latin letters up to Extended-A, dashes and quotation marks: what pdflatex knows in any encoding of its fonts.
-_KNOWN = {chr(code) for known in (range(0x180), range(0x2010, 0x2027)) for code in known} - set(
+#: What pdflatex knows in any encoding of its fonts: Latin letters up to Extended-A, dashes and quotation marks.
+KNOWN = {chr(code) for known in (range(0x180), range(0x2010, 0x2027)) for code in known} - set(
     "ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ\u2017\u201a\u201b\u201e\u201f\u2023\u2024\u2025"
 )
 
@@ -74,4 +74,4 @@ def escaped(text: str) -> str:
 
 def unknown_signs(source: str) -> list[str]:
     """The signs of a LaTeX source that pdflatex does not know of itself, sorted."""
-    return sorted(set(source) - _KNOWN)
+    return sorted(set(source) - KNOWN)

@@ -20,7 +20,7 @@ def test_the_default_folder_and_file(folder, capsys):
     assert main(["report"]) == 0
     source = (folder.parents[1] / "report.html").read_text(encoding="utf-8")
     assert source.startswith("<!DOCTYPE html>")
-    assert capsys.readouterr().out == "report.html (0.0 MB)\n"
+    assert capsys.readouterr().out == f"report.html ({len(source.encode()) / 1e6:.1f} MB)\n"
 
 
 def test_several_folders(folder, make_record):

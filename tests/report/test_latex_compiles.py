@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from huse_bench.report import render
-from huse_bench.report.latex_signs import _KNOWN, ESCAPES, escaped
+from huse_bench.report.latex_signs import ESCAPES, KNOWN, escaped
 from huse_bench.results import Results, load_results
 
 PACKAGES = ("booktabs.sty", "arydshln.sty", "adjustbox.sty")
@@ -94,7 +94,7 @@ def test_hostile_titles_are_shown_and_do_nothing(tmp_path, make_record):
 
 @needs_tex
 def test_pdflatex_knows_the_signs_that_it_is_said_to_know(tmp_path):
-    signs = sorted(sign for sign in {*_KNOWN, *ESCAPES} if sign.isprintable() and not sign.isspace())
+    signs = sorted(sign for sign in {*KNOWN, *ESCAPES} if sign.isprintable() and not sign.isspace())
     assert len(signs) > 300
     text = compiled(tmp_path, "\n".join(escaped(sign) for sign in signs))
     if text is not None:

@@ -44,7 +44,8 @@ def heat_map(
     import matplotlib as mpl  # noqa: PLC0415  optional
     from matplotlib.colors import BoundaryNorm  # noqa: PLC0415  optional
 
-    width = min(7.0, 2.9 + 0.36 * len(columns))
+    named = [plain(row, 60) for row in rows]
+    width = min(7.0, max(2.9, 1.5 + 0.055 * max(map(len, named))) + 0.36 * len(columns))
     figure, axes = canvas(width, 0.135 * len(rows) + 1.9, 1, 1)
     panel = axes[0]
     bounds = np.linspace(low, high, _STEPS + 1)
@@ -58,7 +59,7 @@ def heat_map(
     )
     panel.set_xlim(0, len(columns))
     panel.set_ylim(len(rows), 0)
-    panel.set_yticks(np.arange(len(rows)) + 0.5, [plain(row, 60) for row in rows], fontsize=6.5)
+    panel.set_yticks(np.arange(len(rows)) + 0.5, named, fontsize=6.5)
     panel.set_xticks(np.arange(len(columns)) + 0.5, [plain(column, 24) for column in columns], rotation=55, ha="left")
     panel.xaxis.tick_top()
     panel.tick_params(length=0)

@@ -19,6 +19,10 @@ _SILENT: Mapping[str, Mapping[str, None]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
+# What matplotlib says where names leave no room for what is drawn: a figure then grows, as its letters do not.
+_NO_ROOM = "constrained_layout not applied"
+_GROWTH, _MOST_GROWTHS = 1.25, 6
+
 #: The formats of :func:`figure_bytes`.
 FORMATS = tuple(_SILENT)
 
@@ -33,12 +37,25 @@ def figure_bytes(drawn: Drawn, form: str) -> bytes:
     Returns:
         The contents.
     """
-    buffer = io.BytesIO()
     metadata: dict[str, Any] = {**_SILENT[form]}
     if form != "png":
         metadata["Title"] = drawn.title
     with styled(), warnings.catch_warnings():
         # Names in scripts that the font lacks show as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        drawn.figure.savefig(buffer, format=form, metadata=metadata)
+        warnings.filterwarnings("error", message=_NO_ROOM, category=UserWarning)
+        for _ in range(_MOST_GROWTHS):
+            try:
+                return _written(drawn, form, metadata)
+            except UserWarning as warning:
+                if not str(warning).startswith(_NO_ROOM):
+                    raise
+                drawn.figure.set_size_inches(*(_GROWTH * drawn.figure.get_size_inches()))
+        warnings.filterwarnings("ignore", message=_NO_ROOM, category=UserWarning)
+        return _written(drawn, form, metadata)
+
+
+def _written(drawn: Drawn, form: str, metadata: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    drawn.figure.savefig(buffer, format=form, metadata=metadata)
     return buffer.getvalue()

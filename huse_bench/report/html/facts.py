@@ -162,7 +162,7 @@ def _contents(card: DataCard) -> dict[str, str]:
         "Groups of test items": f"{groups:,}" if groups < len(card.ids) else f"{groups:,}, each item its own",
         "Taxonomy": f"{len(card.facts.edges):,} edges",
         "Distances of classes": card.facts.distances_left_out or "kept with the card",
-        "Texts": "may be published" if card.texts is not None else "not published",
+        "Texts": "kept with the card" if card.texts is not None else "none kept",
         "Pictures": "in the data" if card.pictures is not None else "none",
     }
 

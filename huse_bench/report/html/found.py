@@ -79,16 +79,30 @@ class Found:
         rows = rows if results.folder is not None else []
         return cls(results, tuple(rows[:MOST_METHODS]), max(0, len(rows) - MOST_METHODS))
 
-    @cached_property
+    @property
     def card(self) -> DataCard | None:
-        """The folder's data card; raises RecordError where it cannot be read, or is of other data than the runs."""
-        card = None if self.results.folder is None else Store(self.results.folder).card()
-        if card is not None and card.facts.dataset.identity != self.results.records[0].dataset.identity:
-            raise RecordError(
-                f"{self.results.folder}: the data card is of other data than the runs; delete data-card.json, and the "
-                f"next run on their data writes it anew"
+        """The folder's data card; None where there is none that can be used."""
+        return self._card[0]
+
+    @property
+    def without_card(self) -> str:
+        """Why there is no data card; empty where there is one."""
+        return self._card[1]
+
+    @cached_property
+    def _card(self) -> tuple[DataCard | None, str]:
+        try:
+            card = None if self.results.folder is None else Store(self.results.folder).card()
+        except RecordError as error:
+            return None, f"the data card cannot be used: {error}"
+        if card is None:
+            return None, "the folder has no data card, which says what the test items are"
+        if card.facts.dataset.identity != self.results.records[0].dataset.identity:
+            return None, (
+                "the data card is of other data than the runs; delete data-card.json, and the next run on their data "
+                "writes it anew"
             )
-        return card
+        return card, ""
 
     def neighbours(self, record: RunRecord) -> Neighbours | None:
         """What the queries of a run found first; None where that was not kept."""

@@ -33,6 +33,8 @@ _MOST_BYTES, _MOST_PICTURES = 1_400_000, 1_200_000
 _NAME = "gallery"
 _TITLE = "Retrieval gallery"
 
+_NONE_KEPT = "no run has kept what its queries found first; a run with --save-neighbours does"
+
 
 def sections(results: Results) -> list[Section]:
     """The gallery of a results folder.
@@ -41,18 +43,16 @@ def sections(results: Results) -> list[Section]:
         results: the runs.
 
     Returns:
-        One section; where no run has kept what its queries found, or the folder has no data card, it says so.
+        One section; where no run has kept what its queries found, or there is no usable data card, it says so.
 
     Raises:
-        RecordError: if a file of a run or of the data card cannot be read.
+        RecordError: if a file of a run cannot be read.
     """
     found = Found.of(results)
     known = [(row, kept) for row in found.rows if (kept := found.neighbours(row.finished[0])) is not None]
-    missing = "" if known else "no run has kept what its queries found first"
     card = found.card
-    if card is None and not missing:
-        missing = "the folder has no data card, which says what the test items are"
-    if missing or card is None:
+    if not known or card is None:
+        missing = found.without_card if known else _NONE_KEPT
         return [Section(_NAME, _TITLE, "gallery.html", {"missing": missing})]
     queries = np.array(sorted(set.intersection(*(set(kept.queries.tolist()) for _, kept in known))), dtype=np.int32)
     data = _data(card, known, choice(queries, card.labels), found)

@@ -8,7 +8,9 @@ from typing import Any
 
 from huse_bench.report.grid import Cell, Grid, Line, build_grid
 from huse_bench.report.html.section import Section
-from huse_bench.report.latex_signs import ESCAPES
+from huse_bench.report.identity import short_hash
+from huse_bench.report.latex import NARROW, PACKAGES
+from huse_bench.report.latex_signs import ESCAPES, KNOWN
 from huse_bench.report.markdown import ESCAPED
 from huse_bench.report.notes import notes
 from huse_bench.report.shown import Change, shown_tables
@@ -78,17 +80,25 @@ def sections(results: Results, change: Change | None = None) -> list[Section]:
     tables = [_context(grid, results) for grid in grids]
     kinds = {row.kind for table in tables for group in table["groups"] for row in group.rows}
     cells = [cell for grid in grids for line in _lines(grid) for cell in line.cells]
+    below = notes(results)
     context = {
         "tables": tables,
         "directions": list(dict.fromkeys(title for grid in grids for title, _ in grid.headings if title)),
         "kinds": {kind: words for kind, words in _KINDS.items() if kind in kinds},
         "intervals": any(cell.interval for cell in cells),
         "ranks": any(cell.ranks for cell in cells),
-        "notes": notes(results),
+        "notes": below,
     }
-    # Their formats escape by the same rules as those of the command line.
+    # Their formats follow the same rules as those of the command line.
     data = {
-        "latex": ESCAPES,
+        "latex": {
+            "escapes": ESCAPES,
+            "known": "".join(sorted(KNOWN)),
+            "packages": PACKAGES,
+            "narrow": NARROW,
+            "identity": short_hash(results),
+        },
+        "notes": below,
         "markdown": ESCAPED,
         "tables": {grid.name: _words(grid) for grid in grids},
     }

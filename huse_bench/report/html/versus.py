@@ -40,7 +40,7 @@ def sections(results: Results) -> list[Section]:
         One section; none where there are not two methods with scores of single queries.
 
     Raises:
-        RecordError: if a file of a run or of the data card cannot be read.
+        RecordError: if a file of a run cannot be read.
     """
     found = Found.of(results)
     rows = [row for row in found.rows if has_samples(row)]
@@ -55,7 +55,7 @@ def sections(results: Results) -> list[Section]:
         "directions": DIRECTION_TITLES,
         "most": MOST_METHODS,
         "left_out": found.left_out,
-        "carded": found.card is not None,
+        "without_card": found.without_card,
         "near": False,
         "depth": found.depth,
         "by_class": _BY_CLASS,

@@ -139,6 +139,23 @@ def test_forty_methods_and_names_of_any_kind_are_drawn(world):
     assert "12 methods of the largest R@1 are named; 28 others are grey" in curves.caption
 
 
+@pytest.mark.parametrize("sign", ["W", "名", "<"])
+def test_names_too_wide_for_a_figure_make_it_larger(world, sign):
+    """A warning is an error here; a lack of room would be one."""
+    for name in ("cme", "huse"):
+        world.write(name, method__title=f"{name} {sign * 200}")
+    world.write_card(class_names=[f"{number} {sign * 200}" for number in range(5)], edges=[])
+    (figure,) = drawn(load_results(world.folder), {"class-recall"})
+    narrow = figure.figure.get_size_inches().copy()
+    once = figure_bytes(figure, "svg")
+    width, height = figure.figure.get_size_inches()
+    assert sign == "<" or width > narrow[0]
+    assert (width / narrow[0]) == pytest.approx(height / narrow[1])
+    assert min(axes.get_position().width for axes in figure.figure.axes) > 0.03
+    (again,) = drawn(load_results(world.folder), {"class-recall"})
+    assert figure_bytes(again, "svg") == once
+
+
 def test_only_some_are_drawn_in_their_own_order(full):
     results = load_results(full.folder)
     assert [figure.name for figure in drawn(results, ["cost", "forest-recall"])] == ["forest-recall", "cost"]

@@ -23,6 +23,10 @@ html5lib = pytest.importorskip("html5lib")
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
+ALWAYS = ["Tables", "Methods", "How it was run", "Data"]
+PARTS = ["Tables", "Figures", "A against B", "Retrieval gallery", "Methods", "How it was run", "Data"]
+
+
 def parsed(path):
     """The page's tree; an error of its markup is an error here."""
     with warnings.catch_warnings():
@@ -47,7 +51,7 @@ def test_the_page_is_well_formed_and_has_every_part(failed_page):
     tree = parsed(failed_page)
     assert tree.find(".").get("lang") == "en"
     assert texts(tree, ".//title") == ["Emoji: mine \u2013 results of huse-bench"]
-    assert texts(tree, ".//section/h2") == ["Tables", "Methods", "How it was run", "Data"]
+    assert texts(tree, ".//section/h2") == PARTS
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
     links = [element.get("href").removeprefix("#") for element in tree.iter("a")]
@@ -187,7 +191,12 @@ def test_run_facts_name_every_machine_and_command(page, tmp_path, make_record):
 def test_a_folder_without_a_card_says_so_and_a_damaged_card_too(page, folder):
     assert "no data card" in texts(parsed(page(folder)), ".//section[@data-section='data']/p")[0]
     (folder / "data-card.json").write_text("{")
-    assert "The data card cannot be shown." in texts(parsed(page(folder)), ".//section[@data-section='data']/p")[0]
+    tree = parsed(page(folder))
+    assert "The data card cannot be shown." in texts(tree, ".//section[@data-section='data']/p")[0]
+    assert texts(tree, ".//section/h2") == PARTS
+    reasons = texts(tree, ".//section[@data-section='figures']/ul[@class='notes']/li")
+    assert any("no readable data card" in reason for reason in reasons)
+    assert "no readable data card" in " ".join(texts(tree, ".//section[@data-section='versus']/p[@class='notice']"))
 
 
 def test_several_folders_are_parts_of_one_page(page, folder, tmp_path, make_record):
@@ -196,17 +205,20 @@ def test_several_folders_are_parts_of_one_page(page, folder, tmp_path, make_reco
     tree = parsed(page(folder, other.folder))
     assert texts(tree, ".//article/h2") == ["Emoji: mine", "Emoji: mine (2)"]
     assert [texts(article, "section/h2") for article in tree.iter("article")] == [
-        ["Tables", "Methods", "How it was run", "Data"]
-    ] * 2
+        PARTS,
+        # A method alone is against none.
+        [part for part in PARTS if part != "A against B"],
+    ]
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
-    assert len([s for s in tree.iter("script") if s.get("type") is None]) == 2
+    # Of the page, of the tables, of the queries: each once.
+    assert len([s for s in tree.iter("script") if s.get("type") is None]) == 3
 
 
 def test_no_text_becomes_markup(hostile_page):
     path = hostile_page
     tree = parsed(path)
-    assert len([s for s in tree.iter("script") if s.get("type") is None]) == 2
+    assert len([s for s in tree.iter("script") if s.get("type") is None]) == 3
     assert list(tree.iter("img")) == []
     assert not [c for c in tree.iter() if not isinstance(c.tag, str)], "a comment"
     for element in tree.iter():
@@ -216,9 +228,9 @@ def test_no_text_becomes_markup(hostile_page):
     assert "\u0007" not in source
     assert "[U+202E]gnirts[U+0007]{{ 7 * 7 }}" in source
     assert "49" not in texts(tree, ".//section[@data-section='data']/p")[0]
-    for script in tree.iter("script"):
-        if script.get("type"):
-            assert json.loads(script.text)["tables"]["table1"]["caption"].startswith("Table 1")
+    documents = [json.loads(script.text) for script in tree.iter("script") if script.get("type")]
+    assert documents[0]["tables"]["table1"]["caption"].startswith("Table 1")
+    assert [len(document["methods"]) for document in documents[1:]] == [2]
     # Every place that takes a text shows it whole.
     body = "".join(tree.find("body").itertext())
     assert body.count("gnirts") > 100
@@ -248,7 +260,7 @@ def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, 
     def more(results, change):
         extras = [
             Section(name, name.title(), "data.html", dict(whole(results, change)[-1].context), "x" * size)
-            for name, size in (("little", 1000), ("large", 80_000), ("larger", 90_000))
+            for name, size in (("little", 1000), ("large", 2_000_000), ("larger", 3_000_000))
         ]
         return [*whole(results, change), *extras]
 
@@ -257,14 +269,14 @@ def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, 
     path = page(folder, most_bytes=bare + 20_000)
     assert path.stat().st_size <= bare + 20_000
     tree = parsed(path)
-    assert texts(tree, ".//section/h2") == ["Tables", "Methods", "How it was run", "Data", "Little"]
-    assert texts(tree, "body/header/p[@class='notice']") == [
+    assert texts(tree, ".//section/h2") == [*PARTS, "Little"]
+    (notice,) = texts(tree, "body/header/p[@class='notice']")
+    assert notice == (
         f"Left out to keep this page under {(bare + 20_000) / 1e6:g} MB: "
-        + "; ".join(f"{name} of Emoji: mine (0.1 MB)" for name in ("Larger", "Large"))
-        + "."
-    ]
+        "Larger of Emoji: mine (3.0 MB); Large of Emoji: mine (2.0 MB)."
+    )
     # The tables are the report.
-    assert texts(parsed(page(folder, most_bytes=1)), ".//section/h2") == ["Tables", "Methods", "How it was run", "Data"]
+    assert texts(parsed(page(folder, most_bytes=1)), ".//section/h2") == ALWAYS
 
 
 def test_200_methods(make_record):

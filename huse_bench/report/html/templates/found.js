@@ -75,7 +75,9 @@
 
   const controlOf = (section, name) => section.querySelector(`[data-control="${name}"]`);
 
-  function noSending(section) {
+  // Without a script there is nothing to choose and nothing to see.
+  function open(section) {
+    section.querySelector("[data-drawn]").hidden = false;
     for (const form of section.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
   }
 
@@ -146,7 +148,7 @@
         if (place.getBoundingClientRect().top < 0) place.scrollIntoView();
       });
     }
-    noSending(section);
+    open(section);
     draw();
   });
 
@@ -314,7 +316,7 @@
       [first.value, second.value] = [second.value, first.value];
       draw();
     });
-    noSending(section);
+    open(section);
     draw();
   });
 })();

@@ -241,50 +241,75 @@ hbPage.each("tables", (section, data) => {
     return out.join("\n");
   }
 
-  function latex(table) {
-    const escaped = (text) => [...text.replaceAll(">=", "≥")].map((sign) => data.latex[sign] ?? sign).join("").replace(/-(?=-)/g, "-{}");
-    const line = (label, cells) => `${/^[[*]/.test(label) ? "{}" : ""}${[label, ...cells].join(" & ")} \\\\`;
-    const width = table.columns.length + 1;
-    const environment = table.columns.length > 6 ? "table*" : "table";
+  // Spaces of any kind become plain ones; marks without a shape of their own are left out.
+  function latexEscaped(text) {
+    const signs = [...text.replaceAll(">=", "≥").normalize("NFC")].filter((sign) => !/\p{Cf}/u.test(sign));
+    return signs.map((sign) => data.latex.escapes[sign] ?? (/\s/.test(sign) ? " " : sign)).join("").replace(/-(?=-)/g, "-{}");
+  }
+
+  // LaTeX would take a leading bracket or star for an option of the line break before it.
+  const latexLine = (label, cells) => `${/^[[*]/.test(label) ? "{}" : ""}${[label, ...cells].join(" & ")} \\\\`;
+
+  function latexRows(row, columns) {
+    const cells = row.cells.map((cell) => {
+      const text = cell.text === "-" ? "--" : latexEscaped(cell.text);
+      return cell.best ? `\\textbf{${text}}` : text;
+    });
+    const status = row.status && columns ? [`\\multicolumn{${columns}}{l}{${latexEscaped(row.status)}}`] : cells;
+    const lines = [latexLine(latexEscaped(row.label + row.marks), status)];
+    const small = (text) => `{\\scriptsize ${text}}`;
+    if (row.cells.some((cell) => cell.interval.length)) {
+      const reach = ({ interval }) => (interval.length < 2 ? latexEscaped(interval.join("")) : `$^{${interval[0]}}_{${interval[1]}}$`);
+      lines.push(latexLine("", row.cells.map((cell) => small(reach(cell)))));
+    }
+    if (row.cells.some((cell) => cell.ranks.length)) {
+      lines.push(latexLine("", row.cells.map((cell) => small(cell.ranks.length ? latexEscaped(rankText(cell)).replace("–", "--") : ""))));
+    }
+    // What stands below the numbers is nearer to these than to the next row.
+    return lines.length === 1 ? lines : lines.map((text, place) => `${text}[${place === lines.length - 1 ? "2pt" : "-2pt"}]`);
+  }
+
+  function latexTable(table) {
+    const [escaped, line] = [latexEscaped, latexLine];
+    const columns = table.columns.length;
+    const wide = columns > data.latex.narrow;
+    const environment = wide ? "table*" : "table";
     const [, ...title] = table.caption.split(": ");
     const out = [
-      `\\begin{${environment}}`, "\\centering", "\\small",
+      `\\begin{${environment}}`, `% huse-bench results ${data.latex.identity}`, "\\centering", "\\small",
       `\\caption{${escaped(title.join(": "))} ${escaped(table.details)}${table.mark ? escaped(` Bold: ${table.mark}.`) : ""}}`,
       `\\label{tab:${table.name}}`, "\\setlength{\\tabcolsep}{4pt}",
-      `\\begin{tabular}{l${"r".repeat(table.columns.length)}}`, "\\toprule",
+      "\\begin{adjustbox}{max width=\\linewidth, max totalheight=0.7\\textheight}",
+      `\\begin{tabular}{l${"r".repeat(columns)}}`, "\\toprule",
     ];
     if (headed(table)) {
       const starts = table.columns.map((_, place) => place).filter((place) => begins(table, place));
-      const spans = starts.map((place, turn) => [place, (starts[turn + 1] ?? table.columns.length) - place]);
+      const spans = starts.map((place, turn) => [place, (starts[turn + 1] ?? columns) - place]);
       out.push(line("", spans.map(([place, count]) => `\\multicolumn{${count}}{c}{${escaped(table.columns[place].heading)}}`)));
       out.push(spans.map(([place, count]) => `\\cmidrule(lr){${place + 2}-${place + count + 1}}`).join(""));
     }
     out.push(line("Method", table.columns.map((column) => escaped(column.title))));
     table.groups.forEach((group, place) => {
-      out.push(place > 0 && group.dashed ? "\\hdashline" : "\\midrule");
+      out.push(place > 0 && group.dashed ? "\\addlinespace[2pt]\\hdashline\\addlinespace[2pt]" : "\\midrule");
       if (group.title) {
-        out.push(`\\multicolumn{${width}}{l}{\\parbox{0.9\\linewidth}{\\raggedright\\emph{${escaped(group.title)}}}} \\\\`, "\\midrule");
+        const box = `\\parbox{${wide ? "0.9" : "0.6"}\\linewidth}{\\raggedright\\strut\\emph{${escaped(group.title)}}\\strut}`;
+        out.push(`\\multicolumn{${columns + 1}}{l}{${box}} \\\\`, "\\midrule");
       }
-      for (const row of group.rows) {
-        const cells = row.cells.map((cell) => {
-          const text = cell.text === "-" ? "--" : escaped(cell.text);
-          return cell.best ? `\\textbf{${text}}` : text;
-        });
-        out.push(line(escaped(row.label + row.marks), row.status && width > 1 ? [`\\multicolumn{${width - 1}}{l}{${escaped(row.status)}}`] : cells));
-        if (row.cells.some((cell) => cell.interval.length)) {
-          const reach = ({ interval }) => (interval.length < 2 ? escaped(interval.join("")) : `$^{${interval[0]}}_{${interval[1]}}$`);
-          out.push(line("", row.cells.map((cell) => `{\\scriptsize ${reach(cell)}}`)));
-        }
-        if (row.cells.some((cell) => cell.ranks.length)) {
-          out.push(line("", row.cells.map((cell) => `{\\scriptsize ${cell.ranks.length ? escaped(rankText(cell)).replace("–", "--") : ""}}`)));
-        }
-      }
+      out.push(...group.rows.flatMap((row) => latexRows(row, columns)));
     });
-    out.push("\\bottomrule", "\\end{tabular}", ...table.notes.map((note) => `\\par\\smallskip{\\footnotesize ${escaped(note)}}`), `\\end{${environment}}`);
-    // What pdflatex does not know of itself.
-    const beyond = [...new Set(out.join("\n"))].filter((sign) => sign > "\u017f" && !(sign >= "\u2010" && sign < "\u2027")).sort();
-    const engine = beyond.length ? [`% and lualatex or xelatex, with a font that has the signs ${beyond.join(" ")}`] : [];
-    return ["% needs \\usepackage{booktabs} and \\usepackage{arydshln}", ...engine, "", ...out].join("\n");
+    out.push("\\bottomrule", "\\end{tabular}", "\\end{adjustbox}");
+    out.push(...table.notes.map((note) => `\\par\\smallskip{\\footnotesize ${escaped(note)}\\par}`), `\\end{${environment}}`);
+    return out.join("\n");
+  }
+
+  function latex(table) {
+    const source = latexTable(table);
+    const known = new Set(data.latex.known);
+    const beyond = [...new Set(source)].filter((sign) => !known.has(sign)).sort((a, b) => a.codePointAt(0) - b.codePointAt(0));
+    const head = [`% needs ${data.latex.packages.map((name) => `\\usepackage{${name}}`).join("")}`];
+    if (beyond.length) head.push(`% and lualatex or xelatex, with a font that has the signs ${beyond.join(" ")}`);
+    const comments = data.notes.map((note) => `% ${note.split(/[\n\r\u2028\u2029]+/).join(" ")}`);
+    return [head.join("\n"), source, comments.join("\n")].join("\n\n");
   }
 
   const FORMATS = {
