@@ -80,7 +80,8 @@ def candidates(count: int) -> list[int]:
     Returns:
         At most ``MOST`` places of items, those to keep first in front; they depend on the count alone.
     """
-    return np.random.default_rng(0).permutation(count)[:MOST].tolist()
+    chosen: list[int] = np.random.default_rng(0).permutation(count)[:MOST].tolist()
+    return chosen
 
 
 def kept(ids: Sequence[str], thumbnails: Mapping[str, bytes]) -> dict[str, bytes]:
