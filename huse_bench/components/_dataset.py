@@ -57,8 +57,10 @@ class Items:
         description: what the items are and where they are from; empty for what the dataset's class says.
         licence: under which terms they may be used; empty for what the dataset's class says.
         publish_texts: whether results may show the texts; None for what the dataset's class says.
+        publish_pictures: whether results may show thumbnails of the pictures; None for what the dataset's class says.
         thumbnails: by id, the contents of a PNG or WebP file of at most 40 pixels a side and 8 KiB; results copy those
             of test items and show them, so give only what may be published. Items without one are shown by their ids.
+            None to have them made of the pictures where these may be published.
         notices: what the user should know about this copy of the data, a line each; kept in the run records.
     """
 
@@ -79,6 +81,7 @@ class Items:
     description: str = ""
     licence: str = ""
     publish_texts: bool | None = None
+    publish_pictures: bool | None = None
     thumbnails: Mapping[str, bytes] | None = field(default=None, repr=False)
     notices: Sequence[str] = ()
 
@@ -96,6 +99,7 @@ class Dataset(ABC):
         description: what the items are and where they are from, in a sentence or two.
         licence: under which terms they may be used, or that nobody says.
         publish_texts: whether the items' texts may be shown in results that are published.
+        publish_pictures: whether thumbnails of the items' pictures may be shown there.
         backbones: which backbones make the ``"image"``, ``"text"`` and ``"class"`` features that the dataset
             does not bring, where the user names none.
     """
@@ -105,6 +109,7 @@ class Dataset(ABC):
     description: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     publish_texts: ClassVar[bool] = False
+    publish_pictures: ClassVar[bool] = False
     backbones: ClassVar[Mapping[Literal["image", "text", "class"], str]] = {}
 
     def __init__(self, data: Path | None = None) -> None:

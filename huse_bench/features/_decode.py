@@ -21,7 +21,7 @@ JPEG_FACTOR = 4
 #: How the reason begins for a picture that has too many pixels.
 TOO_LARGE = "too many pixels"
 
-# A JPEG is read at a reduced size as long as its shorter side keeps this many pixels.
+# For features, a JPEG is read at a reduced size as long as its shorter side keeps this many pixels.
 _JPEG_SIDE = 1024
 
 # How files begin that stand under a picture's name and are none, and what they are.
@@ -67,17 +67,18 @@ class Decoded(NamedTuple):
     truncated: bool
 
 
-def decode(path: str, max_pixels: int) -> Decoded:
+def decode(path: str, max_pixels: int, jpeg_side: int = _JPEG_SIDE) -> Decoded:
     """Read one picture.
 
     The first frame, turned upright as its EXIF orientation says, transparency laid on white, 16-bit gray cut to its
     high byte, any other mode converted to RGB as Pillow does; colour profiles are not applied. A JPEG whose shorter
-    side has 2048 pixels or more is read at a half, a quarter or an eighth of its size, never below 1024. A truncated
-    file is read as far as it goes.
+    side has at least twice ``jpeg_side`` pixels is read at a half, a quarter or an eighth of its size, never below
+    ``jpeg_side``. A truncated file is read as far as it goes.
 
     Args:
         path: the file.
         max_pixels: width times height of the largest picture that is read; of a JPEG, ``JPEG_FACTOR`` times that.
+        jpeg_side: pixels that the shorter side of a large JPEG keeps.
 
     Raises:
         UndecodableError: if the file is no picture, has no pixels that can be read, or has too many.
@@ -94,7 +95,7 @@ def decode(path: str, max_pixels: int) -> Decoded:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, which changes no pixel.
             warnings.simplefilter("ignore")
-            return _decode(path, max_pixels)
+            return _decode(path, max_pixels, jpeg_side)
     except UndecodableError:
         raise
     except UnidentifiedImageError as error:
@@ -107,29 +108,29 @@ def decode(path: str, max_pixels: int) -> Decoded:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _decode(path: str, max_pixels: int) -> Decoded:
+def _decode(path: str, max_pixels: int, jpeg_side: int) -> Decoded:
     from PIL import ImageFile  # noqa: PLC0415  an optional package
 
     try:
-        return Decoded(_read(path, max_pixels), truncated=False)
+        return Decoded(_read(path, max_pixels, jpeg_side), truncated=False)
     except OSError as error:
         if "truncated" not in str(error).lower():
             raise
     tolerated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
     try:
-        return Decoded(_read(path, max_pixels), truncated=True)
+        return Decoded(_read(path, max_pixels, jpeg_side), truncated=True)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerated
 
 
-def _read(path: str, max_pixels: int) -> Image.Image:
+def _read(path: str, max_pixels: int, jpeg_side: int) -> Image.Image:
     from PIL import Image  # noqa: PLC0415  an optional package
 
     Image.init()
     with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
         _check_size(image, max_pixels)
         if image.format == "JPEG":
-            image.draft(None, (_JPEG_SIDE, _JPEG_SIDE))
+            image.draft(None, (jpeg_side, jpeg_side))
         return _upright(_rgb(image), _orientation(image))
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "MOST",
     "MOST_BYTES",
     "SIDE",
+    "candidates",
     "from_thumbnails_file",
     "kept",
     "thumbnail_fault",
@@ -70,6 +71,19 @@ def _size(contents: bytes) -> tuple[int, int] | None:
     return None
 
 
+def candidates(count: int) -> list[int]:
+    """Which of so many items a results folder keeps thumbnails of, as far as there is room for their bytes.
+
+    Args:
+        count: of items that have a picture.
+
+    Returns:
+        At most ``MOST`` places of items, those to keep first in front; they depend on the count alone.
+    """
+    chosen: list[int] = np.random.default_rng(0).permutation(count)[:MOST].tolist()
+    return chosen
+
+
 def kept(ids: Sequence[str], thumbnails: Mapping[str, bytes]) -> dict[str, bytes]:
     """Those that a results folder keeps: all, or of too many a choice that depends on their order alone.
 
@@ -82,7 +96,7 @@ def kept(ids: Sequence[str], thumbnails: Mapping[str, bytes]) -> dict[str, bytes
     """
     there = [item for item in ids if item in thumbnails]
     chosen, size = set(), 0
-    for place in np.random.default_rng(0).permutation(len(there))[:MOST].tolist():
+    for place in candidates(len(there)):
         size += len(thumbnails[there[place]])
         if size > MOST_BYTES:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from huse_bench.components import Dataset, Items
 from huse_bench.config import RunConfig
 from huse_bench.errors import DataError
 from huse_bench.features import Prepared
+from huse_bench.features.thumbnails import make_thumbnails
+from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.results.card import make_card
 from huse_bench.results.schema import DatasetInfo, SplitSizes
-from huse_bench.results.thumbnails import thumbnail_fault
+from huse_bench.results.thumbnails import candidates, thumbnail_fault
 from huse_bench.runs.privacy import Privacy
 
 __all__ = ["dataset_info", "write_card"]
@@ -38,25 +41,40 @@ def dataset_info(prepared: Prepared) -> DatasetInfo:
     )
 
 
-def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], items: Items, prepared: Prepared) -> None:
+def write_card(
+    store: Store,
+    config: RunConfig,
+    dataset_class: type[Dataset],
+    items: Items,
+    prepared: Prepared,
+    reporter: Reporter,
+) -> None:
     """Give a results folder its data card, where it has none.
 
     Args:
         store: the folder.
-        config: names the user's copy of the dataset.
+        config: names the user's copy of the dataset, and says how large its pictures may be.
         dataset_class: says what its items are.
         items: what it loaded.
         prepared: the same, prepared.
+        reporter: shows how many thumbnails are made.
 
     Raises:
         ResultsError: if the folder's card is of other data.
         RecordError: if it cannot be read.
         DataError: if the dataset gives a thumbnail that is none.
+        MissingExtraError: if thumbnails are to be made and Pillow is not installed.
     """
     test = prepared.splits["test"]
     rows = np.flatnonzero(items.splits == "test").tolist()
     privacy = Privacy(config.data)
-    shown = dataset_class.publish_texts if items.publish_texts is None else items.publish_texts
+    texts = None
+    if items.texts is not None and _may_show("texts", dataset_class, items):
+        texts = [items.texts[row] for row in rows]
+    pictures = None if items.images is None else [items.images[row] for row in rows]
+    thumbnails = _sound(items.thumbnails, test.ids)
+    if thumbnails is None and pictures is not None and _may_show("pictures", dataset_class, items):
+        thumbnails = _made(store, dict(zip(test.ids, pictures, strict=True)), config.max_pixels, reporter)
     store.write_card(
         make_card(
             DatasetInfo.model_validate(privacy.record(dataset_info(prepared).model_dump())),
@@ -66,14 +84,32 @@ def write_card(store: Store, config: RunConfig, dataset_class: type[Dataset], it
             ids=test.ids,
             labels=test.labels,
             groups=test.groups,
-            texts=None if items.texts is None or not shown else [items.texts[row] for row in rows],
-            pictures=None if items.images is None else _from(config.data, [items.images[row] for row in rows]),
-            thumbnails=_sound(items.thumbnails, test.ids),
+            texts=texts,
+            pictures=None if pictures is None else _from(config.data, pictures),
+            thumbnails=thumbnails,
             description=privacy.without_paths(items.description or dataset_class.description),
             licence=privacy.without_paths(items.licence or dataset_class.licence),
             notices=[privacy.text(notice) for notice in prepared.notices],
         )
     )
+
+
+def _may_show(what: Literal["texts", "pictures"], dataset_class: type[Dataset], items: Items) -> bool:
+    """Whether results may show these, as this copy of the data says, or else their class."""
+    said: bool | None = getattr(items, f"publish_{what}")
+    general: bool = getattr(dataset_class, f"publish_{what}")
+    return general if said is None else said
+
+
+def _made(store: Store, pictures: Mapping[str, Path], max_pixels: int, reporter: Reporter) -> dict[str, bytes] | None:
+    """Thumbnails of test items by their pictures; None where the folder has its own already."""
+    card = store.card()
+    if card is not None and card.thumbnails is not None:
+        return None
+    ids = list(pictures)
+    chosen = {ids[place]: pictures[ids[place]] for place in candidates(len(ids))}
+    with reporter.items("making thumbnails", len(chosen)) as advance:
+        return make_thumbnails(chosen, max_pixels, advance)
 
 
 def _sound(thumbnails: Mapping[str, bytes] | None, ids: Sequence[str]) -> dict[str, bytes] | None:

@@ -154,7 +154,7 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
         reporter.say(error)
     announce(config, specs, waiting, prepared, reporter)
     _note_tuning(specs, store)
-    write_card(store, config, loaded.dataset_class, items, prepared)
+    write_card(store, config, loaded.dataset_class, items, prepared, reporter)
     prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
 
     listeners = (Hooks(reporter), Shown(reporter))

@@ -55,9 +55,13 @@ def _describes_itself(subject: SubjectDataset) -> None:
         for name in ("description", "licence"):
             if not isinstance(getattr(owner, name), str):
                 raise CheckFailure(f"{what} has the {name} {getattr(owner, name)!r}: give a text, empty for none")
-    for given in (subject.cls.publish_texts, items.publish_texts):
-        if not isinstance(given, bool | None):
-            raise CheckFailure(f"publish_texts is {given!r}: say True where results may show the texts, else False")
+    for what in ("texts", "pictures"):
+        for owner in (subject.cls, items):
+            given = getattr(owner, f"publish_{what}")
+            if not isinstance(given, bool | None):
+                raise CheckFailure(
+                    f"publish_{what} is {given!r}: say True where results may show the {what}, else False"
+                )
 
 
 def _backbones_exist(subject: SubjectDataset) -> None:

@@ -1,5 +1,6 @@
 """What a run writes of its data: the data card, and what the records say of the device."""
 
+import io
 import json
 
 import numpy as np
@@ -13,12 +14,16 @@ from huse_bench.config import resolve_config
 from huse_bench.discovery import load
 from huse_bench.errors import DataError, ResultsError
 from huse_bench.features import prepare
-from huse_bench.results import Store
+from huse_bench.progress import Reporter
+from huse_bench.report.html import gallery
+from huse_bench.results import Store, load_results, thumbnails
+from huse_bench.results.thumbnails import thumbnail_fault
 from huse_bench.runs.card import write_card
 from huse_bench.runs.device import device_info
 
 CLASSES = ("ant", "bee", "cat", "dog")
 COUNT = 60
+QUIET = Reporter(quiet=True)
 
 
 @pytest.fixture
@@ -30,13 +35,13 @@ def table(tmp_path):
         label = CLASSES[number % 4]
         (folder / label).mkdir(parents=True, exist_ok=True)
         (folder / label / f"{number}.png").write_bytes(b"picture")
-        split = "train" if number < 30 else "validation" if number < 40 else "test"
+        split = "train" if number < 24 else "validation" if number < 40 else "test"
         rows.append((f"{label}/{number}.png", f"text {number}", label, split, f"{split} {number // 3}"))
     pd.DataFrame(rows, columns=["image", "text", "label", "split", "group"]).to_csv(folder / "shop.csv", index=False)
     return folder / "shop.csv"
 
 
-def carded(tmp_path, data, **options):
+def carded(tmp_path, data, reporter=QUIET, **options):
     """The card of a manifest, written without making features of its pictures."""
     config = resolve_config(given={"dataset": "manifest", "data": data, "dataset_options": options})
     dataset = load("dataset", "manifest")
@@ -48,7 +53,7 @@ def carded(tmp_path, data, **options):
     }
     items = hb.Items(**{**vars(items), **made})
     store = Store(tmp_path / "out", dataset="manifest")
-    write_card(store, config, dataset, items, prepare(items, "manifest", dataset.title))
+    write_card(store, config, dataset, items, prepare(items, "manifest", dataset.title), reporter)
     return store.card()
 
 
@@ -152,6 +157,7 @@ def test_built_in_datasets_say_what_they_are(name):
     assert 20 <= len(dataset.description) <= 300
     assert "\n" not in dataset.description + dataset.licence
     assert not dataset.publish_texts
+    assert not dataset.publish_pictures
     # What the user brings is the user's to say.
     assert bool(dataset.licence) is (name not in {"manifest", "features"})
 
@@ -168,9 +174,153 @@ def test_thumbnails_of_test_items_are_kept_and_bad_ones_refused(tmp_path):
     with pytest.raises(
         DataError, match=f"the thumbnail of item '{prepared.splits['test'].ids[7]}' is neither a PNG nor"
     ):
-        write_card(store, config, dataset, bad, prepared)
+        write_card(store, config, dataset, bad, prepared, QUIET)
     assert store.card() is None
-    write_card(store, config, dataset, hb.Items(**{**vars(items), "thumbnails": None}), prepared)
+    write_card(store, config, dataset, hb.Items(**{**vars(items), "thumbnails": None}), prepared, QUIET)
     assert store.card().thumbnails is None
-    write_card(store, config, dataset, items, prepared)
+    write_card(store, config, dataset, items, prepared, QUIET)
     assert store.card().thumbnails == items.thumbnails
+
+
+PAINTERS = """
+import numpy as np
+from huse_bench import ImageBackbone, TextBackbone
+
+class Colours(ImageBackbone):
+    title = "Mean colours"
+    revision = "1"
+    dim = 27
+
+    def preprocess(self, image):
+        return (np.asarray(image.resize((3, 3)), np.float32) / 255).transpose(2, 0, 1)
+
+    def encode_pixels(self, pixels):
+        return pixels.reshape(len(pixels), 27) + np.float32(0.01)
+
+class Letters(TextBackbone):
+    title = "Letters"
+    revision = "1"
+    dim = 27
+
+    def encode(self, texts):
+        return np.array([[text.lower().count(chr(97 + i)) for i in range(26)] + [1] for text in texts], np.float32)
+"""
+
+PAINTER_POINTS = """
+[huse_bench.backbones]
+colours = painters:Colours
+letters = painters:Letters
+"""
+
+
+@pytest.fixture
+def painted(table):
+    """The table with real pictures: PNG and, under the same names, JPEG files; two test pictures are damaged."""
+    image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    rng = np.random.default_rng(0)
+    for path in sorted(table.parent.rglob("*.png")):
+        colour = 60 * CLASSES.index(path.parent.name)
+        pixels = rng.integers(colour, colour + 70, (90, 120, 3), np.uint8)
+        image.fromarray(pixels).save(path, "JPEG" if int(path.stem) % 2 else "PNG")
+    for number in (44, 55):
+        (table.parent / CLASSES[number % 4] / f"{number}.png").write_bytes(b"\x89PNG no more")
+    return table
+
+
+@pytest.fixture
+def draw(distribution, painted, quick_training):
+    """Runs a method on the painted table with backbones that take no time."""
+    distribution("painters", PAINTERS, PAINTER_POINTS)
+
+    def run(**options):
+        backbones = {"image_backbone": "colours", "text_backbone": "letters", "class_backbone": "letters"}
+        training = {**quick_training, "batch_size": 16}
+        options = {"dataset_options": options, "training": training, "quiet": True, **backbones}
+        hb.run(["huse"], "manifest", data=painted, results="out", **options)
+        return Store("out")
+
+    return run
+
+
+def test_pictures_are_shown_only_where_the_user_says_so(draw):
+    store = draw()
+    assert store.card().thumbnails is None
+    before = (store.folder / "data-card.items.parquet").read_bytes()
+    card = draw(publish_pictures=True).card()
+    assert tuple(card.thumbnails) == card.ids
+    assert len(card.ids) == 18
+    assert not {f"{CLASSES[0]}/44.png", f"{CLASSES[3]}/55.png"} & set(card.ids)
+    assert [thumbnail_fault(contents) for contents in card.thumbnails.values()] == [None] * 18
+    assert card.texts is None
+    assert (store.folder / "data-card.items.parquet").read_bytes() == before
+    # It changes no run.
+    assert len(store.read()[0]) == 1
+
+
+def test_each_item_has_the_thumbnail_of_its_own_picture(draw, painted):
+    image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    for item, contents in draw(publish_pictures=True).card().thumbnails.items():
+        with image.open(io.BytesIO(contents)) as small, image.open(painted.parent / item) as whole:
+            assert small.size == (40, 30)
+            found, expected = (np.asarray(one.convert("RGB")).mean((0, 1)) for one in (small, whole))
+        np.testing.assert_allclose(found, expected, atol=6)
+
+
+class Watched(Reporter):
+    """Notes its bars."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.bars = []
+
+    def items(self, label, total, done=0):
+        self.bars.append((label, total))
+        return super().items(label, total, done)
+
+
+def test_thumbnails_are_made_once_for_a_folder_and_the_same_anew(tmp_path, painted):
+    reporter = Watched()
+    first = carded(tmp_path, painted, reporter, publish_pictures=True)
+    # The two that are damaged have none here, where features were not made of them.
+    assert list(first.thumbnails) == [item for item in first.ids if item not in {"ant/44.png", "dog/55.png"}]
+    assert reporter.bars == [("making thumbnails", 20)]
+    written = {path: path.read_bytes() for path in (tmp_path / "out").glob("data-card*")}
+    assert carded(tmp_path, painted, reporter, publish_pictures=True).thumbnails == first.thumbnails
+    assert len(reporter.bars) == 1
+    for path in written:
+        path.unlink()
+    carded(tmp_path, painted, reporter, publish_pictures=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("data-card*")} == written
+    assert len(reporter.bars) == 2
+
+
+def test_of_too_many_pictures_not_all_are_opened(tmp_path, painted, monkeypatch):
+    monkeypatch.setattr(thumbnails, "MOST", 5)
+    reporter = Watched()
+    card = carded(tmp_path, painted, reporter, publish_pictures=True)
+    assert reporter.bars == [("making thumbnails", 5)]
+    assert 3 <= len(card.thumbnails) <= 5
+    assert card.thumbnails.keys() <= set(card.ids)
+
+
+def test_the_gallery_shows_them(draw):
+    for options, count in (({}, 0), ({"publish_pictures": True}, 18)):
+        store = draw(**options)
+        (section,) = gallery.sections(load_results(store.folder))
+        assert section.context["pictures"] == len(section.data["thumbnails"]) == count
+
+
+def test_thumbnails_that_the_dataset_gives_are_the_only_ones(tmp_path, painted):
+    config = resolve_config(given={"dataset": "emoji"})
+    dataset = load("dataset", "emoji")
+    items = dataset().load()
+    store = Store(tmp_path / "out", dataset="emoji")
+    first = items.ids[np.flatnonzero(items.splits == "test")[0]]
+    changes = {
+        "images": [painted.parent / "ant" / "0.png"] * len(items.ids),
+        "publish_pictures": True,
+        "thumbnails": {first: items.thumbnails[first]},
+    }
+    items = hb.Items(**{**vars(items), **changes})
+    write_card(store, config, dataset, items, prepare(items, "emoji", dataset.title), QUIET)
+    assert set(store.card().thumbnails) == {first}

@@ -711,6 +711,12 @@ class Talkative(Points):
         return hb.Items(**{**vars(super().load()), "publish_texts": "no"})
 
 
+class Showy(Points):
+    """Says that pictures may be published by a number."""
+
+    publish_pictures = 1
+
+
 class Drawn(Points):
     """Gives thumbnails that are none."""
 
@@ -733,6 +739,7 @@ class DrawnElsewhere(Drawn):
         (DrawnElsewhere, "thumbnails_are_small", "1 thumbnails are of no item, such as that of 'nobody'"),
         (Unlicensed, "describes_itself", "it has the licence None: give a text, empty for none"),
         (Talkative, "describes_itself", "publish_texts is 'no': say True where results may show the texts, else False"),
+        (Showy, "describes_itself", "publish_pictures is 1: say True where results may show the pictures, else False"),
         (Twice, "keeps_the_rules", "the id '0' is given to two items"),
         (Restless, "deterministic", "loading twice gives other labels"),
         (Textless, "has_items", "it brings neither texts nor text features"),

@@ -37,6 +37,7 @@ class Manifest(Dataset):
         description: what the items are and where they are from, for the reader of the results.
         licence: under which terms pictures and texts may be used, likewise.
         publish_texts: whether results may show the texts of test items; they then stand in the results folder.
+        publish_pictures: whether results may show thumbnails of test items' pictures, which are made and stand there.
     """
 
     title: ClassVar = "Own items"
@@ -55,6 +56,7 @@ class Manifest(Dataset):
         description: str = "",
         licence: str = "",
         publish_texts: bool = False,
+        publish_pictures: bool = False,
     ) -> None:
         super().__init__(data)
         self.images = images
@@ -66,6 +68,7 @@ class Manifest(Dataset):
         self.described = description
         self.terms = licence
         self.texts_shown = publish_texts
+        self.pictures_shown = publish_pictures
 
     def load(self) -> Items:
         """Read the table and the files beside it; pictures are looked for but not opened.
@@ -122,6 +125,7 @@ class Manifest(Dataset):
                 description=self.described,
                 licence=self.terms,
                 publish_texts=self.texts_shown,
+                publish_pictures=self.pictures_shown,
                 notices=[*before, *split_notices, *after],
             )
 
