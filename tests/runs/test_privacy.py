@@ -85,7 +85,7 @@ def test_paths_are_said_relative_to_what_is_known(privacy, tmp_path):
     assert privacy.text(f"{vault}/pics/a.png: no") == "pics/a.png: no"
     assert privacy.text(f"'{vault}/pics/a b.png': no") == "'pics/a b.png': no"
     assert privacy.text(f"{vault}/../other/a.png") == "a.png"
-    assert privacy.text(f"{tmp_path}/work/results/x.json") == "results/x.json"
+    assert privacy.text(f"{tmp_path / 'work'}/results/x.json") == "results/x.json"
     assert privacy.text(f'File "{hb.__file__}", line 3') == 'File "huse_bench/__init__.py", line 3'
     assert privacy.text(f'File "{torch.__file__}", line 3') == 'File "torch/__init__.py", line 3'
     assert privacy.text(f'File "{os.__file__}", line 3') == 'File "os.py", line 3'
