@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
-from huse_bench.bundles.documents import documents
+from huse_bench.bundles.documents import REPORT, documents, versions
 from huse_bench.bundles.private import private_text, refuse_private_columns
 from huse_bench.bundles.reading import Bundle
 from huse_bench.bundles.recount import recounted
-from huse_bench.errors import BundleError, HuseBenchError
+from huse_bench.errors import BundleError, HuseBenchError, MissingExtraError
 from huse_bench.results import Results, RunRecord, Store
 from huse_bench.results.protocols import unknown_protocol
 from huse_bench.runs.privacy import Privacy
-from huse_bench.version import installed_version
 
 __all__ = ["Check", "check_bundle"]
 
@@ -196,22 +196,35 @@ def _values(path: Path, name: str) -> Iterable[JsonValue]:
 def _documents(bundle: Bundle, recounts: Mapping[str, Results]) -> list[Check]:
     """Whether the pages of a bundle are those of its runs."""
     checks = []
-    written, here = bundle.facts.versions.get("huse-bench"), installed_version()
-    for name, contents in documents(bundle.facts, recounts).items():
+    report = REPORT in bundle.facts.files
+    try:
+        here = versions(report=report)
+        made = documents(bundle.facts, recounts, report=report)
+    except (MissingExtraError, metadata.PackageNotFoundError) as error:
+        checks.append(Check(REPORT, None, str(error)))
+        here = versions(report=False)
+        made = documents(bundle.facts, recounts, report=False)
+    for name, contents in made.items():
+        drawn = here if name == REPORT else {"huse-bench": here["huse-bench"]}
+        written = {name: bundle.facts.versions.get(name) for name in drawn}
         what = f"tables in {name}" if name == "README.md" else name
         path = bundle.folder / name
         if name not in bundle.facts.files:
             checks.append(Check(what, False, f"{name} is missing"))
         elif path.read_bytes() == contents:
             checks.append(Check(what, True, "made again from the scores, byte for byte the same"))
-        elif written != here:
-            said = f"written by huse-bench {written}, this is {here}: verify it with that version"
+        elif written != drawn:
+            said = f"written by {_listed(written)}, here is {_listed(drawn)}: verify it with those versions"
             checks.append(Check(what, None, said))
         else:
             checks.append(Check(what, False, _first_difference(path.read_bytes(), contents)))
-    known = {"README.md", "CITATION.cff", "configuration.json", "environment.json", "ro-crate-metadata.json"}
+    known = {"README.md", "CITATION.cff", "configuration.json", "environment.json", "ro-crate-metadata.json", REPORT}
     others = [name for name in bundle.facts.files if "/" not in name and name not in known]
     return checks + [Check(name, None, "this version makes no such file, so it was not looked at") for name in others]
+
+
+def _listed(versions: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} {version or 'unknown'}" for name, version in versions.items())
 
 
 def _first_difference(found: bytes, expected: bytes) -> str:

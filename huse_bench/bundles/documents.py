@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import metadata
 
 from huse_bench.bundles.schema import BundleFacts
 from huse_bench.report import render
+from huse_bench.report.html.page import render_page
 from huse_bench.report.markdown import markdown_escaped
 from huse_bench.results import Results, RunRecord
 from huse_bench.results.json_text import json_text
 from huse_bench.results.rows import Row
 from huse_bench.results.schema import DatasetInfo, Json
+from huse_bench.version import installed_version
 
-__all__ = ["documents"]
+__all__ = ["REPORT", "documents", "versions"]
+
+#: The page of a bundle that has one.
+REPORT = "report.html"
+
+# What a page is drawn with.
+_DRAWN_WITH = ("jinja2", "matplotlib")
 
 _BELOW = """\
 ## What is here
@@ -25,23 +34,38 @@ _BELOW = """\
 | configuration.json | settings and hyper-parameters of each row, and what choosing them cost |
 | environment.json | machines, versions of the software, commands |
 | CITATION.cff, ro-crate-metadata.json | how to cite it, for other programs |
+| report.html, where it is there | the same with figures, comparisons and what queries found |
 
 `huse-bench verify` on this folder makes all numbers and this page again from the scores of single queries; with
 `--rerun 2` it also trains two of the runs with fresh seeds."""
 
 
-def documents(facts: BundleFacts, results: Mapping[str, Results]) -> dict[str, bytes]:
+def versions(*, report: bool) -> dict[str, str]:
+    """Versions of what makes the documents, by distribution.
+
+    Args:
+        report: with the page of a report.
+    """
+    return {"huse-bench": installed_version()} | {name: metadata.version(name) for name in _DRAWN_WITH if report}
+
+
+def documents(facts: BundleFacts, results: Mapping[str, Results], *, report: bool) -> dict[str, bytes]:
     """The files of a bundle that are made of its runs.
 
     Args:
         facts: what the bundle says of itself; its ``files`` and ``versions`` are not looked at.
         results: its runs by results folder, with their numbers taken from the scores of single queries.
+        report: with the page of a report.
 
     Returns:
         Contents by name: ``README.md`` with the tables, ``CITATION.cff``, ``configuration.json`` (each row's settings,
-        hyper-parameters and what choosing them cost) and ``environment.json`` (machines, versions and commands).
+        hyper-parameters and what choosing them cost), ``environment.json`` (machines, versions and commands) and, where
+        asked for, ``report.html``.
+
+    Raises:
+        MissingExtraError: for a report without what draws it.
     """
-    return {
+    made = {
         "README.md": _readme(facts, results).encode(),
         "CITATION.cff": _citation(facts).encode(),
         "configuration.json": _json(
@@ -49,6 +73,9 @@ def documents(facts: BundleFacts, results: Mapping[str, Results]) -> dict[str, b
         ),
         "environment.json": _json({name: _environments(of.records) for name, of in sorted(results.items())}),
     }
+    if report:
+        made[REPORT] = render_page([results[name] for name in facts.results]).encode()
+    return made
 
 
 def _json(folders: dict[str, Json]) -> bytes:

@@ -11,20 +11,20 @@ from pathlib import Path
 
 from huse_bench.bundles.archive import zip_bytes
 from huse_bench.bundles.crate import CRATE, crate
-from huse_bench.bundles.documents import documents
+from huse_bench.bundles.documents import documents, versions
 from huse_bench.bundles.private import private_text, public_json, refuse_private_columns
 from huse_bench.bundles.reading import FACTS
 from huse_bench.bundles.recount import recounted
 from huse_bench.bundles.schema import BUNDLE_FORMAT, BundleFacts, Source
 from huse_bench.errors import BundleError, ResultsError, UsageError
 from huse_bench.files import is_incidental, safe_name, write_atomically
+from huse_bench.report.html.document import refuse_without_jinja
 from huse_bench.results import Results, RunRecord, load_results
 from huse_bench.results.arrays import ENDINGS
 from huse_bench.results.card import CARD_FILES
 from huse_bench.results.folder import MARKER
 from huse_bench.results.json_text import json_text
 from huse_bench.runs.privacy import Privacy
-from huse_bench.version import installed_version
 
 __all__ = ["publish", "write_bundle"]
 
@@ -41,6 +41,7 @@ def publish(
     events: bool = False,
     embeddings: bool = False,
     models: bool = False,
+    report: bool = False,
 ) -> BundleFacts:
     """Write results folders as a bundle.
 
@@ -52,6 +53,7 @@ def publish(
         events: with the logs of what happened during the runs.
         embeddings: with the embeddings that were saved.
         models: with the models that were saved.
+        report: with the page of a report.
 
     Returns:
         What the bundle says of itself. The same runs, title and authors give the same bytes.
@@ -61,7 +63,10 @@ def publish(
             written.
         BundleError: where numbers and scores disagree, or something private would be published.
         UsageError: where the output is there already, or two folders have one name.
+        MissingExtraError: for a report without what draws it.
     """
+    if report:
+        refuse_without_jinja()
     refuse_existing(output)
     named: dict[str, Path] = {}
     for folder in folders:
@@ -79,7 +84,7 @@ def publish(
         for path in _published(named[name], results.records, events=events, embeddings=embeddings, models=models):
             place = f"results/{name}/{path.relative_to(named[name]).as_posix()}"
             files[place] = _contents(path, place, privacy)
-    return write_bundle(output, files, tuple(named), title, tuple(authors))
+    return write_bundle(output, files, tuple(named), title, tuple(authors), report=report)
 
 
 def write_bundle(
@@ -89,6 +94,8 @@ def write_bundle(
     title: str | None,
     authors: tuple[str, ...],
     sources: tuple[Source, ...] = (),
+    *,
+    report: bool = False,
 ) -> BundleFacts:
     """Write a bundle of the files of its results folders, with all that is made of them.
 
@@ -99,6 +106,7 @@ def write_bundle(
         title: one line; by default the datasets' titles.
         authors: names.
         sources: the bundles that it is joined of.
+        report: with the page of a report.
 
     Returns:
         What the bundle says of itself.
@@ -122,11 +130,11 @@ def write_bundle(
                 authors=authors,
                 created=max(record.created for of in results.values() for record in of.records),
                 results=names,
-                versions={"huse-bench": installed_version()},
+                versions=versions(report=report),
                 sources=sources,
                 files=_hashes(files),
             )
-            whole = {**files, **documents(facts, results)}
+            whole = {**files, **documents(facts, results, report=report)}
             whole[CRATE] = crate(facts, results, whole)
             facts = facts.model_copy(update={"files": _hashes(whole)})
             whole[FACTS] = (json_text(facts.model_dump(mode="json")) + "\n").encode()

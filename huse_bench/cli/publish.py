@@ -19,6 +19,7 @@ __all__ = ["publish"]
 @click.option("--events", is_flag=True, help="With the logs of what happened during the runs.")
 @click.option("--embeddings", is_flag=True, help="With embeddings that were saved.")
 @click.option("--models", is_flag=True, help="With models that were saved.")
+@click.option("--report", is_flag=True, help="With the page of huse-bench report.")
 def publish(
     folders: tuple[Path, ...],
     output: Path,
@@ -27,6 +28,7 @@ def publish(
     events: bool,
     embeddings: bool,
     models: bool,
+    report: bool,
 ) -> None:
     """Write results as a bundle that others can check and cite.
 
@@ -37,6 +39,15 @@ def publish(
     from huse_bench.bundles import read_bundle  # noqa: PLC0415
     from huse_bench.bundles.publishing import publish as published  # noqa: PLC0415
 
-    published(folders, output, title=title, authors=authors, events=events, embeddings=embeddings, models=models)
+    published(
+        folders,
+        output,
+        title=title,
+        authors=authors,
+        events=events,
+        embeddings=embeddings,
+        models=models,
+        report=report,
+    )
     bundle = read_bundle(output)
     click.echo(f"{output}: bundle {bundle.short_hash}, {len(bundle.facts.files)} files")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -161,6 +162,48 @@ def test_tables_of_another_version_are_not_judged(bundle, forge):
     (check,) = [check for check in check_bundle(read_bundle(bundle)) if check.name == "tables in README.md"]
     assert check.passed is None
     assert "written by huse-bench 0.0.1" in check.detail
+
+
+@pytest.fixture
+def reported(folder, tmp_path):
+    pytest.importorskip("jinja2")
+    publish([folder], tmp_path / "reported", report=True)
+    return tmp_path / "reported"
+
+
+def check_of(bundle, name):
+    (check,) = [check for check in check_bundle(read_bundle(bundle)) if check.name == name]
+    return check
+
+
+def test_a_report_is_made_again(reported):
+    assert "made again from the scores" in check_of(reported, "report.html").detail
+    assert not failed(reported)
+
+
+def test_a_report_that_was_touched_up(reported, forge):
+    page = reported / "report.html"
+    page.write_text(page.read_text().replace("HUSE", "BEST", 1))
+    forge(reported)
+    assert "is not what the scores give" in failed(reported)["report.html"]
+
+
+def test_a_report_drawn_by_another_version_is_not_judged(reported, forge):
+    (reported / "report.html").write_text("<p>other lines</p>")
+    known = json.loads((reported / "bundle.json").read_text())["versions"]
+    forge(reported, versions={**known, "matplotlib": "0.1"})
+    check = check_of(reported, "report.html")
+    assert check.passed is None
+    assert "matplotlib 0.1" in check.detail
+    assert not failed(reported)
+
+
+def test_a_report_cannot_be_judged_without_what_draws_it(reported, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    check = check_of(reported, "report.html")
+    assert check.passed is None
+    assert "report" in check.detail
+    assert not failed(reported)
 
 
 def test_an_unknown_protocol(bundle, forge):
