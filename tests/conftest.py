@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -311,3 +312,16 @@ def write_scored():
 def write_run(tmp_path):
     """Write a run with its scores to the folder of the test."""
     return partial(write_scored_run, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser for all tests that look at pages, since there can be one only; or a skip that says what is missing."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="there is no playwright: pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()

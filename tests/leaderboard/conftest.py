@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -119,19 +118,6 @@ def hostile(bundle):
         "tuning": {**TUNING, "trials": huge},
     }
     return bundle("hostile", {"huse": (range(2), 0.9)}, authors=(HOSTILE,), title=HOSTILE, **changes)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser, or a skip that says what is missing."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="there is no playwright: pip install playwright")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A folder with runs of every kind, and Chromium where it is installed."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,19 +67,6 @@ def failed_page(failed):
 def hostile_page(hostile):
     """The page of a folder whose texts are hostile."""
     return write_page(hostile.parent / "page.html", hostile)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser, or a skip that says what is missing."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="there is no playwright: pip install playwright")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -380,27 +379,15 @@ def test_of_a_sample_of_queries_only_these_are_asked_for(folder, monkeypatch):
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    where = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if where is None:
-        pytest.skip("chromium is not installed")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
-def show(browser, tmp_path):
+def show(chromium, tmp_path):
     """Opens sections; at the end nothing was said on the console, and no dialog opened."""
     said, pages = [], []
 
     def open_page(sections, width=1280):
         path = tmp_path / "page.html"
         path.write_text(page_of(sections), encoding="utf-8")
-        page = browser.new_page(viewport={"width": width, "height": 900})
+        page = chromium.new_page(viewport={"width": width, "height": 900})
         # A busy machine is no fault of the page.
         page.set_default_timeout(180_000)
         pages.append(page)
