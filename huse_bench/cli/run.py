@@ -102,10 +102,12 @@ def run(
     # Torch loads only once the command line was understood.
     from huse_bench.cli.tables import print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.runs import together  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
 
     resolved = resolve_config(config, given, by="command line")
     if dry_run:
+        together.refuse("--dry-run")
         from huse_bench.cli._rehearsal import as_text, document  # noqa: PLC0415
         from huse_bench.runs.rehearsal import rehearse  # noqa: PLC0415
 
@@ -113,6 +115,8 @@ def run(
         click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
         ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
     results = run_config(resolved, quiet=quiet, verbose=verbose)
+    if together.follows():
+        return
     print_tables(results)
     if any(record.status != "finished" for record in results.records):
         ctx.exit(1)

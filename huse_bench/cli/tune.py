@@ -70,8 +70,10 @@ def tune(
 
     # Torch loads only once the command line was understood.
     from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.runs import together  # noqa: PLC0415
     from huse_bench.tuning import Objective, tune  # noqa: PLC0415
 
+    together.refuse("huse-bench tune")
     goal = None if objective is None else Objective(objective)
     tuned, path = tune(
         resolve_config(config, given, by="command line"), trials, goal, output, quiet=quiet, verbose=verbose

@@ -21,7 +21,7 @@ from huse_bench.runs.methods import Method
 from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
 
-__all__ = ["Outcome", "run_experiment", "run_trial"]
+__all__ = ["Outcome", "follow_experiment", "run_experiment", "run_trial"]
 
 # Items that a point of the learning curve is measured on: 14 ms of one core at 512 dimensions, where a step takes 25.
 # All points add some 5 % to the 400 steps of the quick preset. All 671 of the emoji data would take 40 ms.
@@ -182,6 +182,35 @@ class _Sample:
 def _step(training: Training, watch: Watch | None) -> None:
     if watch is not None:
         watch(Stepped(training.done, training.losses() if training.checked else None))
+
+
+def follow_experiment(
+    method: Method, prepared: Prepared, config: TrainingConfig, seed: int, protocol: Version = "v2"
+) -> None:
+    """Train as :func:`run_experiment` does in another process, whose batches this one shares, and keep nothing.
+
+    The points of the learning curve are measured here too: where one ends a training, it ends it in all processes.
+
+    Args:
+        method: the loss and its hyper-parameters.
+        prepared: the dataset, on the device to train on.
+        config: how to train.
+        seed: of this run.
+        protocol: of the retrieval.
+
+    Raises:
+        ConfigError: if the batch is larger than the train split, or smaller than the number of processes.
+        DivergedError: if training stops being finite.
+    """
+    points = curve_steps(config.steps)
+    sample = _Sample(prepared, protocol)
+
+    def look(training: Training) -> None:
+        if training.done in points:
+            sample.measure(training)
+
+    with _training(method, prepared, config, seed) as training:
+        training.run(look)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from huse_bench.discovery import collect
+from huse_bench.training.parallel import processes
 
 __all__ = ["provenance"]
 
@@ -30,6 +31,8 @@ def provenance() -> tuple[dict[str, str], list[str]]:
         # Quoted where that is needed, so that a path with spaces is seen to be one.
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+    if processes() > 1:
+        facts["processes"] = str(processes())
     results, errors = collect("huse_bench_provenance")
     for extra in results:
         facts |= extra

@@ -12,6 +12,7 @@ from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
+from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
 from huse_bench.runs.data import audited, load, make_ready, refuse_other_data
@@ -134,6 +135,10 @@ def run(
 
 def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -> Results:
     """Run what a configuration asks for; see :func:`run`."""
+    together.join(config)
+    if together.follows():
+        asked = together.follow(config)
+        return _collect(Store(config.results_folder), asked, Reporter(quiet=True))
     reporter = Reporter(quiet=quiet, verbose=verbose)
     tuned = None if config.params is None else ParamsFile.read(config.params)
     if tuned is not None:
@@ -143,6 +148,7 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     # Before features are made, which may take hours.
     Store.refuse_unusable(config.results_folder, config.dataset)
     items, prepared = make_ready(loaded, config, reporter)
+    together.features_are_made()
     store = Store(config.results_folder, config.dataset)
     ledgers = _ledgers(tuned, config, methods, prepared, reporter)
     known, _ = store.read()
@@ -158,10 +164,16 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
 
     listeners = (Hooks(reporter), Shown(reporter))
-    hand_out(waiting, store, config.overwrite, lambda spec: run_unit(spec, prepared, store, listeners), reporter.say)
+
+    def do(spec: RunSpec) -> None:
+        with together.led(specs.index(spec)):
+            run_unit(spec, prepared, store, listeners)
+
+    hand_out(waiting, store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)
+    together.nothing_more()
     return _collect(store, asked, reporter)
 
 

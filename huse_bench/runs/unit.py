@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from huse_bench.features import Prepared
@@ -13,12 +14,12 @@ from huse_bench.runs import saved
 from huse_bench.runs.controls import shuffled_data
 from huse_bench.runs.device import forget_peak, settle_functions
 from huse_bench.runs.events import Event, EventLog, Listener, RunFailed, RunFinished, RunStarted
-from huse_bench.runs.experiment import Outcome, run_experiment
+from huse_bench.runs.experiment import Outcome, follow_experiment, run_experiment
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure, record_outcome
 from huse_bench.training import inert_terms
 
-__all__ = ["run_unit"]
+__all__ = ["follow_unit", "run_unit"]
 
 
 def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: Sequence[Listener] = ()) -> RunRecord:
@@ -50,11 +51,7 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     if isinstance(prepared, Path):
         prepared = load_prepared(prepared)
     try:
-        settle_functions()
-        forget_peak(spec.device)
-        placed = prepared.to(spec.device)
-        if spec.method.is_control:
-            placed = shuffled_data(placed, spec.seed)
+        placed = _placed(spec, prepared)
         outcome = run_experiment(
             spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, tell, neighbours=spec.neighbours
         )
@@ -69,6 +66,27 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     inert = inert_terms(outcome.trained.shares, spec.method.parameters)
     tell(RunFinished(record, time.perf_counter() - started, tuple(inert), tuple(files)))
     return record
+
+
+def follow_unit(spec: RunSpec, prepared: Prepared) -> None:
+    """Train a run with the process that does it, whose batches this one shares; what comes of it is that one's to tell.
+
+    Args:
+        spec: the plan.
+        prepared: the dataset on the host.
+    """
+    # What ends it here ends it there as well, where it becomes a record.
+    with suppress(Exception):
+        placed = _placed(spec, prepared)
+        follow_experiment(spec.method, placed, spec.config.training, spec.seed, spec.config.protocol)
+
+
+def _placed(spec: RunSpec, prepared: Prepared) -> Prepared:
+    """The data on the device that trains, which is made ready."""
+    settle_functions()
+    forget_peak(spec.device)
+    placed = prepared.to(spec.device)
+    return shuffled_data(placed, spec.seed) if spec.method.is_control else placed
 
 
 def _save(spec: RunSpec, record: RunRecord, outcome: Outcome, placed: Prepared, store: Store) -> list[Path]:

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huse_bench.components import ClassGraph, Loss
+from huse_bench.components import Batch, ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
 from huse_bench.training.batches import Batches
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import build_optimizer, build_schedule
+from huse_bench.training.parallel import part_of, processes, summed
 from huse_bench.training.shares import GradientShares, steps_to_measure
 
 __all__ = ["Trained", "Training"]
@@ -62,7 +63,7 @@ class Training:
         done: how many are.
 
     Raises:
-        ConfigError: if the batch is larger than the split.
+        ConfigError: if the batch is larger than the split, or smaller than the number of processes that share it.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Training:
         self._optimizer = build_optimizer(model, loss, config)
         self._schedule = build_schedule(self._optimizer, config)
         self._batches = Batches(len(data.labels), config.batch_size, generator)
+        self._part = part_of(config.batch_size)
         self._terms: Mapping[str, Tensor] = {}
         self._shares, self._measured = GradientShares(), steps_to_measure(config.steps)
         self._seconds, self._since = 0.0, None
@@ -108,9 +110,8 @@ class Training:
             self.model.train()
             self.loss.train()
         step = self.done + 1
-        data, index = self._data, next(self._batches).to(self._device)
-        image, text = data.image.index_select(0, index), data.text.index_select(0, index)
-        terms = self.loss(self.model.batch(image, text, data.targets[index], self._graph))
+        index = next(self._batches).to(self._device)
+        terms = self.loss(self._batch(index))
         if step == 1:
             _check_terms(terms, self.loss)
         total = torch.stack(list(terms.values())).sum()
@@ -118,6 +119,8 @@ class Training:
         if step in self._measured:
             self._shares.measure(step, terms, self.model.tower_parameters())
         torch.autograd.backward(total)
+        if self._part is not None:
+            self._share_gradients()
         self._optimizer.step()
         self._schedule.step()
         self.done = step
@@ -221,6 +224,23 @@ class Training:
         torch.set_rng_state(state["random"])
         if state["random_device"] is not None:
             torch.cuda.set_rng_state(state["random_device"], self._device)
+
+    def _batch(self, index: Tensor) -> Batch:
+        """What the loss is given of the rows of a batch."""
+        data, part = self._data, self._part
+        own = index if part is None else index[part.start : part.stop]
+        image, text = data.image.index_select(0, own), data.text.index_select(0, own)
+        return self.model.batch(image, text, data.targets[index], self._graph, part)
+
+    def _share_gradients(self) -> None:
+        """Give all processes the gradients of the whole batch."""
+        model = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        # These are of the whole batch already; their mean keeps processes from drifting apart by roundings.
+        own = [weight.grad for weight in self.loss.parameters() if weight.grad is not None]
+        size = processes()
+        sums = summed([*model, *(gradient / size for gradient in own)])
+        for gradient, total in zip([*model, *own], sums, strict=True):
+            gradient.copy_(total)
 
     def _check_loss(self) -> None:
         losses = self.losses()

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from huse_bench.components import Batch, ClassGraph, Heads, Loss, View
 from huse_bench.config import TrainingConfig
 from huse_bench.training.dropout import relu_dropout
+from huse_bench.training.parallel import Part, gathered
 
 __all__ = ["Model", "Tower"]
 
@@ -54,11 +55,16 @@ class Tower(nn.Module):
         """(n, features) to (n, D)."""
         return self.outputs(x)[0]
 
-    def outputs(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(n, features) to (n, D) embeddings and, where the tower has them, their (n, D) log-variances."""
+    def outputs(self, x: Tensor, part: Part | None = None) -> tuple[Tensor, Tensor | None]:
+        """(n, features) to (n, D) embeddings and, where the tower has them, their (n, D) log-variances.
+
+        Args:
+            x: features.
+            part: which rows of a batch they are, where other processes have the others.
+        """
         *hidden, last = self.layers
         for layer in hidden:
-            x = relu_dropout(layer(x), self.dropout if self.training else 0.0)
+            x = relu_dropout(layer(x), self.dropout if self.training else 0.0, part)
         log_variance = None if self.log_variance is None else self.log_variance(x).float()
         x = last(x)
         return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float(), log_variance
@@ -109,20 +115,26 @@ class Model(nn.Module):
         """Parameters of both towers."""
         return [*self.image.parameters(), *self.text.parameters()]
 
-    def batch(self, image: Tensor, text: Tensor, labels: Tensor, classes: ClassGraph | None) -> Batch:
+    def batch(
+        self, image: Tensor, text: Tensor, labels: Tensor, classes: ClassGraph | None, part: Part | None = None
+    ) -> Batch:
         """What a loss is given of some items.
 
         Args:
             image: (n, image features).
             text: (n, text features).
-            labels: (n,) int64 class indices.
+            labels: (n,) int64 class indices; of all rows of the batch, where there is a part.
             classes: the class graph, where the loss declares its use.
+            part: which rows of a batch the features are, where other processes embed the others.
         """
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.mixed):
-            image_rows, image_log_variance = self.image.outputs(image)
-            text_rows, text_log_variance = self.text.outputs(text)
-        logits = self.logits(image_rows, text_rows)
-        return Batch(image_rows, text_rows, labels, *logits, classes, image_log_variance, text_log_variance)
+            image_rows, image_log_variance = self.image.outputs(image, part)
+            text_rows, text_log_variance = self.text.outputs(text, part)
+        made = [image_rows, text_rows, *self.logits(image_rows, text_rows), image_log_variance, text_log_variance]
+        rows, others, image_logits, text_logits, *log_variances = made if part is None else gathered(made, part)
+        assert rows is not None
+        assert others is not None
+        return Batch(rows, others, labels, image_logits, text_logits, classes, *log_variances)
 
     def views(self, image: Tensor, text: Tensor) -> tuple[View, View]:
         """What a loss ranks by of some items, after training.

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from huse_bench.training.parallel import summed
+
 __all__ = ["INERT_BELOW", "GradientShares", "inert_terms", "steps_to_measure"]
 
 #: A term is inert where its share is below this at every step that was measured.
@@ -92,6 +94,6 @@ def _norms(terms: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[st
         gradients = (
             torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True) if term.requires_grad else ()
         )
-        parts = [torch.linalg.vector_norm(part) for part in gradients if part is not None]
+        parts = [torch.linalg.vector_norm(part) for part in summed([part for part in gradients if part is not None])]
         norms[name] = float(torch.linalg.vector_norm(torch.stack(parts))) if parts else 0.0
     return norms

@@ -1,0 +1,166 @@
+"""A command that torchrun starts several times: one process leads it, and the others train with it.
+
+The leader plans, evaluates, writes and prints as any command does. The others follow: they plan the same runs, and
+train those that they are told to.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+
+import torch
+from torch import distributed
+
+from huse_bench.config import RunConfig
+from huse_bench.errors import ConfigError, ResultsError
+from huse_bench.progress import Reporter
+from huse_bench.runs.data import load, make_ready
+from huse_bench.runs.methods import resolve_methods
+from huse_bench.runs.params import ParamsFile
+from huse_bench.runs.plan import plan_runs
+from huse_bench.runs.unit import follow_unit
+from huse_bench.training.parallel import processes
+
+__all__ = ["features_are_made", "follow", "follows", "join", "led", "nothing_more", "refuse"]
+
+# Features are made and runs evaluated while the others wait. If a process ends, torchrun ends them all.
+_PATIENCE = timedelta(days=7)
+
+# All end a training at the same step, after which the leader has more to do than the others.
+_SOON = timedelta(seconds=30)
+
+# In place of a run's number.
+_END = -1
+
+
+def join(config: RunConfig) -> None:
+    """Meet the other processes of a command, where torchrun started several.
+
+    Args:
+        config: of the command.
+
+    Raises:
+        ConfigError: for a device that only one of them can train on.
+    """
+    if not _started_by_torchrun() or processes() > 1:
+        return
+    if config.device is not None and torch.device(config.device).index is not None:
+        raise ConfigError(
+            f"device {config.device!r} ({config.origin('device')}) is one device, and torchrun started "
+            f"{os.environ['WORLD_SIZE']} processes, each of which trains on its own; name the kind alone: "
+            f"{torch.device(config.device).type}"
+        )
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
+    atexit.register(distributed.destroy_process_group)
+    _control()
+
+
+def refuse(what: str) -> None:
+    """Refuse to be one of several processes.
+
+    Args:
+        what: cannot be shared, for the message.
+
+    Raises:
+        ConfigError: where torchrun started several.
+    """
+    if _started_by_torchrun():
+        raise ConfigError(
+            f"{what} is the work of one process, and torchrun started {os.environ['WORLD_SIZE']}; leave torchrun out"
+        )
+
+
+def follows() -> bool:
+    """Whether this process follows another, which writes and prints."""
+    return processes() > 1 and distributed.get_rank() > 0
+
+
+def features_are_made() -> None:
+    """Let the others go on once the leader, which makes what features are missing, has come here too."""
+    if processes() > 1:
+        distributed.barrier()
+
+
+@contextmanager
+def led(run: int) -> Iterator[None]:
+    """Have the followers train a run with this process.
+
+    Args:
+        run: its place among the planned ones.
+
+    Raises:
+        ResultsError: if they are not done with it when this process is, as where it alone ran out of memory: then they
+            wait for it in the middle of a step, and no further run can be trained with them.
+    """
+    if processes() == 1:
+        yield
+        return
+    distributed.broadcast(torch.tensor(run), src=0)
+    yield
+    try:
+        distributed.monitored_barrier(_control(), timeout=_SOON)
+    except RuntimeError as error:
+        raise ResultsError(
+            "the processes that train together lost each other in the last run; what is finished is kept: start the "
+            "command again"
+        ) from error
+
+
+def nothing_more() -> None:
+    """Let the followers end."""
+    if processes() > 1:
+        distributed.broadcast(torch.tensor(_END), src=0)
+
+
+def follow(config: RunConfig) -> set[str]:
+    """Train with the leader until it has nothing more.
+
+    Args:
+        config: of the command.
+
+    Returns:
+        The fingerprints of the trained runs, whose records the leader has written.
+
+    Raises:
+        UsageError: as the command.
+        ResultsError: if the leader ends before it has nothing more.
+    """
+    if config.params is not None:
+        config = ParamsFile.read(config.params).applied(config)
+    methods = resolve_methods(config)
+    loaded = load(config)
+    features_are_made()
+    _, prepared = make_ready(loaded, config, Reporter(quiet=True))
+    specs = plan_runs(config, methods, prepared)
+    while (run := _told()) != _END:
+        follow_unit(specs[run], prepared)
+        try:
+            # The leader evaluates and writes first.
+            distributed.monitored_barrier(_control(), timeout=_PATIENCE)
+        except RuntimeError as error:
+            raise ResultsError("the process that leads the others has ended; what it said is the cause") from error
+    return {spec.fingerprint for spec in specs}
+
+
+@cache
+def _control() -> distributed.ProcessGroup:
+    """The processes as a group that can say who is missing; made by all of them at once."""
+    group: distributed.ProcessGroup = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    return group
+
+
+def _told() -> int:
+    run = torch.tensor(_END)
+    distributed.broadcast(run, src=0)
+    return int(run)
+
+
+def _started_by_torchrun() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR"} <= os.environ.keys()
