@@ -27,7 +27,10 @@ class Stopped(BaseException):
 
     def __init__(self, signum: int) -> None:
         self.signal = signal.Signals(signum)
-        super().__init__(f"stopped by {self.signal.name}")
+        super().__init__(signum)
+
+    def __str__(self) -> str:
+        return f"stopped by {self.signal.name}"
 
     @property
     def exit_code(self) -> int:

@@ -87,6 +87,24 @@ def command(toy):
     return Command()
 
 
+@pytest.fixture(scope="session")
+def _undisturbed():
+    return {}
+
+
+@pytest.fixture
+def undisturbed(_undisturbed, command, left_by):
+    """Gives what a command leaves that nothing befalls, and the tables that it prints."""
+
+    def of(methods="huse"):
+        if methods not in _undisturbed:
+            table, _ = command("undisturbed", "--checkpoint-every", "0", methods=methods)
+            _undisturbed[methods] = (left_by("undisturbed"), table)
+        return _undisturbed[methods]
+
+    return of
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """Mounts file systems of a few megabytes of memory."""
