@@ -15,7 +15,9 @@ The tree::
     │   └── PluginConflictError     two distributions provide the same name
     ├── ConformanceError            a component that does not keep the contract it was checked against
     ├── RecordError                 a run record that cannot be read
-    └── DivergedError               a training whose loss or gradients stopped being finite
+    ├── DivergedError               a training whose loss or gradients stopped being finite
+    ├── LostProcessError            a process that shares the batches of a training has ended
+    └── TimeLimitError              a run that took longer than it may
 
 Every message says what is wrong, where, and how to fix it.
 """
@@ -27,12 +29,14 @@ __all__ = [
     "DataError",
     "DivergedError",
     "HuseBenchError",
+    "LostProcessError",
     "MissingExtraError",
     "PluginConflictError",
     "PluginError",
     "PluginLoadError",
     "RecordError",
     "ResultsError",
+    "TimeLimitError",
     "UnknownComponentError",
     "UsageError",
 ]
@@ -98,3 +102,11 @@ class RecordError(HuseBenchError):
 
 class DivergedError(HuseBenchError):
     """A training whose loss or gradients stopped being finite."""
+
+
+class LostProcessError(HuseBenchError):
+    """A process that shares the batches of a training has ended, or waits for what will not come."""
+
+
+class TimeLimitError(HuseBenchError):
+    """A run that took longer than it may."""

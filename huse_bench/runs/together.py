@@ -17,14 +17,15 @@ import torch
 from torch import distributed
 
 from huse_bench.config import RunConfig
-from huse_bench.errors import ConfigError, ResultsError
+from huse_bench.errors import ConfigError
 from huse_bench.progress import Reporter
 from huse_bench.runs.data import load, make_ready
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.runs.params import ParamsFile
 from huse_bench.runs.plan import plan_runs
+from huse_bench.runs.stopping import deferred
 from huse_bench.runs.unit import follow_unit
-from huse_bench.training.parallel import processes
+from huse_bench.training.parallel import heard, processes
 
 __all__ = ["features_are_made", "follow", "follows", "join", "led", "nothing_more", "refuse"]
 
@@ -85,7 +86,8 @@ def follows() -> bool:
 def features_are_made() -> None:
     """Let the others go on once the leader, which makes what features are missing, has come here too."""
     if processes() > 1:
-        distributed.barrier()
+        with heard():
+            distributed.barrier()
 
 
 @contextmanager
@@ -96,21 +98,17 @@ def led(run: int) -> Iterator[None]:
         run: its place among the planned ones.
 
     Raises:
-        ResultsError: if they are not done with it when this process is, as where it alone ran out of memory: then they
+        LostProcessError: if they are not done with it when this process is, as where it alone ran out of memory: then they
             wait for it in the middle of a step, and no further run can be trained with them.
     """
     if processes() == 1:
         yield
         return
-    distributed.broadcast(torch.tensor(run), src=0)
+    with heard():
+        distributed.broadcast(torch.tensor(run), src=0)
     yield
-    try:
+    with heard():
         distributed.monitored_barrier(_control(), timeout=_SOON)
-    except RuntimeError as error:
-        raise ResultsError(
-            "the processes that train together lost each other in the last run; what is finished is kept: start the "
-            "command again"
-        ) from error
 
 
 def nothing_more() -> None:
@@ -119,6 +117,8 @@ def nothing_more() -> None:
         distributed.broadcast(torch.tensor(_END), src=0)
 
 
+# A signal is sent to all, and the leader keeps a checkpoint first.
+@deferred()
 def follow(config: RunConfig) -> set[str]:
     """Train with the leader until it has nothing more.
 
@@ -130,7 +130,7 @@ def follow(config: RunConfig) -> set[str]:
 
     Raises:
         UsageError: as the command.
-        ResultsError: if the leader ends before it has nothing more.
+        LostProcessError: if the leader ends before it has nothing more.
     """
     if config.params is not None:
         config = ParamsFile.read(config.params).applied(config)
@@ -140,12 +140,10 @@ def follow(config: RunConfig) -> set[str]:
     _, prepared = make_ready(loaded, config, Reporter(quiet=True))
     specs = plan_runs(config, methods, prepared)
     while (run := _told()) != _END:
-        follow_unit(specs[run], prepared)
-        try:
+        follow_unit(specs[run], prepared, config.results_folder)
+        with heard():
             # The leader evaluates and writes first.
             distributed.monitored_barrier(_control(), timeout=_PATIENCE)
-        except RuntimeError as error:
-            raise ResultsError("the process that leads the others has ended; what it said is the cause") from error
     return {spec.fingerprint for spec in specs}
 
 
@@ -158,7 +156,8 @@ def _control() -> distributed.ProcessGroup:
 
 def _told() -> int:
     run = torch.tensor(_END)
-    distributed.broadcast(run, src=0)
+    with heard():
+        distributed.broadcast(run, src=0)
     return int(run)
 
 

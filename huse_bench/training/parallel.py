@@ -6,7 +6,8 @@ goes between them. Where there is one process, nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 
-from huse_bench.errors import ConfigError
+from huse_bench.errors import ConfigError, LostProcessError
 
-__all__ = ["Part", "divided", "gathered", "part_of", "processes", "summed"]
+__all__ = ["Part", "divided", "gathered", "heard", "part_of", "processes", "summed"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,22 @@ class Part:
 def processes() -> int:
     """How many processes train together; 1 where this one is alone."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Wait for the other processes in it.
+
+    Raises:
+        LostProcessError: if one has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcessError(
+            "a process that shares the batches has ended, and what it said is the cause; finished runs and checkpoints "
+            "are kept: start the command again"
+        ) from error
 
 
 def part_of(rows: int) -> Part | None:
@@ -105,7 +122,8 @@ def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
         return list(gradients)
     # In one message: a call for each would wait for the network as often.
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    distributed.all_reduce(flat)
+    with heard():
+        distributed.all_reduce(flat)
     sums = torch.split(flat, [gradient.numel() for gradient in gradients])
     return [total.view_as(gradient) for total, gradient in zip(sums, gradients, strict=True)]
 
@@ -119,7 +137,8 @@ class _Gather(torch.autograd.Function):
         sent = x.new_zeros(-(-part.whole // size), x.shape[1])
         sent[: len(x)] = x
         received = [torch.empty_like(sent) for _ in range(size)]
-        distributed.all_gather(received, sent)
+        with heard():
+            distributed.all_gather(received, sent)
         parts = divided(part.whole, size)
         return torch.cat([rows[: of.stop - of.start] for rows, of in zip(received, parts, strict=True)])
 
