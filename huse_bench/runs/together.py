@@ -98,8 +98,8 @@ def led(run: int) -> Iterator[None]:
         run: its place among the planned ones.
 
     Raises:
-        LostProcessError: if they are not done with it when this process is, as where it alone ran out of memory: then they
-            wait for it in the middle of a step, and no further run can be trained with them.
+        LostProcessError: if they are not done with it when this process is, as where it alone ran out of memory: they
+            then wait for it in the middle of a step, and no further run can be trained with them.
     """
     if processes() == 1:
         yield
