@@ -235,6 +235,7 @@ def _check_sizes(items: Items, config: RunConfig) -> None:
             raise DataError(
                 f"the {split} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
                 f"and the tables need K = {needed}; give that split at least {needed + 1} items"
+                f"{', or take fewer folds' if config.regime.held_out else ''}"
             )
         group, size = _largest_group(items, split)
         if config.protocol == "v2" and counts[split] - size < needed:
