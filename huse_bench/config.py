@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from huse_bench.errors import ConfigError
 from huse_bench.faults import fault_message, fault_place
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_toml
 
-__all__ = ["MAX_PIXELS", "PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
+__all__ = [
+    "MAX_PIXELS",
+    "NO_REGIME",
+    "PRESETS",
+    "Overwrite",
+    "RegimeConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "read_config_file",
+    "resolve_config",
+]
 
 #: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
@@ -79,8 +89,84 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+
+class RegimeConfig(BaseModel):
+    """What is done to the items of a dataset before anything is trained: a setting that all methods meet alike.
+
+    Without any of it the data are as they come; ``docs/regimes.md`` says how each is drawn.
+
+    Attributes:
+        label_noise: share of the train split's groups whose label is replaced by another class's.
+        folds: parts that the classes are dealt into where one is held out.
+        held_out: which fold, from 1, has the classes of the test split; None where each split has all classes.
+        shots: groups of each class that the train split keeps; None for all.
+        seed: of the draws, and of nothing else.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    label_noise: float = Field(default=0.0, ge=0, lt=1)
+    folds: int = Field(default=5, ge=3)
+    held_out: int | None = Field(default=None, ge=1, validate_default=True)
+    shots: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @field_validator("held_out")
+    @classmethod
+    def _is_a_fold(cls, held_out: int | None, info: ValidationInfo) -> int | None:
+        # Not there where it is wrong itself.
+        folds = info.data.get("folds")
+        if folds is None:
+            return held_out
+        if held_out is not None and held_out > folds:
+            raise ValueError(f"the folds are 1 to {folds}")
+        if held_out is None and folds != cls.model_fields["folds"].default:
+            raise ValueError(f"say which of the {folds} folds to hold out, or leave folds out")
+        return held_out
+
+    @field_validator("seed")
+    @classmethod
+    def _draws_something(cls, seed: int, info: ValidationInfo) -> int:
+        if seed and not any(info.data.get(name, True) for name in ("label_noise", "held_out", "shots")):
+            raise ValueError("there is nothing to draw without label_noise, held_out or shots")
+        return seed
+
+    @property
+    def is_any(self) -> bool:
+        """Whether the data are other than they come."""
+        return bool(self.label_noise or self.held_out or self.shots)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What titles say of it, such as ``"40 % of training labels wrong"``; nothing without a regime."""
+        said = {
+            f"held-out classes (fold {self.held_out} of {self.folds})": self.held_out,
+            f"{self.shots} training {'group' if self.shots == 1 else 'groups'} of each class": self.shots,
+            f"{100 * self.label_noise:g} % of training labels wrong": self.label_noise,
+            f"drawn with seed {self.seed}": self.seed,
+        }
+        return tuple(words for words, there in said.items() if there)
+
+    @property
+    def stem(self) -> str:
+        """What a folder's name says of it, such as ``"noise-0.4"``; empty without a regime."""
+        said = {
+            f"held-out-{self.held_out}-of-{self.folds}": self.held_out,
+            f"shots-{self.shots}": self.shots,
+            f"noise-{self.label_noise:g}": self.label_noise,
+            f"draw-{self.seed}": self.seed,
+        }
+        return "-".join(words for words, there in said.items() if there)
+
+
+#: The data as they come.
+NO_REGIME = RegimeConfig()
+
 # Options that are tables, of which each name may come from another layer.
-_TABLES = ("training", "dataset_options")
+_TABLES = ("training", "dataset_options", "regime")
+
+# The tables whose names are known here.
+_NAMED: dict[str, type[BaseModel]] = {"training": TrainingConfig, "regime": RegimeConfig}
 
 
 class RunConfig(BaseModel):
@@ -98,10 +184,11 @@ class RunConfig(BaseModel):
         strict: refuse data with damaged pictures.
         max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
+        regime: what is done to the items before anything is trained.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
         seeds: one run of each method for each seed.
-        results: folder of the records; None is ``results/<dataset>``.
+        results: folder of the records; None is ``results/<dataset>``, and ``results/<dataset>-<regime>`` in one.
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
             (or diverged), or ``"always"`` all.
         device: torch device; None is the GPU where there is one.
@@ -130,6 +217,7 @@ class RunConfig(BaseModel):
     strict: bool = False
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     near_duplicates_as_groups: bool = False
+    regime: RegimeConfig = NO_REGIME
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
     seeds: tuple[int, ...] = (0,)
@@ -162,7 +250,9 @@ class RunConfig(BaseModel):
     @property
     def results_folder(self) -> Path:
         """Where the records go."""
-        return self.results if self.results is not None else Path("results") / self.dataset
+        if self.results is not None:
+            return self.results
+        return Path("results") / "-".join(filter(None, (self.dataset, self.regime.stem)))
 
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""
@@ -173,9 +263,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """Options from a TOML file, in the shape of :func:`resolve_config`'s layers.
 
     Args:
-        path: a TOML file with RunConfig's names at the top, a ``[training]`` table with TrainingConfig's
-            names, a ``[dataset_options]`` table, and a ``[methods.NAME]`` table for each method whose
-            hyper-parameters are set.
+        path: a TOML file with RunConfig's names at the top, ``[training]`` and ``[regime]`` tables with
+            TrainingConfig's and RegimeConfig's names, a ``[dataset_options]`` table, and a ``[methods.NAME]`` table
+            for each method whose hyper-parameters are set.
 
     Raises:
         ConfigError: if the file cannot be read or is not TOML.
@@ -196,7 +286,7 @@ def resolve_config(
 
     Args:
         config_file: a TOML file, see :func:`read_config_file`.
-        given: RunConfig's names; ``training`` holds TrainingConfig's names. These win.
+        given: RunConfig's names; ``training`` holds TrainingConfig's names, ``regime`` RegimeConfig's. These win.
         by: what to call the origin of ``given``.
 
     Raises:
@@ -232,20 +322,23 @@ def resolve_config(
 
 def _check_names(layer: Mapping[str, Any], origin: str) -> None:
     top = sorted(set(RunConfig.model_fields) - {"origins"})
-    training = sorted(TrainingConfig.model_fields)
+    known = {table: sorted(model.model_fields) for table, model in _NAMED.items()}
     for name in layer:
         if name not in top:
-            hint = " It belongs under [training]." if name in training else did_you_mean(name, top)
+            table = next((table for table, names in known.items() if name in names), None)
+            belongs = "" if table is None else f" It belongs under [{table}]."
+            hint = belongs if table == "training" else did_you_mean(name, top) or belongs
             raise ConfigError(f"unknown option {name!r} ({origin}).{hint} Known: {', '.join(top)}")
     for table in _TABLES:
         if not isinstance(layer.get(table, {}), Mapping):
             raise ConfigError(f"{table} must be a table of options ({origin}), got {layer[table]!r}")
-    for name in layer.get("training", {}):
-        if name not in training:
-            raise ConfigError(
-                f"unknown option {'training.' + name!r} ({origin}).{did_you_mean(name, training)} "
-                f"Known: {', '.join(training)}"
-            )
+    for table, names in known.items():
+        for name in layer.get(table, {}):
+            if name not in names:
+                raise ConfigError(
+                    f"unknown option {f'{table}.{name}'!r} ({origin}).{did_you_mean(name, names)} "
+                    f"Known: {', '.join(names)}"
+                )
 
 
 def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:

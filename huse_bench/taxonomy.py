@@ -22,6 +22,9 @@ __all__ = ["Taxonomy"]
 
 Edge = tuple[Hashable, Hashable]
 
+# Further than any class that can be found.
+_NEVER = np.iinfo(np.int64).max
+
 
 class Taxonomy:
     """An immutable hierarchy of nodes, some of which are the K evaluated classes; made by :meth:`from_edges`.
@@ -29,18 +32,29 @@ class Taxonomy:
     Attributes:
         edges: the (parent, child) pairs, in the order given.
         classes: the K evaluated nodes, in class-index order.
+        findable: indices of the classes that a gallery has, ascending; all of them unless :meth:`among` made it.
     """
 
-    __slots__ = ("__dict__", "_index", "classes", "edges")
+    __slots__ = ("__dict__", "_index", "_whole", "classes", "edges", "findable")
 
     edges: tuple[Edge, ...]
     classes: tuple[Hashable, ...]
+    findable: tuple[int, ...]
     _index: Mapping[Hashable, int]
+    _whole: Taxonomy | None
 
-    def __init__(self, edges: tuple[Edge, ...], classes: tuple[Hashable, ...]) -> None:
+    def __init__(
+        self,
+        edges: tuple[Edge, ...],
+        classes: tuple[Hashable, ...],
+        findable: tuple[int, ...] | None = None,
+        whole: Taxonomy | None = None,
+    ) -> None:
         object.__setattr__(self, "edges", edges)
         object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "findable", tuple(range(len(classes))) if findable is None else findable)
         object.__setattr__(self, "_index", {node: index for index, node in enumerate(classes)})
+        object.__setattr__(self, "_whole", whole)
 
     @classmethod
     def from_edges(cls, edges: Iterable[Edge], classes: Iterable[Hashable]) -> Taxonomy:
@@ -81,6 +95,36 @@ class Taxonomy:
                 )
         return taxonomy
 
+    def among(self, findable: Iterable[int]) -> Taxonomy:
+        """The same hierarchy for a gallery that has some of the classes only.
+
+        Correct sets are then made of these classes: as many of them as a depth asks for, the nearest first, over paths
+        that may lead through all nodes. So DeViSE counts labels that it has not trained on: those that are evaluated
+        are the valid ones.
+
+        Args:
+            findable: indices of the classes that can be found, at least one.
+
+        Returns:
+            A taxonomy of the same classes, in the same order.
+
+        Raises:
+            DataError: for no class, or an index that is none of the classes'.
+
+        Examples:
+            >>> edges = [("life", "animal"), ("animal", "cat"), ("animal", "dog"), ("life", "tree")]
+            >>> taxonomy = Taxonomy.from_edges(edges, classes=["cat", "dog", "tree"])
+            >>> sorted(taxonomy.among([0, 2]).correct_set("cat", 2))
+            ['cat', 'tree']
+        """
+        indices = tuple(sorted({int(index) for index in findable}))
+        if not indices or not 0 <= indices[0] <= indices[-1] < len(self.classes):
+            raise DataError(
+                f"the classes that can be found are indices from 0 to {len(self.classes) - 1}, at least one of them"
+            )
+        whole = self._whole or self
+        return whole if len(indices) == len(self.classes) else Taxonomy(self.edges, self.classes, indices, whole)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a taxonomy cannot be changed (setting {name!r}); build another with from_edges")
 
@@ -91,22 +135,28 @@ class Taxonomy:
         return hash(self.hash)
 
     def __repr__(self) -> str:
-        return f"Taxonomy({len(self.classes)} classes, {len(self.edges)} edges, hash {self.hash[:12]})"
+        found = f", {len(self.findable)} of them findable" if self._whole else ""
+        return f"Taxonomy({len(self.classes)} classes{found}, {len(self.edges)} edges, hash {self.hash[:12]})"
 
     @cached_property
     def hash(self) -> str:
-        """Hexadecimal SHA-256 of the edges, whatever their order, and of the classes in theirs."""
-        content = {
+        """Hexadecimal SHA-256 of the edges, whatever their order, of the classes in theirs, and of which are findable.
+
+        The last are left out where they are all.
+        """
+        content: dict[str, object] = {
             "edges": sorted([_canonical(parent), _canonical(child)] for parent, child in self.edges),
             "classes": [_canonical(node) for node in self.classes],
         }
+        if self._whole:
+            content["findable"] = self.findable
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
     def correct_set(self, label: Hashable, k: int) -> frozenset[Hashable]:
         """The classes that count as correct for a query of class ``label`` at depth ``k``.
 
-        Starting with the class itself (radius 0), all classes exactly R undirected edges away are added for
-        R = 1, 2, ... until the set has at least ``k`` members or no class is left. Shells are added whole, so
+        Starting with the class itself (radius 0), all findable classes exactly R undirected edges away are added
+        for R = 1, 2, ... until the set has at least ``k`` members or no class is left. Shells are added whole, so
         a set may have more than ``k`` members (hCorrectSet of Frome et al., DeViSE, supplement).
 
         Args:
@@ -144,7 +194,7 @@ class Taxonomy:
         if k < 1:
             raise DataError(f"a correct set needs k of at least 1, got {k}")
         # The last shell added is that of the k-th nearest class, the class itself being the nearest.
-        radii = self._sorted_hops[:, min(k, len(self.classes)) - 1]
+        radii = self._sorted_hops[:, min(k, len(self.findable)) - 1]
         correct: NDArray[np.bool_] = self._hops <= radii[:, None]
         return correct
 
@@ -156,16 +206,17 @@ class Taxonomy:
         """
         nearer = (np.searchsorted(row, hops) for row, hops in zip(self._sorted_hops, self._hops, strict=True))
         depths = np.array(list(nearer), dtype=np.int64) + 1
+        depths[self._hops == _NEVER] = _NEVER
         depths.flags.writeable = False
         return depths
 
     def mean_set_size(self, k: int) -> float:
-        """Mean number of classes in the correct sets at depth ``k``."""
-        return float(self.correct_sets(k).sum(axis=1).mean())
+        """Mean number of classes in the correct sets at depth ``k`` of the findable classes."""
+        return float(self.correct_sets(k)[list(self.findable)].sum(axis=1).mean())
 
     def chance(self, k: int) -> float:
-        """HP@k of a ranking by chance where all classes are equally frequent: ``mean_set_size(k) / K``."""
-        return self.mean_set_size(k) / len(self.classes)
+        """HP@k of a ranking by chance where all findable classes are equally frequent: ``mean_set_size(k)`` by them."""
+        return self.mean_set_size(k) / len(self.findable)
 
     @cached_property
     def _neighbours(self) -> Mapping[Hashable, Collection[Hashable]]:
@@ -177,6 +228,10 @@ class Taxonomy:
 
     @cached_property
     def _hops(self) -> NDArray[np.int64]:
+        if self._whole:
+            hops = np.full_like(self._whole._hops, _NEVER)  # noqa: SLF001
+            hops[:, self.findable] = self._whole._hops[:, self.findable]  # noqa: SLF001
+            return hops
         rows = (_hops_from(node, self._neighbours) for node in self.classes)
         return np.array([[row[node] for node in self.classes] for row in rows], dtype=np.int64)
 

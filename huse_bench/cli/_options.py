@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["data_options", "in_color", "names_list", "plugins_dir_option", "protocol_option", "verbosity_options"]
+__all__ = [
+    "data_options",
+    "in_color",
+    "names_list",
+    "plugins_dir_option",
+    "protocol_option",
+    "regime_options",
+    "verbosity_options",
+]
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,10 +81,52 @@ def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what is done to the items before training; the command gets it as ``regime``, None where nothing is asked."""
+
+    @wraps(command)
+    def with_regime(
+        *args: Any,
+        label_noise: float | None,
+        held_out: tuple[int, int] | None,
+        shots: int | None,
+        regime_seed: int | None,
+        **options: Any,
+    ) -> Any:
+        fold, folds = held_out or (None, None)
+        asked = {"label_noise": label_noise, "held_out": fold, "folds": folds, "shots": shots, "seed": regime_seed}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return command(*args, regime=given or None, **options)
+
+    options = (
+        click.option("--label-noise", type=float, metavar="X", help="Replace this share of the training labels."),
+        click.option(
+            "--held-out",
+            callback=_fold,
+            metavar="I/N",
+            help="Deal the classes into N folds, and train on none of fold I.",
+        ),
+        click.option("--shots", type=int, metavar="N", help="Train on N groups of items of each class."),
+        click.option("--regime-seed", type=int, metavar="S", help="Seed of these draws; default: 0."),
+    )
+    for option in reversed(options):
+        with_regime = option(with_regime)
+    return with_regime
+
+
 def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--quiet`` and ``--verbose``, of what goes to standard error."""
     command = click.option("-v", "--verbose", is_flag=True, callback=_not_both, help="Show details too.")(command)
     return click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor notices.")(command)
+
+
+def _fold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    fold, _, folds = value.partition("/")
+    if not (fold.strip().isdecimal() and folds.strip().isdecimal()):
+        raise click.BadParameter(f"{value!r} is no fold; give which one of how many, such as 1/5")
+    return int(fold), int(folds)
 
 
 def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
+from huse_bench.cli._options import (
+    data_options,
+    plugins_dir_option,
+    protocol_option,
+    regime_options,
+    verbosity_options,
+)
 
 __all__ = ["method_names", "run"]
 
@@ -44,6 +50,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
 @click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
 @data_options
+@regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps; default: the preset's.")
 @click.option(
@@ -54,7 +61,11 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
 @click.option("--params", type=click.Path(path_type=Path), help="Tuned hyper-parameters, a file of huse-bench tune.")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Folder of the records; default: results/<dataset>, and its regime.",
+)
 @click.option(
     "--overwrite",
     type=click.Choice(["never", "failed", "always"]),

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
+from huse_bench.cli._options import (
+    data_options,
+    plugins_dir_option,
+    protocol_option,
+    regime_options,
+    verbosity_options,
+)
 from huse_bench.cli.run import method_names
 
 if TYPE_CHECKING:
@@ -36,6 +42,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @protocol_option
 @click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
 @data_options
+@regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps of each trial; default: the preset's.")
 @click.option("--seed", type=int, help="Seed of the search and of each training; default: 0.")

@@ -23,6 +23,7 @@ from huse_bench.evaluation.protocol import (
     CLASSIFICATION_PROTOCOL,
     HP_PROTOCOL,
     RECALL_PROTOCOL,
+    UNSEEN_HP_PROTOCOL,
     Version,
     protocol,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "DIRECTIONS",
     "HP_PROTOCOL",
     "RECALL_PROTOCOL",
+    "UNSEEN_HP_PROTOCOL",
     "ClassGeometry",
     "Fusion",
     "Retrieval",

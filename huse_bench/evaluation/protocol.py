@@ -24,6 +24,7 @@ __all__ = [
     "CLASSIFICATION_PROTOCOL",
     "HP_PROTOCOL",
     "RECALL_PROTOCOL",
+    "UNSEEN_HP_PROTOCOL",
     "Version",
     "groups_of",
     "protocol",
@@ -47,6 +48,12 @@ RECALL_PROTOCOL: Mapping[Version, str] = {
 HP_PROTOCOL: Mapping[Version, str] = {
     "v1": "devise-shells/item-level/own-class-counts/denominator-k/v1",
     "v2": "devise-shells/item-level/own-class-counts/denominator-k/v2",
+}
+
+#: HP@K where the gallery has some of the taxonomy's classes only, which the correct sets are then made of.
+UNSEEN_HP_PROTOCOL: Mapping[Version, str] = {
+    "v1": "devise-shells/item-level/own-class-counts/denominator-k/of-classes-in-the-gallery/v1",
+    "v2": "devise-shells/item-level/own-class-counts/denominator-k/of-classes-in-the-gallery/v2",
 }
 
 #: BHP@K: sum of the class similarities of the top K items, over the greatest sum that the query's gallery allows.
@@ -82,11 +89,11 @@ def protocol(
 
     Returns:
         A mapping that can be written as JSON: the protocol ids (``recall``, ``hp``, ``bhp``, ``classification``; that
-        of BHP@K says why not where the taxonomy is no tree), the ``taxonomy`` hash, the number of ``classes``, the
-        ``mean_set_size`` by K, and the ``chance``: with labels that of ``R@K`` and ``HP@K`` in a random order of each
-        query's gallery, across modalities and, as ``in-modal R@K`` and so on, within one; else that of ``HP@K`` of
+        of BHP@K says why not where the taxonomy is no tree), the ``taxonomy`` hash, the number of findable ``classes``,
+        the ``mean_set_size`` by K, and the ``chance``: with labels that of ``R@K`` and ``HP@K`` in a random order of
+        each query's gallery, across modalities and, as ``in-modal R@K`` and so on, within one; else that of ``HP@K`` of
         classes that are equally frequent. With labels also ``cannot_miss``: by K, the share of queries whose correct
-        set is all classes.
+        set is all findable classes.
 
     Raises:
         DataError: if a K is below 1 or above what a gallery holds, or labels, groups, version or similarity do not
@@ -101,14 +108,14 @@ def protocol(
     """
     check_ks([*hp_ks, *recall_ks])
     check_version(version)
-    ranked_by = _ranked_by(similarity)
+    ranked_by, found = _ranked_by(similarity), len(taxonomy.findable)
     known: dict[str, Any] = {
         "recall": RECALL_PROTOCOL[version] + ranked_by,
-        "hp": HP_PROTOCOL[version] + ranked_by,
+        "hp": (HP_PROTOCOL if found == len(taxonomy.classes) else UNSEEN_HP_PROTOCOL)[version] + ranked_by,
         "bhp": _bhp(taxonomy, ranked_by),
         "classification": CLASSIFICATION_PROTOCOL,
         "taxonomy": taxonomy.hash,
-        "classes": len(taxonomy.classes),
+        "classes": found,
         "mean_set_size": {str(k): taxonomy.mean_set_size(k) for k in hp_ks},
         "chance": {f"HP@{k}": taxonomy.chance(k) for k in hp_ks},
     }
@@ -116,8 +123,7 @@ def protocol(
         indices = as_labels("labels", labels, 1, len(taxonomy.classes))
         galleries = Galleries(indices, groups_of(groups, len(indices), version), len(taxonomy.classes))
         known["cannot_miss"] = {
-            str(k): float((taxonomy.correct_sets(k).sum(axis=1) == len(taxonomy.classes))[indices].mean())
-            for k in hp_ks
+            str(k): float((taxonomy.correct_sets(k).sum(axis=1) == found)[indices].mean()) for k in hp_ks
         }
         least = galleries.sizes("i2i").min()
         if max(recall_ks) > least:

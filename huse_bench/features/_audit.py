@@ -78,7 +78,7 @@ def audit(prepared: Prepared, texts: Sequence[str] | None) -> Audit:
         "class_embeddings": _class_embeddings(
             prepared.classes, prepared.class_names, prepared.backbones["class"], alike
         ),
-        "classes": _classes(prepared.splits, prepared.class_names, findings),
+        "classes": _classes(prepared, findings),
         "texts": None if texts is None else _texts(texts, findings),
         "features": {},
     }
@@ -156,9 +156,8 @@ def _repeated(kind: str, rows: dict[Split, Tensor], prepared: Prepared, alike: l
     return {"items": count, "distinct": len(seen), "most": most}
 
 
-def _classes(
-    splits: dict[Split, SplitFeatures], names: Sequence[str], findings: list[str]
-) -> dict[Split, dict[str, float]]:
+def _classes(prepared: Prepared, findings: list[str]) -> dict[Split, dict[str, float]]:
+    splits, names = prepared.splits, prepared.class_names
     counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in splits.items()}
     facts: dict[Split, dict[str, float]] = {}
     for name, sizes in counts.items():
@@ -170,7 +169,8 @@ def _classes(
             "ratio": float(present.max() / present.min()),
             "absent": int((sizes == 0).sum()),
         }
-        if facts[name]["absent"]:
+        # Each split has classes of its own where some are held out.
+        if facts[name]["absent"] and not prepared.regime.held_out:
             findings.append(f"{facts[name]['absent']} of {len(names)} classes have no item in the {name} split")
     judged: tuple[Split, ...] = ("train", "test")
     unbalanced = [name for name in judged if facts[name]["ratio"] >= _IMBALANCE]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,12 @@ from huse_bench.errors import ConfigError, DataError
 from huse_bench.features._backbones import FeatureKind, Opened, open_backbone, own_features_fit
 from huse_bench.features._decode import TOO_LARGE
 from huse_bench.features._encode import Encoded, Encoder
+from huse_bench.features._selection import selected, taken
 from huse_bench.features._worker import Flaw
 
 __all__ = ["complete"]
 
 _SHOWN = 10
-
-_T = TypeVar("_T")
-_Rows = NDArray[np.int64]
 
 
 def complete(
@@ -72,7 +69,7 @@ def complete(
     fitted = any(opened is not None and getattr(opened.backbone, "fitted", False) for opened in (text, classes))
     train = []
     if fitted and items.texts is not None:
-        train = _taken(items.texts, np.flatnonzero(items.splits == "train"))
+        train = taken(items.texts, np.flatnonzero(items.splits == "train"))
     if text is not None:
         assert items.texts is not None
         values = encoder.texts("text", text, items.texts, train).values
@@ -146,7 +143,7 @@ def _without_flaws(items: Items, encoded: Encoded, encoder: Encoder, *, strict: 
     keep = np.ones(len(items.ids), dtype=bool)
     keep[[item for item, flaw in encoded.flaws.items() if flaw[0] == "left out"]] = False
     _check_classes(items, keep, encoded.flaws, encoder.dataset, details)
-    return _kept(replace(items, notices=(*items.notices, *lines)), np.flatnonzero(keep))
+    return selected(replace(items, notices=(*items.notices, *lines)), np.flatnonzero(keep))
 
 
 def _check_classes(
@@ -170,27 +167,3 @@ def _check_classes(
             f"{dataset}: none of the {count} pictures of the class {items.class_names[lost[0]]!r} can be decoded, so "
             f"it is empty ({len(lost)} such classes); repair them or take the class out of the data. {details}"
         )
-
-
-def _kept(items: Items, rows: _Rows) -> Items:
-    if len(rows) == len(items.ids):
-        return items
-    return replace(
-        items,
-        ids=_taken(items.ids, rows),
-        labels=items.labels[rows],
-        splits=items.splits[rows],
-        images=None if items.images is None else _taken(items.images, rows),
-        texts=None if items.texts is None else _taken(items.texts, rows),
-        image_features=_rows(items.image_features, rows),
-        text_features=_rows(items.text_features, rows),
-        groups=None if items.groups is None else _taken(items.groups, rows),
-    )
-
-
-def _rows(features: Features | None, rows: _Rows) -> Features | None:
-    return None if features is None else Features(features.values[rows], features.backbone)
-
-
-def _taken(values: Sequence[_T], rows: _Rows) -> list[_T]:
-    return [values[row] for row in rows.tolist()]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from huse_bench.components import ClassGraph, Split
+from huse_bench.config import RegimeConfig
 from huse_bench.errors import DataError
 from huse_bench.features._prepare import Prepared, SplitFeatures
 from huse_bench.files import write_atomically
@@ -65,6 +66,7 @@ def save_prepared(prepared: Prepared, folder: Path) -> Path:
         "notices": list(prepared.notices),
         "audit": prepared.audit,
         "parts": dict(prepared.parts),
+        "regime": prepared.regime.model_dump(),
     }
     write_atomically(folder / _FACTS, json.dumps(facts).encode())
     return folder
@@ -116,6 +118,7 @@ def load_prepared(folder: Path) -> Prepared:
             notices=tuple(facts["notices"]),
             audit=facts["audit"],
             parts=facts["parts"],
+            regime=RegimeConfig(**facts["regime"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no prepared data that can be read ({error}); have it written again") from error

@@ -11,7 +11,12 @@ from pathlib import Path
 from huse_bench.bundles import Bundle, read_bundle
 from huse_bench.bundles.schema import LEVELS, Level
 from huse_bench.errors import HuseBenchError, ResultsError
-from huse_bench.evaluation.protocol import CLASSIFICATION_PROTOCOL, HP_PROTOCOL, RECALL_PROTOCOL
+from huse_bench.evaluation.protocol import (
+    CLASSIFICATION_PROTOCOL,
+    HP_PROTOCOL,
+    RECALL_PROTOCOL,
+    UNSEEN_HP_PROTOCOL,
+)
 from huse_bench.results import Results, RunRecord
 from huse_bench.results.rows import Row
 from huse_bench.results.schema import DatasetInfo, Json
@@ -243,13 +248,17 @@ def _runs(entry: Entry) -> set[str]:
 
 
 def _old_protocol(record: RunRecord) -> str:
-    for name, current in _CURRENT.items():
+    for name, current in _current(record.dataset).items():
         found = record.counting.get(name)
         if found != current:
-            known = {*RECALL_PROTOCOL.values(), *HP_PROTOCOL.values()}
+            known = {*RECALL_PROTOCOL.values(), *HP_PROTOCOL.values(), *UNSEEN_HP_PROTOCOL.values()}
             state = "an old protocol" if found in known or found is None else "another protocol than this huse-bench's"
             return f"{state}: {name} is counted by {found}, now by {current}"
     return ""
+
+
+def _current(dataset: DatasetInfo) -> Mapping[str, str]:
+    return {**_CURRENT, "hp": UNSEEN_HP_PROTOCOL["v2"]} if dataset.held_out else _CURRENT
 
 
 def _other_data(entry: Entry, current: Entry) -> str:

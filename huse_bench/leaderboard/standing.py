@@ -57,7 +57,7 @@ class Standing:
 
 
 def standing(boards: Sequence[RankedBoard]) -> Standing:
-    """Methods over the data sets that have ranks.
+    """Methods over the data sets that have ranks, as they come: those of a regime would count one twice.
 
     A method is the same on two data sets where its name and the distribution that provides it are, and where a search
     chose its parameters on both or on neither. Where a data set has several entries of it, the best checked counts,
@@ -69,7 +69,11 @@ def standing(boards: Sequence[RankedBoard]) -> Standing:
     Returns:
         How those methods stand that ran on all of the data sets.
     """
-    ranked = tuple(board for board in boards if any(not entry.unranked for entry in board.board.entries))
+    ranked = tuple(
+        board
+        for board in boards
+        if board.board.dataset.regime is None and any(not entry.unranked for entry in board.board.entries)
+    )
     chosen: dict[tuple[str, str, bool], dict[int, Entry]] = {}
     for place, board in enumerate(ranked):
         # The most trusted first, as boards have them.

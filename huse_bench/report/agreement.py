@@ -119,7 +119,8 @@ def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[s
     if all(ordering.tau is None for ordering in found):
         return ["Fewer than three methods are in both, so their orders cannot be compared."]
     several = any(len(row.finished) > 1 for row in results.rows)
-    drawn = "seeds and groups of test items" if several else "groups of test items, as there is but one seed"
+    items = f"{results.records[0].dataset.drawn} of test items"
+    drawn = f"seeds and {items}" if several else f"{items}, as there is but one seed"
     tables = []
     if retrieval:
         rows = [

@@ -54,9 +54,9 @@ def comparison_text(comparison: Comparison) -> str:
     )
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
     grouped = comparison.groups < dataset.items.test
-    groups = f" in {comparison.groups:,} groups" if grouped else ""
+    groups = f" in {comparison.groups:,} {dataset.drawn}" if grouped else ""
     title = f"{first} less {second} on {dataset.title}: {dataset.items.test:,} test items{groups}, seeds {seeds}."
-    drawn = "groups of queries" if grouped else "queries"
+    drawn = f"{dataset.drawn} of queries" if grouped else "queries"
     correction = f"Holm over {len(rows)} comparisons"
     reading = [
         f"* p below {LEVEL}: paired permutation test, {RESAMPLES - 1:,} sign flips of {drawn}, {correction}.",

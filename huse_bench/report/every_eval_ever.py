@@ -147,7 +147,7 @@ def _result(table: str, column: Column, value: float, known: CellUncertainty, ro
                 "lower": known.low,
                 "upper": known.high,
                 "confidence_level": 1 - LEVEL,
-                "method": "over seeds and groups of queries",
+                "method": f"over seeds and {data.drawn} of queries",
             },
             "num_samples": data.items.test,
         }

@@ -89,6 +89,7 @@ def notes(results: Results) -> list[str]:
         *_budget(methods),
         *tuning_notes(methods),
         _features(results.rows),
+        *_without_classes(results),
         f"Protocol: {_plain(results.records[0].counting)}.",
         *_similarities(methods),
         *_seeds(methods),
@@ -96,6 +97,18 @@ def notes(results: Results) -> list[str]:
         *_configurations(methods),
         *_unfinished(results.rows),
         *_warnings(results.rows),
+    ]
+
+
+def _without_classes(results: Results) -> list[str]:
+    """Say what held-out classes have no numbers for, and what counts as correct for them."""
+    dataset = results.records[0].dataset
+    if not dataset.held_out:
+        return []
+    counted = "Each query finds items of held-out classes only, and the correct sets of HP@K are made of these"
+    return [
+        "There is no Table 3: nothing was trained to name the held-out classes.",
+        f"{counted}. What statistics draw are classes.",
     ]
 
 

@@ -90,6 +90,8 @@ def _data(record: RunRecord) -> dict[str, str]:
     sizes = " / ".join(f"{count:,} {split}" for split, count in data.items)
     return {
         "items": f"{sizes}, of {data.classes:,} classes",
+        "regime": "" if data.regime is None else ", ".join(data.regime.words),
+        "options": "" if data.options is None else _value(dict(data.options)),
         "images by": data.image_backbone,
         "texts by": data.text_backbone,
         "classes by": data.class_backbone or "",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from huse_bench.errors import ResultsError
 from huse_bench.results.intervals import CellUncertainty, Uncertainty
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
@@ -63,7 +64,14 @@ def shown_tables(
 
     Returns:
         The tables.
+
+    Raises:
+        ResultsError: where the runs have none of these tables.
     """
+    if names is not None and not results.layout.keys() & set(names):
+        raise ResultsError(
+            "there is no Table 3 of held-out classes: nothing was trained to name them. Ask for Table 1 or 2"
+        )
     shown = []
     for name, own in results.tables().items():
         if names is None or name in names:

@@ -122,7 +122,9 @@ def compare(results: Results, first: str, second: str, metrics: Sequence[str] = 
     skipped = f"No {', '.join(untold)}: {TELLS_NOTHING}. " if untold else ""
     if _ACCURACY in asked:
         without = [row.label for row in rows if row.finished[0].classification is None]
-        if without:
+        if rows[0].records[0].dataset.held_out:
+            skipped += "No accuracies: nothing was trained to name the held-out classes."
+        elif without:
             skipped += f"No accuracies: {' and '.join(without)} {'has' if len(without) == 1 else 'have'} no classifier."
         else:
             differences += [d for task in TASKS for d in _differences(evidence, rows, seeds, task, [_ACCURACY])]

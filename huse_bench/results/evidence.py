@@ -47,7 +47,9 @@ class Evidence:
 
     def describe_queries(self, noun: str = "queries") -> str:
         """What is drawn beside the seeds, such as ``"queries"`` or ``"356 groups of queries"``."""
-        return noun if self.group_count == len(self.groups) else f"{self.group_count:,} groups of {noun}"
+        if self.group_count == len(self.groups):
+            return noun
+        return f"{self.group_count:,} {self.rows[0].records[0].dataset.drawn} of {noun}"
 
     def spread(self, rows: Sequence[Row], task: str, metric: str) -> SeedSpread:
         """How much seeds vary, learnt from all rows that have a number in the column.

@@ -20,6 +20,8 @@ KNOWN_PROTOCOLS: Mapping[str, frozenset[str]] = {
         {
             "devise-shells/item-level/own-class-counts/denominator-k/v1",
             "devise-shells/item-level/own-class-counts/denominator-k/v2",
+            "devise-shells/item-level/own-class-counts/denominator-k/of-classes-in-the-gallery/v1",
+            "devise-shells/item-level/own-class-counts/denominator-k/of-classes-in-the-gallery/v2",
         }
     ),
     "bhp": frozenset({"barz-denzler/lcs-height/ideal-of-own-gallery/v1"}),

@@ -49,6 +49,9 @@ class Samples:
     def groups(self, record: RunRecord) -> NDArray[np.int64]:
         """Which test items are no independent witnesses.
 
+        Of held-out classes the items of one are a group: other classes would have been other questions, and their items
+        are easy or hard together.
+
         Args:
             record: a finished run.
 
@@ -58,7 +61,7 @@ class Samples:
         Raises:
             RecordError: if the file cannot be read.
         """
-        numbers = self._read(record)[_ITEMS].get("group")
+        numbers = self._read(record)[_ITEMS].get("label" if record.dataset.held_out else "group")
         return np.arange(record.dataset.items.test) if numbers is None else numbers.astype(np.int64)
 
     def shared_groups(self, records: Sequence[RunRecord]) -> NDArray[np.int64]:

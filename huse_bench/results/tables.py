@@ -37,7 +37,8 @@ class Results:
             and in each section those without semantic information first.
         folder: the results folder; None where the records come from elsewhere.
         hp: whose hierarchical precision Table 2 shows.
-        layout: the columns of each table.
+        layout: the columns of each table; none of Table 3 where classes are held out, which nothing was trained to
+            name.
 
     Raises:
         ResultsError: if there are no records, they are on different data or protocols, or none has the hierarchical
@@ -60,6 +61,9 @@ class Results:
         self.folder = Path(folder) if folder is not None else None
         self.hp = hp
         self.layout = LAYOUT if hp == "devise" else {**LAYOUT, "table2": BARZ}
+        if self.records[0].dataset.held_out:
+            # No classifier knows the classes.
+            self.layout = {name: columns for name, columns in self.layout.items() if name != "table3"}
         if hp == "barz":
             _refuse_without_barz(self.rows)
         self._store = Store(folder) if folder is not None else None
@@ -69,9 +73,9 @@ class Results:
 
         Returns:
             ``"table1"`` (R@K) and ``"table2"`` (HP@K or BHP@K), with columns (direction, metric), and ``"table3"``
-            (accuracies), with columns Image, Text and Fusion. One row per method, indexed by its title;
-            values are means over seeds as shares from 0 to 1, NaN where a method has none, and where no ranking
-            can miss.
+            (accuracies), with columns Image, Text and Fusion; this one is not there where classes are held out. One row
+            per method, indexed by its title; values are means over seeds as shares from 0 to 1, NaN where a method has
+            none, and where no ranking can miss.
         """
         index = pd.Index([row.label for row in self.rows], name="Method")
         tables = {}
@@ -200,6 +204,7 @@ def _refuse_mixtures(records: Sequence[RunRecord]) -> None:
         data = record.dataset
         fields: dict[str, object] = {
             "dataset.name": data.name,
+            "dataset.regime": "none" if data.regime is None else ", ".join(data.regime.words),
             "dataset.content_hash": data.content_hash,
             "dataset.items": data.items.model_dump(),
             "dataset.parts.groups": (data.parts or {}).get("groups"),

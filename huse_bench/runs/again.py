@@ -127,6 +127,8 @@ def _config(record: RunRecord, given: Mapping[str, Any]) -> RunConfig:
         None,
         {
             "dataset": record.dataset.name,
+            "dataset_options": record.dataset.options or {},
+            "regime": {} if record.dataset.regime is None else record.dataset.regime.model_dump(exclude_defaults=True),
             "methods": [method.name],
             "parameters": {method.name: {**variant, **method.parameters}},
             "training": training,

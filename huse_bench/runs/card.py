@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,14 +18,14 @@ from huse_bench.features.thumbnails import make_thumbnails
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.results.card import make_card
-from huse_bench.results.schema import DatasetInfo, SplitSizes
+from huse_bench.results.schema import DatasetInfo, Json, SplitSizes
 from huse_bench.results.thumbnails import candidates, thumbnail_fault
 from huse_bench.runs.privacy import Privacy
 
 __all__ = ["dataset_info", "write_card"]
 
 
-def dataset_info(prepared: Prepared) -> DatasetInfo:
+def dataset_info(prepared: Prepared, config: RunConfig) -> DatasetInfo:
     """Which data these are, as records and the card say it."""
     sizes = {split: len(part.ids) for split, part in prepared.splits.items()}
     return DatasetInfo(
@@ -38,7 +39,18 @@ def dataset_info(prepared: Prepared) -> DatasetInfo:
         class_backbone=prepared.backbones["class"],
         taxonomy_hash=prepared.taxonomy.hash,
         parts=dict(prepared.parts),
+        regime=prepared.regime if prepared.regime.is_any else None,
+        options={name: _plain(value) for name, value in config.dataset_options.items()} or None,
     )
+
+
+def _plain(value: Any) -> Json:
+    """An option as JSON; one that is no JSON, such as a path, by its text."""
+    try:
+        plain: Json = json.loads(json.dumps(value, default=str, allow_nan=False))
+    except (TypeError, ValueError):
+        return str(value)
+    return plain
 
 
 def write_card(
@@ -77,7 +89,7 @@ def write_card(
         thumbnails = _made(store, dict(zip(test.ids, pictures, strict=True)), config.max_pixels, reporter)
     store.write_card(
         make_card(
-            DatasetInfo.model_validate(privacy.record(dataset_info(prepared).model_dump())),
+            DatasetInfo.model_validate(privacy.record(dataset_info(prepared, config).model_dump())),
             class_names=prepared.class_names,
             edges=prepared.taxonomy.edges,
             distances=prepared.classes.distances.numpy(),

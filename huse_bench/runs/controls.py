@@ -60,17 +60,17 @@ class Control:
 
 def chance(prepared: Prepared, protocol: Version) -> Evaluated:
     """The expected numbers of a random ranking and of a class drawn at random, in the galleries of the test split."""
-    galleries = _galleries(prepared, protocol)
+    galleries, taxonomy = _galleries(prepared, protocol), prepared.taxonomy_of("test")
     found: dict[str, dict[str, float]] = {}
     for direction in DIRECTIONS:
-        found[direction] = chance_levels(galleries, prepared.taxonomy, direction, RECALL_KS, HP_KS)
-        if (tree := tree_steps(prepared.taxonomy)) is not None:
+        found[direction] = chance_levels(galleries, taxonomy, direction, RECALL_KS, HP_KS)
+        if (tree := tree_steps(taxonomy)) is not None:
             steps, height = tree
             sums = sum(step * galleries.count(steps == step, direction) for step in range(1, height + 1))
             sizes, ideals = galleries.sizes(direction), galleries.ideals(steps, height, HP_KS, direction)
             scores = {f"BHP@{k}": k * sums / sizes / np.maximum(ideal, 1) for k, ideal in ideals.items()}
             found[direction] |= _means(scores)
-    return Evaluated(found, _accuracies(1 / len(prepared.class_names)))
+    return Evaluated(found, _accuracies(prepared, 1 / len(prepared.class_names)))
 
 
 def ceiling(prepared: Prepared, protocol: Version) -> Evaluated:
@@ -78,19 +78,19 @@ def ceiling(prepared: Prepared, protocol: Version) -> Evaluated:
 
     It is below 1 where a gallery has fewer items of a class or a correct set than there are places.
     """
-    galleries = _galleries(prepared, protocol)
+    galleries, taxonomy = _galleries(prepared, protocol), prepared.taxonomy_of("test")
     found: dict[str, dict[str, float]] = {}
     own_class = np.eye(len(prepared.class_names), dtype=bool)
     for direction in DIRECTIONS:
         own = galleries.count(own_class, direction)
-        correct = {k: galleries.count(prepared.taxonomy.correct_sets(k), direction) for k in HP_KS}
+        correct = {k: galleries.count(taxonomy.correct_sets(k), direction) for k in HP_KS}
         scores = dict.fromkeys((f"R@{k}" for k in RECALL_KS), (own > 0).astype(np.float64))
         scores |= {f"HP@{k}": np.minimum(count, k) / k for k, count in correct.items()}
-        if (tree := tree_steps(prepared.taxonomy)) is not None:
+        if (tree := tree_steps(taxonomy)) is not None:
             ideals = galleries.ideals(*tree, HP_KS, direction)
             scores |= {f"BHP@{k}": (ideal > 0).astype(np.float64) for k, ideal in ideals.items()}
         found[direction] = _means(scores)
-    return Evaluated(found, _accuracies(1.0))
+    return Evaluated(found, _accuracies(prepared, 1.0))
 
 
 def raw_neighbours(prepared: Prepared, protocol: Version) -> Evaluated:
@@ -112,7 +112,7 @@ def raw_centroids(prepared: Prepared, protocol: Version) -> Evaluated:
     """Nearest class centroids of the features: an item is embedded as its cosines with the K training centroids.
 
     Features are centred by the mean of the train split and scaled to unit length, each modality by itself. The
-    cosines are the scores of the classifier too.
+    cosines are the scores of the classifier too. Those with a class that has no training item are 0.
     """
     train = prepared.splits["train"]
     cosines = {
@@ -126,6 +126,8 @@ def raw_centroids(prepared: Prepared, protocol: Version) -> Evaluated:
     labels = {name: split.labels for name, split in prepared.splits.items()}
     image, text = cosines["test"]
     found = retrieve(Ranked(F.normalize(image, dim=1), F.normalize(text, dim=1)), prepared, "test", protocol)
+    if prepared.regime.held_out:
+        return Evaluated(found.scores, None, found.per_query)
     fusion = fit_fusion(*cosines["validation"], labels["validation"])
     classification = {
         **fusion.accuracies(image, text, labels["test"]),
@@ -183,7 +185,10 @@ def _means(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     return {metric: float(values.mean()) for metric, values in scores.items()}
 
 
-def _accuracies(value: float) -> dict[str, float]:
+def _accuracies(prepared: Prepared, value: float) -> dict[str, float] | None:
+    """What is classified with this accuracy; None where no classifier knows the classes."""
+    if prepared.regime.held_out:
+        return None
     return {"image": value, "text": value, "fusion": value, "fusion_weight": 0.5, "fusion_equal": value}
 
 

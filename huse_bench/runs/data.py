@@ -10,12 +10,13 @@ from typing import Any, get_args
 import torch
 
 from huse_bench.components import Dataset, Items, Split
-from huse_bench.config import RunConfig
+from huse_bench.config import RegimeConfig, RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import RECALL_PROTOCOL
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
 from huse_bench.features._near import near_duplicates_as_groups
 from huse_bench.features._prepare import check_items
+from huse_bench.features._regimes import in_regime, without_left_out
 from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
@@ -30,7 +31,7 @@ class Loaded:
     """A dataset that was read, and whose splits are large enough; its features may still have to be made.
 
     Attributes:
-        items: the items.
+        items: the items, in their regime unless their groups have to be made before.
         dataset_class: their dataset.
     """
 
@@ -49,6 +50,8 @@ def load(config: RunConfig) -> Loaded:
     """
     device_of(config)
     items, dataset_class = load_dataset(config)
+    if not config.near_duplicates_as_groups:
+        items = in_regime(items, config.regime, config.dataset)
     _check_sizes(items, config)
     return Loaded(items, dataset_class)
 
@@ -70,24 +73,25 @@ def make_ready(loaded: Loaded, config: RunConfig, reporter: Reporter) -> tuple[I
     items = make_features(loaded.items, loaded.dataset_class, config, reporter)
     if config.near_duplicates_as_groups:
         items = _grouped(items, loaded, config, reporter)
-    prepared = prepare(items, config.dataset, loaded.dataset_class.title)
+    items = without_left_out(items)
+    prepared = prepare(items, config.dataset, loaded.dataset_class.title, config.regime)
     # Again without what had to be left out.
     _check_sizes(items, config)
     return items, prepared
 
 
 def _grouped(items: Items, loaded: Loaded, config: RunConfig, reporter: Reporter) -> Items:
-    """The items with near-duplicates as groups."""
+    """The items with near-duplicates as groups, in their regime."""
     # Says what is wrong with the features before they are compared.
     prepare(items, config.dataset)
     items, groups, notices = near_duplicates_as_groups(items, torch.device(device_of(config)))
-    if loaded.items.redrawn is not None:
+    if loaded.items.redrawn is not None or config.regime.is_any:
         # Also of those that had to be left out, since splits are drawn of all.
         own = loaded.items.ids if loaded.items.groups is None else loaded.items.groups
-        redrawn = loaded.items.redrawn(
-            [groups.get(item, group) for item, group in zip(loaded.items.ids, own, strict=True)]
-        )
+        names = [groups.get(item, group) for item, group in zip(loaded.items.ids, own, strict=True)]
+        redrawn = loaded.items.redrawn(names) if loaded.items.redrawn else replace(loaded.items, groups=names)
         check_items(redrawn, config.dataset)
+        redrawn = in_regime(redrawn, config.regime, config.dataset)
         # From the cache, but for backbones that learn from the train split.
         items = make_features(redrawn, loaded.dataset_class, config, reporter)
     return replace(items, notices=(*items.notices, *notices))
@@ -116,14 +120,25 @@ def refuse_other_data(
                 f"{config.protocol} ({config.origin('protocol')}), which no table could show together; choose another "
                 f"folder with --results, or --protocol {version}"
             )
+    regime = prepared.regime if prepared.regime.is_any else None
     now = (prepared.content_hash, prepared.taxonomy.hash, prepared.parts.get("groups"))
     for other in [*(record.dataset for record in known), *([] if card is None else [card.facts.dataset])]:
+        if other.regime != regime:
+            raise ResultsError(
+                f"the results folder {config.results_folder} holds runs in another regime, which no table could show "
+                f"together: {_words(other.regime)} before, {_words(regime)} now. Choose another folder with --results; "
+                f"without it each regime has its own"
+            )
         if other.identity != now:
             raise ResultsError(
                 f"the results folder {config.results_folder} holds runs on other data of {config.dataset!r}, which no "
                 f"table could show together: {_differences(other, prepared)}. Choose another folder, such as --results "
                 f"{config.results_folder}-{prepared.content_hash[:6]}"
             )
+
+
+def _words(regime: RegimeConfig | None) -> str:
+    return "none" if regime is None else ", ".join(regime.words)
 
 
 def _differences(other: DatasetInfo, prepared: Prepared) -> str:
@@ -220,6 +235,7 @@ def _check_sizes(items: Items, config: RunConfig) -> None:
             raise DataError(
                 f"the {split} split of {config.dataset!r} leaves a gallery of {gallery} items without the query, "
                 f"and the tables need K = {needed}; give that split at least {needed + 1} items"
+                f"{', or take fewer folds' if config.regime.held_out else ''}"
             )
         group, size = _largest_group(items, split)
         if config.protocol == "v2" and counts[split] - size < needed:

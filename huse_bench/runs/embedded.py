@@ -141,7 +141,7 @@ def retrieve(
         ranked.image,
         ranked.text,
         split.labels,
-        prepared.taxonomy,
+        prepared.taxonomy_of(name),
         groups=split.groups,
         protocol=protocol,
         recall_ks=RECALL_KS,
@@ -154,7 +154,7 @@ def retrieve(
 
 
 def validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
-    """Metrics on the validation split, and the fusion fitted there, where the method has a classifier.
+    """Metrics on the validation split, and the fusion fitted there, where a classifier of the method knows its classes.
 
     Args:
         validation: the split's embeddings.
@@ -169,7 +169,7 @@ def validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tup
         for direction, scores in retrieve(validation.ranked, prepared, "validation", protocol).scores.items()
         for name, value in scores.items()
     }
-    if validation.image_logits is None or validation.text_logits is None:
+    if validation.image_logits is None or validation.text_logits is None or prepared.regime.held_out:
         return metrics, None
     labels = prepared.splits["validation"].labels
     fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)

@@ -40,7 +40,7 @@ class Outcome:
         learning: the points of the learning curve.
         learning_items: how many validation items these are measured on.
         retrieval: on the test split.
-        classification: on the test split, or None where the method has no classifier.
+        classification: on the test split, or None where the method has no classifier, or none that knows its classes.
         geometry: where the classes of the test split lie.
         validation: metrics on the validation split by name.
     """
@@ -165,6 +165,8 @@ class _Sample:
 
     def __init__(self, prepared: Prepared, protocol: Version) -> None:
         split = prepared.splits["validation"]
+        # No classifier knows classes that are held out.
+        self._classified = not prepared.regime.held_out
         self._retrieval = ValidationSample(split.labels, split.groups, items=_SAMPLE, protocol=protocol)
         rows = self._retrieval.rows
         index = torch.from_numpy(rows).to(split.image.device)
@@ -192,7 +194,7 @@ class _Sample:
         return scores | {
             f"{name} accuracy": accuracy(values, self._items.labels)
             for name, values in logits.items()
-            if values is not None
+            if values is not None and self._classified
         }
 
 

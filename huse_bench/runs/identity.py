@@ -103,6 +103,8 @@ def _identity(
             "groups": prepared.parts.get("groups"),
             "backbones": dict(prepared.backbones),
             "taxonomy_hash": prepared.taxonomy.hash,
+            # What it makes of the items is in their contents, but not what is counted then.
+            **({"regime": prepared.regime.model_dump()} if prepared.regime.is_any else {}),
         },
         "method": method,
         "training": training,

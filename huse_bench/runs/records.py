@@ -190,7 +190,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, prepared: Prepared)
         fingerprint=planned.fingerprint,
         configuration=planned.configuration,
         method=planned.method,
-        dataset=dataset_info(prepared),
+        dataset=dataset_info(prepared, run),
         seed=planned.seed,
         preset=run.preset,
         config=planned.settings,
@@ -201,7 +201,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, prepared: Prepared)
         classification=ended.classification,
         validation=ended.validation,
         protocol=protocol(
-            prepared.taxonomy, HP_KS, RECALL_KS, test.labels, test.groups, run.protocol, planned.similarity
+            prepared.taxonomy_of("test"), HP_KS, RECALL_KS, test.labels, test.groups, run.protocol, planned.similarity
         ),
         training=ended.training,
         learning=ended.learning,

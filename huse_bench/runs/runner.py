@@ -47,6 +47,7 @@ def run(
     strict: bool | None = None,
     max_pixels: int | None = None,
     near_duplicates_as_groups: bool | None = None,
+    regime: Mapping[str, Any] | None = None,
     overwrite: str | None = None,
     device: str | None = None,
     save_model: bool | None = None,
@@ -68,7 +69,7 @@ def run(
         dataset: name of the dataset (``"emoji"``).
         seeds: how many seeds, or a list of them (1).
         preset: ``"quick"`` or ``"paper"`` (``"quick"``).
-        results: folder of the records (``results/<dataset>``).
+        results: folder of the records (``results/<dataset>``, and ``results/<dataset>-<regime>`` in one).
         config: a TOML file with any of these options.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes (none).
         parameters: hyper-parameters by method, where they differ from the method's defaults.
@@ -83,6 +84,8 @@ def run(
         max_pixels: width times height of the largest picture that is read (89,478,485); a JPEG may have four times as
             many.
         near_duplicates_as_groups: make groups of items that are near-duplicates, by image or by text (False).
+        regime: names and values of :class:`~huse_bench.config.RegimeConfig`, such as ``{"label_noise": 0.4}``: what is
+            done to the items before training (nothing).
         overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
             (``"never"``).
         device: torch device (the GPU where there is one).
@@ -126,6 +129,7 @@ def run(
         "strict": strict,
         "max_pixels": max_pixels,
         "near_duplicates_as_groups": near_duplicates_as_groups,
+        "regime": None if regime is None else dict(regime),
         "overwrite": overwrite,
         "device": device,
         "save_model": save_model,

@@ -110,7 +110,7 @@ def tune(
     _check(config, trials)
     methods = methods_to_tune(config, reporter)
     for method in methods:
-        objective.of(method.name, method.loss_class.heads)
+        objective.of(method.name, _classifiers(method, config))
     loaded = load(config)
     Store.refuse_unusable(config.results_folder, config.dataset)
     _, prepared = make_ready(loaded, config, reporter)
@@ -169,6 +169,11 @@ def _refuse_other_terms(output: Path, terms: Ledger) -> None:
         )
 
 
+def _classifiers(method: Method, config: RunConfig) -> str:
+    """The heads of a method that its accuracies are of; none that knows held-out classes."""
+    return "none" if config.regime.held_out else method.loss_class.heads
+
+
 def _announce(
     searches: Sequence[_Search], trials: int, objective: Objective, config: RunConfig, reporter: Reporter
 ) -> None:
@@ -180,9 +185,10 @@ def _announce(
     )
     reporter.say(f"  objective: mean of {', '.join(objective.metrics)}, on the validation split")
     for search in searches:
-        metrics = objective.of(search.method.name, search.method.loss_class.heads)
+        metrics = objective.of(search.method.name, _classifiers(search.method, config))
         if len(metrics) < len(objective.metrics):
-            reporter.say(f"  {search.method.title} has no classifier: mean of {', '.join(metrics)}")
+            why = "has no classifier that knows held-out classes" if config.regime.held_out else "has no classifier"
+            reporter.say(f"  {search.method.title} {why}: mean of {', '.join(metrics)}")
         done = len(search.ended(trials))
         if done:
             reporter.say(f"  {done} of {trials} trials of {search.method.title} are done and are not run again")

@@ -184,3 +184,35 @@ def test_chance_of_a_random_order_with_groups_is_the_mean_over_galleries(tree):
         double.append(np.mean([labels[q] in (labels[i], labels[j]) for i in gallery for j in gallery if i != j]))
     assert levels["R@1"] == pytest.approx(np.mean(single))
     assert levels["R@2"] == pytest.approx(np.mean(double))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["v1", "v2"]))
+def test_where_the_gallery_has_some_classes_these_are_what_is_correct(tree, seed, version):
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation([0, 0, 2, 2, 2, 4, 4, 0])
+    image, text = (normalize(torch.from_numpy(rng.normal(size=(8, 3))), dim=1) for _ in range(2))
+    some = tree.among(labels.tolist())
+    found = evaluate_retrieval(image, text, labels, some, protocol=version, recall_ks=[1], hp_ks=[1, 2, 3], curve_k=3)
+    # Of the tree the classes 0, 2 and 4 are left: 0 and 2 are 3 edges apart, 2 and 4 are 4, and 0 and 4 are 5.
+    correct = {
+        1: {0: {0}, 2: {2}, 4: {4}},
+        2: {0: {0, 2}, 2: {0, 2}, 4: {2, 4}},
+        3: {label: {0, 2, 4} for label in (0, 2, 4)},
+    }
+    for direction in DIRECTIONS:
+        queries, gallery = ({"i": image, "t": text}[side] for side in (direction[0], direction[-1]))
+        products = queries @ gallery.T
+        if direction in ("i2i", "t2t"):
+            products.fill_diagonal_(-2)
+        for k, sets in correct.items():
+            nearest = labels[products.topk(k, dim=1).indices.numpy()]
+            share = np.mean([c in sets[label] for label, row in zip(labels, nearest, strict=True) for c in row])
+            assert found.scores[direction][f"HP@{k}"] == pytest.approx(share)
+            assert found.curves[direction]["HP"][k - 1] == pytest.approx(share)
+    known = protocol(some, hp_ks=[2, 3], recall_ks=[1], labels=labels, version=version)
+    assert known["hp"] == f"devise-shells/item-level/own-class-counts/denominator-k/of-classes-in-the-gallery/{version}"
+    assert (known["classes"], known["mean_set_size"]) == (3, {"2": 2.0, "3": 3.0})
+    assert known["cannot_miss"] == {"2": 0.0, "3": 1.0}
+    own_or_near = {0: 6, 2: 6, 4: 5}
+    assert known["chance"]["HP@2"] == pytest.approx(np.mean([own_or_near[label] for label in labels]) / 8)

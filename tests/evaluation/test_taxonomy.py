@@ -62,6 +62,37 @@ def test_correct_sets_grow_by_whole_shells(tree, k):
         assert found <= taxonomy.correct_set(label, k + 1)
 
 
+@settings(deadline=None)
+@given(_trees(), st.data(), st.integers(1, 16))
+def test_among_some_classes_sets_grow_by_whole_shells_of_these(tree, data, k):
+    edges, classes = tree
+    findable = data.draw(st.lists(st.integers(0, len(classes) - 1), min_size=1, unique=True))
+    there = [classes[index] for index in findable]
+    taxonomy = Taxonomy.from_edges(edges, classes).among(findable)
+    grown = {label: _grown(edges, there, label, k) for label in there}
+    for label in there:
+        assert taxonomy.correct_set(label, k) == grown[label]
+        for index, other in enumerate(classes):
+            first = taxonomy.first_depths[classes.index(label), index]
+            assert (first <= k) == (other in grown[label])
+    mean = sum(map(len, grown.values())) / len(there)
+    assert taxonomy.mean_set_size(k) == pytest.approx(mean)
+    assert taxonomy.chance(k) == pytest.approx(mean / len(there))
+
+
+def test_among_other_classes_a_taxonomy_is_another(taxonomy):
+    some = taxonomy.among([0, 3, 3, 8])
+    assert some.findable == (0, 3, 8)
+    assert some.hash != taxonomy.hash
+    assert some.hash == taxonomy.among([8, 3, 0]).hash != taxonomy.among([0, 3]).hash
+    assert some.among(range(9)) is taxonomy
+    assert some.among([0, 3]) == taxonomy.among([0, 3])
+    assert repr(some).startswith("Taxonomy(9 classes, 3 of them findable, ")
+    for none in ([], [9], [-1, 2]):
+        with pytest.raises(DataError, match="indices from 0 to 8, at least one of them"):
+            taxonomy.among(none)
+
+
 def test_set_comes_in_the_form_of_the_label():
     taxonomy = Taxonomy.from_edges(
         [("food", "pie"), ("food", "soup"), ("root", "food"), ("root", "car")], ["pie", "soup", "car"]

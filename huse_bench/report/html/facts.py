@@ -146,6 +146,8 @@ def _identity(dataset: DatasetInfo) -> dict[str, str]:
     items = dataset.items
     return {
         "Name": dataset.name,
+        **({} if dataset.regime is None else {"Regime": ", ".join(dataset.regime.words)}),
+        **({} if dataset.options is None else {"Options": plain(dict(dataset.options))}),
         "Items": f"{items.train:,} to train, {items.validation:,} to validate, {items.test:,} to test",
         "Classes": f"{dataset.classes:,}",
         "Image features": dataset.image_backbone,

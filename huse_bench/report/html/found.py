@@ -200,7 +200,10 @@ def near_classes(card: DataCard, classes: Iterable[int]) -> dict[int, list[int]]
     if len(names) > _MOST_CLASSES:
         return None
     try:
-        sets = Taxonomy.from_edges(card.facts.edges, names).correct_sets(NEAR_K)
+        taxonomy = Taxonomy.from_edges(card.facts.edges, names)
+        if card.facts.dataset.held_out:
+            taxonomy = taxonomy.among(card.labels.tolist())
+        sets = taxonomy.correct_sets(NEAR_K)
     except DataError:
         # Nodes that were no texts may be alike as such.
         return None

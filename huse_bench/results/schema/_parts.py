@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from huse_bench.config import RegimeConfig
 from huse_bench.files import safe_name
 
 __all__ = [
@@ -138,6 +139,9 @@ class DatasetInfo(Part):
         class_backbone: ``name@revision`` of the class-name embeddings; None where there are none.
         taxonomy_hash: hash of the taxonomy that HP@K is measured against.
         parts: start of the hash of each part of the content, such as ``splits``; None in records that do not say.
+        regime: what was done to the items before training; None where they are as they come.
+        options: further arguments of the dataset, where they differ from its defaults; None where there are none, and
+            in records that do not say.
     """
 
     name: Name
@@ -150,6 +154,18 @@ class DatasetInfo(Part):
     class_backbone: str | None
     taxonomy_hash: Name
     parts: dict[str, str] | None = None
+    regime: RegimeConfig | None = None
+    options: dict[str, Json] | None = None
+
+    @property
+    def held_out(self) -> bool:
+        """Whether no class of the test split has a training item."""
+        return self.regime is not None and self.regime.held_out is not None
+
+    @property
+    def drawn(self) -> Literal["classes", "groups"]:
+        """What statistics draw beside seeds: of held-out classes these, for others would have been other questions."""
+        return "classes" if self.held_out else "groups"
 
     @property
     def identity(self) -> tuple[str, str, str | None]:
