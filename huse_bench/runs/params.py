@@ -145,8 +145,10 @@ class ParamsFile(_Part):
         try:
             file = cls.model_validate(tables)
         except ValidationError as error:
-            # A table that stands by itself has no number in the file.
-            fault = re.sub(r"^((ledger\.)?methods\.[^:]+?)\.0\b", r"\1", first_fault(error, "the file"))
+            fault = first_fault(error, "the file")
+            if _one_study(tables["ledger"]):
+                # A table that stands by itself has no number in the file.
+                fault = re.sub(r"^((ledger\.)?methods\.[^:]+?)\.0\b", r"\1", fault)
             raise ConfigError(f"{path}: {fault}; {cure}") from error
         for name in file.methods.keys() ^ file.ledger.methods.keys():
             raise ConfigError(f"{path}: the method {name!r} needs both [methods.{name}] and [ledger.methods.{name}]")
@@ -171,6 +173,10 @@ class ParamsFile(_Part):
         methods = {**self.ledger.methods, **other.ledger.methods}
         ledger = self.ledger.model_copy(update={"methods": methods})
         return ParamsFile(ledger=ledger, methods={**self.methods, **other.methods})
+
+
+def _one_study(ledger: object) -> bool:
+    return isinstance(ledger, dict) and ledger.get("studies", 1) == 1
 
 
 def table_of(method: Method, given: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, Any]:

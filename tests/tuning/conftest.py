@@ -3,6 +3,8 @@ import sys
 import pytest
 
 LOSSES = '''
+import torch
+
 from huse_bench import Choice, LogUniform, Uniform
 
 
@@ -41,6 +43,32 @@ class Deaf(Gap):
         return {"gap": (1 - (batch.image * batch.text).sum(1)).mean() * (1 if self.weight <= 3 else -1)}
 
 
+class Steered(Gap):
+    """Classifies, and at its default learns nothing, so that no search ends there."""
+    title = "Steered"
+    heads = "shared"
+    space = {"weight": Uniform(0.5, 2.0)}
+
+    def __init__(self, weight: float = 0.0, squared: bool = False) -> None:
+        super().__init__(weight, squared)
+
+    def forward(self, batch):
+        from torch.nn.functional import cross_entropy
+        logits = batch.image_logits + batch.text_logits
+        return {"classification": self.weight * cross_entropy(logits, batch.labels)}
+
+
+class Blind(Steered):
+    """As Steered, without a classifier."""
+    title = "Blind"
+    heads = "none"
+
+    def forward(self, batch):
+        scores = 5 * batch.rows @ batch.rows.T
+        same = batch.row_labels[:, None] == batch.row_labels
+        return {"pairs": self.weight * (scores.logsumexp(1) - scores.where(same, -torch.inf).logsumexp(1)).mean()}
+
+
 class Misspelt(Gap):
     title = "Misspelt"
     space = {"wait": Uniform(0.0, 4.0)}
@@ -70,7 +98,7 @@ class Deep(Dataset):
             class_features=Features(rng.normal(size=(16, 8)).astype("float32"), "deep8@1"),
         )
 """
-NAMES = ("Tunable", "Picky", "Hopeless", "Outside", "Deaf", "Misspelt")
+NAMES = ("Tunable", "Picky", "Hopeless", "Outside", "Deaf", "Steered", "Blind", "Misspelt")
 
 
 @pytest.fixture
