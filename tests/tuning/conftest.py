@@ -83,7 +83,8 @@ class Deep(Dataset):
         rng = np.random.default_rng(0)
         labels = np.arange(480) % 16
         centers = {d: rng.normal(size=(16, d)) for d in (6, 5)}
-        around = lambda d: Features((centers[d][labels] + rng.normal(size=(480, d))).astype("float32"), f"deep{d}@1")
+        noise = lambda d: 0.5 * rng.normal(size=(480, d))
+        around = lambda d: Features((centers[d][labels] + noise(d)).astype("float32"), f"deep{d}@1")
         names = [f"class {number}" for number in range(16)]
         nodes = ["", "all", *(f"node {number}" for number in range(2, 16)), *names]
         return Items(

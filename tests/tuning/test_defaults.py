@@ -15,7 +15,7 @@ from huse_bench.runs.params import ParamsFile
 TUNED = "results/deep/tuned.toml"
 
 # Enough to be better than towers that learnt nothing.
-TRAINING = {"steps": 40, "learning_rate": 0.01}
+TRAINING = {"steps": 80, "learning_rate": 0.01, "dropout": 0.0, "image_layers": 2}
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_the_note_below_the_tables(search, run):
 
 def test_a_winner_that_has_the_defaults(search, run):
     # All trials are alike to AdamW, and the first of equals is that of the defaults.
-    search(["tunable"], 2, dataset="deep", training=TRAINING)
+    search(["tunable"], 2, dataset="deep")
     (row,) = run(["tunable"]).rows
     assert (len(row.records), row.defaults) == (2, ())
     assert "Tuned less default" not in render(hb.load_results("results/deep"))
