@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huse_bench.report.words import listed
-from huse_bench.results.gains import MAIN_SCORES, TestGain, test_gains
+from huse_bench.results.gains import MAIN_SCORES, TunedGain, tuned_gains
 from huse_bench.results.tables import Results
 
 __all__ = ["gain_notes"]
@@ -21,7 +21,7 @@ def gain_notes(results: Results) -> list[str]:
     Raises:
         RecordError: if the scores of a run cannot be read.
     """
-    gains = test_gains(results)
+    gains = tuned_gains(results)
     if not gains:
         return []
     lines = []
@@ -37,6 +37,6 @@ def gain_notes(results: Results) -> list[str]:
     return lines
 
 
-def _text(gain: TestGain) -> str:
+def _text(gain: TunedGain) -> str:
     difference = f"{gain.tuned - gain.default:+.3f}"
     return difference if gain.low is None else f"{difference} ({gain.low:+.3f} to {gain.high:+.3f})"

@@ -17,7 +17,7 @@ from huse_bench.results.statistics import bootstrap_interval
 from huse_bench.results.tables import Results
 from huse_bench.results.variance import seed_spread
 
-__all__ = ["MAIN_SCORES", "TestGain", "test_gains"]
+__all__ = ["MAIN_SCORES", "TunedGain", "tuned_gains"]
 
 #: The scores that tuned and default are compared by, each with the tasks it is the mean of and its metric.
 MAIN_SCORES = {
@@ -28,7 +28,7 @@ MAIN_SCORES = {
 
 
 @dataclass(frozen=True)
-class TestGain:
+class TunedGain:
     """One score of a tuned method and of its defaults.
 
     Attributes:
@@ -50,7 +50,7 @@ class TestGain:
     seeds: int
 
 
-def test_gains(results: Results) -> list[TestGain]:
+def tuned_gains(results: Results) -> list[TunedGain]:
     """Compare each tuned method with its defaults, where their runs are among the results.
 
     Args:
@@ -79,7 +79,7 @@ def test_gains(results: Results) -> list[TestGain]:
     return found
 
 
-def _gains(score: str, values: dict[str, list[NDArray[np.float64]]], groups: NDArray[np.int64]) -> list[TestGain]:
+def _gains(score: str, values: dict[str, list[NDArray[np.float64]]], groups: NDArray[np.int64]) -> list[TunedGain]:
     """The gains by (seeds, queries) values of tuned and default; how much seeds vary is learnt from all of them."""
     several = [side for sides in values.values() for side in sides if len(side) > 1]
     told = len(several) > 0 and len(np.unique(groups)) > 1
@@ -92,7 +92,7 @@ def _gains(score: str, values: dict[str, list[NDArray[np.float64]]], groups: NDA
             ends = bootstrap_interval(tuned - default, pair, groups)
             low, high = float(ends.low), float(ends.high)
             place += 2
-        found.append(TestGain(label, score, float(tuned.mean()), float(default.mean()), low, high, len(tuned)))
+        found.append(TunedGain(label, score, float(tuned.mean()), float(default.mean()), low, high, len(tuned)))
     return found
 
 

@@ -7,7 +7,7 @@ import huse_bench as hb
 from huse_bench.errors import ConfigError
 from huse_bench.measures import DIRECTIONS
 from huse_bench.report import render
-from huse_bench.results.gains import test_gains as gains_of
+from huse_bench.results.gains import tuned_gains
 from huse_bench.results.statistics import bootstrap_interval
 from huse_bench.results.variance import seed_spread
 from huse_bench.runs.params import ParamsFile
@@ -80,7 +80,7 @@ def test_the_gain_is_the_mean_difference_with_the_interval_of_a_comparison(searc
     search(["steered", "blind"], 3, dataset="deep", training=TRAINING)
     results = run(seeds=3)
     rows = {row.label: row for row in results.rows}
-    gains = gains_of(results)
+    gains = tuned_gains(results)
     assert [(gain.score, gain.label) for gain in gains] == [
         ("mean R@1", "Blind"), ("mean R@1", "Steered"),
         ("mean HP@5", "Blind"), ("mean HP@5", "Steered"), ("fusion accuracy", "Steered"),
@@ -114,14 +114,14 @@ def test_the_note_below_the_tables(search, run):
     results = run(["steered"])
     run(["blind"], with_defaults=None)
     both = hb.load_results("results/deep")
-    gain = gains_of(results)[0]
+    gain = tuned_gains(results)[0]
     shown = f"{gain.tuned - gain.default:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
     for kind in ("text", "markdown", "latex"):
         text = " ".join(render(both, kind).split())
         assert f"Tuned less default on the test split, mean R@1: Steered {shown}." in text, kind
         assert "Tuned less default on the test split, fusion accuracy: Steered " in text
         assert "No runs at the defaults: Blind (huse-bench run" in text
-    (one,) = [gain for gain in gains_of(run(["steered"], 1)) if gain.score == "mean R@1"]
+    (one,) = [gain for gain in tuned_gains(run(["steered"], 1)) if gain.score == "mean R@1"]
     assert (one.low, one.high, one.seeds) == (None, None, 1)
 
 
