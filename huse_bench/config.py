@@ -187,6 +187,7 @@ class RunConfig(BaseModel):
         regime: what is done to the items before anything is trained.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
+        with_defaults: also run the methods of that file at their defaults, with the same seeds.
         seeds: one run of each method for each seed.
         results: folder of the records; None is ``results/<dataset>``, and ``results/<dataset>-<regime>`` in one.
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
@@ -220,6 +221,7 @@ class RunConfig(BaseModel):
     regime: RegimeConfig = NO_REGIME
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
+    with_defaults: bool = False
     seeds: tuple[int, ...] = (0,)
     results: Path | None = None
     overwrite: Overwrite = "never"

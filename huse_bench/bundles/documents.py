@@ -146,7 +146,25 @@ def _configuration(row: Row) -> Json:
         "tuning": None if first.tuning is None else first.tuning.model_dump(mode="json"),
         "protocol": dict(first.protocol),
         "runs": {str(record.seed): record.stem for record in row.records},
-    }
+    } | _besides(row)
+
+
+def _besides(row: Row) -> dict[str, Json]:
+    """What a row has that a search of several studies chose, and the runs at the defaults beside it."""
+    besides: dict[str, Json] = {}
+    winners = {record.configuration: record for record in row.records}
+    if len(winners) > 1:
+        besides["winners"] = [
+            {
+                "configuration": configuration,
+                "parameters": dict(record.method.parameters),
+                "tuning": None if record.tuning is None else record.tuning.model_dump(mode="json"),
+            }
+            for configuration, record in winners.items()
+        ]
+    if row.defaults:
+        besides["defaults"] = {str(record.seed): record.stem for record in row.defaults}
+    return besides
 
 
 def _environments(records: tuple[RunRecord, ...]) -> Json:

@@ -20,10 +20,8 @@ from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError
 from huse_bench.progress import Reporter
 from huse_bench.runs.data import load, make_ready
-from huse_bench.runs.methods import resolve_methods
-from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import plan_runs
 from huse_bench.runs.stopping import deferred
+from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import follow_unit
 from huse_bench.training.parallel import heard, processes
 
@@ -132,13 +130,12 @@ def follow(config: RunConfig) -> set[str]:
         UsageError: as the command.
         LostProcessError: if the leader ends before it has nothing more.
     """
-    if config.params is not None:
-        config = ParamsFile.read(config.params).applied(config)
-    methods = resolve_methods(config)
+    runs = AskedRuns(config)
+    config = runs.config
     loaded = load(config)
     features_are_made()
     _, prepared = make_ready(loaded, config, Reporter(quiet=True))
-    specs = plan_runs(config, methods, prepared)
+    specs, _ = runs.plan(prepared)
     while (run := _told()) != _END:
         follow_unit(specs[run], prepared, config.results_folder)
         with heard():
