@@ -67,7 +67,7 @@ def _names(metadata: Mapping[str, Metadata]) -> dict[str, str]:
     titled: dict[str, list[str]] = {}
     for path, said in metadata.items():
         titled.setdefault(said.title, []).append(path)
-    names = {}
+    names: dict[str, str] = {}
     for title, paths in titled.items():
         words = [files[path] for path in paths]
         # Drawings of a series have one title and, but for numbers, one file name; those of a collection several.

@@ -51,15 +51,15 @@ def build(sources: Path, output: Path) -> None:
         DataError: if the package is missing or not the one expected.
         MissingExtraError: if a package of the extra ``datasets-build`` is not installed.
     """
-    encoders = {"image": EfficientNetLite0(), "text": MiniLM(), "class": UniversalSentenceEncoder()}
+    of_image, of_text, of_class = EfficientNetLite0(), MiniLM(), UniversalSentenceEncoder()
     svgs = members(sources, PACKAGE, "usr/share/openclipart/svg/", links=True)
     pictures, folders = _pictures(svgs)
     metadata = {path: read_metadata(svgs[path]) for path in pictures}
     texts = write_texts({path: said for path, said in metadata.items() if said.public_domain}, folders)
     paths = sorted(texts)
     features = {
-        "image": encode(encoders["image"], [pictures[path] for path in paths]),
-        "text": encoders["text"].encode([texts[path] for path in paths]),
+        "image": encode(of_image, [pictures[path] for path in paths]),
+        "text": of_text.encode([texts[path] for path in paths]),
     }
     # What differs by its number alone is one of a series.
     told = [re.sub(r"\d+", "", texts[path]) for path in paths]
@@ -75,9 +75,9 @@ def build(sources: Path, output: Path) -> None:
         "sources": {PACKAGE.name: PACKAGE.version},
         "split": {"salt": SALT, "sha256": split_hash(splits)},
         "backbones": {
-            "image": f"efficientnet-lite0@{encoders['image'].revision}",
-            "text": f"minilm@{encoders['text'].revision}",
-            "class": f"use@{encoders['class'].revision}",
+            "image": f"efficientnet-lite0@{of_image.revision}",
+            "text": f"minilm@{of_text.revision}",
+            "class": f"use@{of_class.revision}",
         },
         "classes": titles,
         "folders": names,
@@ -90,7 +90,7 @@ def build(sources: Path, output: Path) -> None:
     write(
         output,
         facts,
-        {what: values[rows] for what, values in features.items()} | {"class": encoders["class"].encode(titles)},
+        {what: values[rows] for what, values in features.items()} | {"class": of_class.encode(titles)},
         [thumbnail(drawn) for drawn in of_test],
     )
 
