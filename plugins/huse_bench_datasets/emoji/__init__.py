@@ -1,17 +1,17 @@
 """The dataset that comes with huse-bench: every emoji as four open sets draw it, each drawing with its own text."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
-
-from huse_bench import Dataset, Features, Items, errors
-from huse_bench_datasets.emoji import _store, _taxonomy
+from huse_bench import Taxonomy, errors
+from huse_bench_datasets._shipped.dataset import Rows, ShippedDataset
+from huse_bench_datasets.emoji._taxonomy import by_unicode
 
 __all__ = ["Emoji"]
 
 
-class Emoji(Dataset):
+class Emoji(ShippedDataset):
     """Drawings of Unicode emoji by four open sets, each with a text of another origin.
 
     An item is one drawing of an emoji with one text: Noto with the Unicode name, Twemoji with emojilib's keywords,
@@ -41,42 +41,39 @@ class Emoji(Dataset):
         "notices are in the dataset's LICENSES.md"
     )
 
+    name: ClassVar = "emoji"
+    folder: ClassVar = Path(__file__).parent
+    tree_sha256: ClassVar = "b14f48614ed37f0d38a81125c2faca62b87c81dcb0da4c92dd9d49c209026ecd"
+
     def __init__(self, data: Path | None = None, taxonomy: Literal["meaning", "unicode"] = "meaning") -> None:
-        if data is not None:
-            raise errors.DataError(
-                f"the dataset 'emoji' comes with huse-bench and reads no other data, but data={str(data)!r} was given. "
-                "Leave it out (on the command line: --data), or choose a dataset that reads your files"
-            )
-        super().__init__()
+        super().__init__(data)
         if taxonomy not in {"meaning", "unicode"}:
             raise errors.ConfigError(f"the taxonomy of emoji is 'meaning' or 'unicode', got {taxonomy!r}")
         self.taxonomy = taxonomy
 
-    def load(self) -> Items:
-        """Read the shipped items, features and thumbnails.
+    def rows(self, facts: Mapping[str, Any]) -> Rows:
+        """The drawings of each emoji, which are a group.
 
-        Returns:
-            The items, with (n, 1280) image, (n, 384) text and (K, 512) class features, all float16.
+        Args:
+            facts: contents of ``items.json``.
+        """
+        drawings = [(emoji, drawn_by) for emoji in facts["emoji"] for drawn_by in emoji["sets"]]
+        return Rows(
+            ids=[f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings],
+            labels=[emoji["class"] for emoji, _ in drawings],
+            splits=[emoji["split"] for emoji, _ in drawings],
+            groups=[emoji["hexcode"] for emoji, _ in drawings],
+        )
+
+    def tree(self, facts: Mapping[str, Any]) -> Taxonomy:
+        """The tree that the option ``taxonomy`` names.
+
+        Args:
+            facts: contents of ``items.json``.
 
         Raises:
-            DataError: if a shipped file is missing or corrupt.
+            DataError: if the outline is missing or changed.
         """
-        facts, features, thumbnails = _store.read(_store.FOLDER)
-        classes = facts["classes"]
-        drawings = [(emoji, drawn_by) for emoji in facts["emoji"] for drawn_by in emoji["sets"]]
-        ids = [f"{drawn_by}/{emoji['hexcode']}" for emoji, drawn_by in drawings]
-        splits = np.array([emoji["split"] for emoji, _ in drawings], dtype=np.str_)
-        return Items(
-            groups=[emoji["hexcode"] for emoji, _ in drawings],
-            ids=ids,
-            labels=np.array([emoji["class"] for emoji, _ in drawings], dtype=np.int64),
-            splits=splits,
-            class_names=classes,
-            taxonomy=_taxonomy.by_meaning(classes)
-            if self.taxonomy == "meaning"
-            else _taxonomy.by_unicode(classes, facts["unicode_groups"]),
-            image_features=Features(features["image"], facts["backbones"]["image"]),
-            text_features=Features(features["text"], facts["backbones"]["text"]),
-            class_features=Features(features["class"], facts["backbones"]["class"]),
-            thumbnails=dict(zip((ids[row] for row in np.flatnonzero(splits == "test")), thumbnails, strict=True)),
-        )
+        if self.taxonomy == "unicode":
+            return by_unicode(facts["classes"], facts["unicode_groups"])
+        return super().tree(facts)

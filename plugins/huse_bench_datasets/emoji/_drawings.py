@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huse_bench_datasets.emoji._sources import members
+from huse_bench_datasets._shipped.sources import members
+from huse_bench_datasets.emoji._sources import PACKAGES
 
 __all__ = ["SETS", "Drawing", "Emoji", "collect"]
 
@@ -63,7 +64,7 @@ def collect(folder: Path) -> list[Emoji]:
     Raises:
         DataError: if a tarball is missing or not the one expected.
     """
-    emojibase = members(folder, "emojibase", "")
+    emojibase = members(folder, PACKAGES["emojibase"], "")
     entries = json.loads(emojibase["en/data.json"])
     names = json.loads(emojibase["meta/groups.json"])
     # Regional indicators have no group: they are letters of flags, not emoji.
@@ -103,8 +104,8 @@ def _by_key(entries: Sequence[Mapping[str, Any]], name: str) -> dict[str, Mappin
 
 
 def _datasource(folder: Path, package: str, images: str) -> tuple[dict[str, Mapping[str, Any]], dict[str, bytes]]:
-    entries = _by_key(json.loads(members(folder, package, "emoji.json")[""]), "unified")
-    pictures = members(folder, package, f"img/{images}/64/")
+    entries = _by_key(json.loads(members(folder, PACKAGES[package], "emoji.json")[""]), "unified")
+    pictures = members(folder, PACKAGES[package], f"img/{images}/64/")
     return entries, {key: pictures[entry["image"]] for key, entry in entries.items()}
 
 
@@ -117,13 +118,13 @@ def _twemoji(folder: Path) -> _Source:
     _, pictures = _datasource(folder, "twemoji", "twitter")
     keywords = {
         _key("-".join(f"{ord(point):04X}" for point in characters)): ", ".join(words).replace("_", " ")
-        for characters, words in json.loads(members(folder, "emojilib", "dist/emoji-en-US.json")[""]).items()
+        for characters, words in json.loads(members(folder, PACKAGES["emojilib"], "dist/emoji-en-US.json")[""]).items()
     }
     return lambda key: (pictures.get(key), keywords.get(key))
 
 
 def _fluent(folder: Path, entries: Sequence[Mapping[str, Any]]) -> _Source:
-    pictures = {_padded(path): content for path, content in members(folder, "fluent", "assets/").items()}
+    pictures = {_padded(path): content for path, content in members(folder, PACKAGES["fluent"], "assets/").items()}
     texts = {
         key: _named(entry["label"], ", ".join(entry.get("tags", [])))
         for key, entry in _by_key(entries, "hexcode").items()
@@ -142,8 +143,9 @@ def _is_country_flag(key: str) -> bool:
 
 
 def _openmoji(folder: Path) -> _Source:
-    entries = _by_key(json.loads(members(folder, "openmoji", "data/openmoji.json")[""]), "hexcode")
-    pictures = {_key(Path(path).stem): content for path, content in members(folder, "openmoji", "color/svg/").items()}
+    entries = _by_key(json.loads(members(folder, PACKAGES["openmoji"], "data/openmoji.json")[""]), "hexcode")
+    svgs = members(folder, PACKAGES["openmoji"], "color/svg/")
+    pictures = {_key(Path(path).stem): content for path, content in svgs.items()}
     # Its other column of tags repeats CLDR's keywords, which are Fluent's text already.
     texts = {key: _named(entry["annotation"], entry["openmoji_tags"]) for key, entry in entries.items()}
     return lambda key: (pictures.get(key), texts.get(key))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from huse_bench_datasets._shipped.split import deal
 from huse_bench_datasets.emoji._drawings import Emoji
 
-__all__ = ["MIN_EMOJI", "SALT", "assign", "by_class", "split_hash"]
+__all__ = ["MIN_EMOJI", "SALT", "assign", "by_class"]
 
 #: A class needs this many emoji, so that each of its splits has some.
 MIN_EMOJI = 8
@@ -42,23 +42,4 @@ def assign(hexcodes: Sequence[str]) -> dict[str, str]:
     Returns:
         The split by hexcode; it depends on the set of hexcodes alone.
     """
-    dealt = sorted(hexcodes, key=lambda hexcode: hashlib.sha256(f"{SALT}:{hexcode}".encode()).digest())
-    test = round(0.2 * len(dealt))
-    held_out = test + max(1, round(0.1 * len(dealt)))
-    return {
-        hexcode: "test" if place < test else "validation" if place < held_out else "train"
-        for place, hexcode in enumerate(dealt)
-    }
-
-
-def split_hash(splits: Mapping[str, str]) -> str:
-    """SHA-256 of which emoji is in which split, whatever their order.
-
-    Args:
-        splits: the split by hexcode.
-
-    Returns:
-        The hash in hexadecimal.
-    """
-    lines = "".join(f"{hexcode} {split}\n" for hexcode, split in sorted(splits.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return deal(hexcodes, [0] * len(hexcodes), SALT)

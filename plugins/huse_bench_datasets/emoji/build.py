@@ -1,41 +1,30 @@
 """Rebuild the dataset from its sources: ``python -m huse_bench_datasets.emoji.build --output DIR``.
 
-It needs the packages of the extra ``emoji-build`` and, unless ``--sources`` holds the tarballs already, npm and
+It needs the packages of the extra ``datasets-build`` and, unless ``--sources`` holds the tarballs already, npm and
 its registry.
 """
 
 from __future__ import annotations
 
-import io
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import numpy as np
 
-from huse_bench import errors
 from huse_bench_backbones.efficientnet_lite0 import EfficientNetLite0
 from huse_bench_backbones.minilm import MiniLM
 from huse_bench_backbones.use import UniversalSentenceEncoder
-from huse_bench_datasets.emoji import _store
-from huse_bench_datasets.emoji._drawings import SETS, Drawing, Emoji, collect
-from huse_bench_datasets.emoji._sources import PACKAGES, opened
-from huse_bench_datasets.emoji._split import SALT, assign, by_class, split_hash
+from huse_bench_datasets._shipped.command import build_command
+from huse_bench_datasets._shipped.files import write
+from huse_bench_datasets._shipped.pictures import encode, thumbnail
+from huse_bench_datasets._shipped.split import split_hash
+from huse_bench_datasets.emoji._drawings import SETS, Emoji, collect
+from huse_bench_datasets.emoji._sources import PACKAGES
+from huse_bench_datasets.emoji._split import SALT, assign, by_class
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
-__all__ = ["build", "rasterise", "thumbnail"]
-
-_CHUNK = 256
-_SVG_SIDE = 224
-_THUMBNAIL_SIDE = 40
-# At 40 pixels more cannot be told from it.
-_THUMBNAIL_QUALITY = 60
+__all__ = ["build"]
 
 
 def build(sources: Path, output: Path) -> None:
@@ -47,7 +36,7 @@ def build(sources: Path, output: Path) -> None:
 
     Raises:
         DataError: if a tarball is missing or not the one expected.
-        MissingExtraError: if a package of the extra ``emoji-build`` is not installed.
+        MissingExtraError: if a package of the extra ``datasets-build`` is not installed.
     """
     image, text, classes = EfficientNetLite0(), MiniLM(), UniversalSentenceEncoder()
     emoji = collect(sources)
@@ -57,9 +46,9 @@ def build(sources: Path, output: Path) -> None:
     drawings = [one.drawings[name] for one in kept for name in SETS if name in one.drawings]
     names = [name.replace("-", " ") for name in grouped]
     features = {
-        "image": _image_features(image, drawings),
-        "text": text.encode([drawing.text for drawing in drawings]).astype(np.float16),
-        "class": classes.encode(names).astype(np.float16),
+        "image": encode(image, [drawing.picture for drawing in drawings]),
+        "text": text.encode([drawing.text for drawing in drawings]),
+        "class": classes.encode(names),
     }
     facts = _facts(grouped)
     facts["backbones"] = {
@@ -73,7 +62,7 @@ def build(sources: Path, output: Path) -> None:
         if fact["split"] == "test"
         for entry in fact["sets"]
     ]
-    _store.write(output, facts, features, [thumbnail(picture) for picture in of_test])
+    write(output, facts, features, [thumbnail(picture) for picture in of_test])
 
 
 def _facts(grouped: dict[str, list[Emoji]]) -> dict[str, Any]:
@@ -101,55 +90,6 @@ def _facts(grouped: dict[str, list[Emoji]]) -> dict[str, Any]:
     }
 
 
-def _image_features(backbone: EfficientNetLite0, drawings: Sequence[Drawing]) -> NDArray[np.float16]:
-    starts = range(0, len(drawings), _CHUNK)
-    with click.progressbar(starts, label="image features", file=sys.stderr) as bar:
-        # In chunks, since all the pictures decoded would take gigabytes.
-        chunks = [
-            backbone.encode([_on_white(_decode(one.picture)) for one in drawings[start : start + _CHUNK]])
-            for start in bar
-        ]
-    return np.concatenate(chunks).astype(np.float16)
-
-
-def _decode(picture: bytes) -> Image:
-    from PIL import Image  # noqa: PLC0415  the image backbone, made before, says how to install it
-
-    if picture.lstrip().startswith(b"<"):
-        picture = rasterise(picture)
-    return Image.open(io.BytesIO(picture))
-
-
-def _on_white(picture: Image) -> Image:
-    from PIL import Image  # noqa: PLC0415  as in _decode
-
-    drawing = picture.convert("RGBA")
-    white = Image.new("RGBA", drawing.size, "white")
-    return Image.alpha_composite(white, drawing).convert("RGB")
-
-
-def thumbnail(picture: bytes) -> bytes:
-    """A drawing on white as WebP, 40 pixels wide."""
-    from PIL import Image  # noqa: PLC0415  as in _decode
-
-    small = _on_white(_decode(picture)).resize((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    contents = io.BytesIO()
-    small.save(contents, "WEBP", quality=_THUMBNAIL_QUALITY, method=6)
-    return contents.getvalue()
-
-
-def rasterise(svg: bytes) -> bytes:
-    """A drawing as PNG, 224 pixels wide; raises MissingExtraError if resvg-py is not installed."""
-    try:
-        import resvg_py  # noqa: PLC0415  the only package of the extra that no backbone asks for
-    except ModuleNotFoundError as error:
-        raise errors.MissingExtraError("the emoji build", "emoji-build", "resvg-py") from error
-    # No system fonts: OpenMoji's drawings have no text, and what is installed must not change the features.
-    return bytes(
-        resvg_py.svg_to_bytes(svg_string=svg.decode(), width=_SVG_SIDE, height=_SVG_SIDE, skip_system_fonts=True)
-    )
-
-
 def _report_counts(emoji: Sequence[Emoji], kept: Sequence[Emoji]) -> None:
     had = Counter(name for one in emoji for name in one.drawings)
     has = Counter(name for one in kept for name in one.drawings)
@@ -161,21 +101,7 @@ def _report_counts(emoji: Sequence[Emoji], kept: Sequence[Emoji]) -> None:
         )
 
 
-@click.command()
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
-@click.option(
-    "--sources",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of tarballs fetched before; by default they are fetched with npm and deleted in the end.",
-)
-def main(output: Path, sources: Path | None) -> None:
-    """Rebuild the dataset 'emoji' from its sources."""
-    try:
-        with opened(sources) as folder:
-            build(folder, output)
-    except errors.UsageError as error:
-        raise click.ClickException(str(error)) from error
-
+main = build_command("Rebuild the dataset 'emoji' from its sources.", PACKAGES.values(), build)
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """Write the pictures of the dataset as a manifest: ``python -m huse_bench_datasets.emoji.export --output DIR``.
 
 The folder is an example of what the dataset ``manifest`` reads. It needs Pillow and resvg-py, which the extra
-``emoji-build`` installs, and, unless ``--sources`` holds the tarballs already, npm and its registry.
+``datasets-build`` installs, and, unless ``--sources`` holds the tarballs already, npm and its registry.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 
 from huse_bench import errors
+from huse_bench_datasets._shipped.command import build_command
+from huse_bench_datasets._shipped.pictures import rasterise
+from huse_bench_datasets.emoji import Emoji
 from huse_bench_datasets.emoji._drawings import SETS, collect
-from huse_bench_datasets.emoji._sources import opened
+from huse_bench_datasets.emoji._sources import PACKAGES
 from huse_bench_datasets.emoji._split import assign, by_class
-from huse_bench_datasets.emoji._taxonomy import by_meaning
-from huse_bench_datasets.emoji.build import rasterise
 
 __all__ = ["export"]
 
@@ -38,7 +39,7 @@ def export(sources: Path, output: Path) -> int:
 
     Raises:
         DataError: if a tarball is missing or not the one expected, or the folder is not empty.
-        MissingExtraError: if a package of the extra ``emoji-build`` is not installed.
+        MissingExtraError: if a package of the extra ``datasets-build`` is not installed.
     """
     if output.exists() and any(not path.name.startswith(".") for path in output.iterdir()):
         raise errors.DataError(f"{output} is not empty: name a new folder, or empty it")
@@ -58,7 +59,7 @@ def export(sources: Path, output: Path) -> int:
                 path = f"{name}/{emoji.hexcode}.{suffix}"
                 (output / path).write_bytes(picture)
                 rows.append((path, drawing.text, label, splits[emoji.hexcode], emoji.hexcode))
-    _write(output / "taxonomy.csv", ("parent", "child"), by_meaning(list(groups)).edges)
+    _write(output / "taxonomy.csv", ("parent", "child"), Emoji.outlined(list(groups)).edges)
     _write(output / "classes.csv", ("label", "text"), [(name, name.replace("-", " ")) for name in groups])
     _write(output / "manifest.csv", ("image", "text", "label", "split", "group"), rows)
     shutil.copy(Path(__file__).with_name("LICENSES.md"), output)
@@ -70,22 +71,11 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) 
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-@click.command()
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
-@click.option(
-    "--sources",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of tarballs fetched before; by default they are fetched with npm and deleted in the end.",
-)
-def main(output: Path, sources: Path | None) -> None:
-    """Write the emoji pictures, their texts and classes as a manifest."""
-    try:
-        with opened(sources) as folder:
-            count = export(folder, output)
-    except errors.UsageError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"wrote {count} pictures and {output / 'manifest.csv'}", err=True)
+def _export(sources: Path, output: Path) -> None:
+    click.echo(f"wrote {export(sources, output)} pictures and {output / 'manifest.csv'}", err=True)
 
+
+main = build_command("Write the emoji pictures, their texts and classes as a manifest.", PACKAGES.values(), _export)
 
 if __name__ == "__main__":
     main()

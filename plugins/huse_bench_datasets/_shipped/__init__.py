@@ -1,0 +1,1 @@
+"""How a dataset lies in the wheel, and the steps that the builds of such datasets share."""
