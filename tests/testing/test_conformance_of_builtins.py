@@ -22,8 +22,9 @@ def test_every_loss_of_the_package_is_checked():
     assert modules == {cls.__module__.rpartition(".")[2] for cls in LOSSES}
 
 
-def test_emoji():
-    assert check_dataset(hb.load("dataset", "emoji")).count("failed") == 0
+@pytest.mark.parametrize("name", ["emoji", "clipart"])
+def test_shipped_dataset(name):
+    assert check_dataset(hb.load("dataset", name)).count("failed") == 0
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "minilm", "use"])

@@ -73,13 +73,25 @@ def thumbnail(picture: bytes) -> bytes:
     return contents.getvalue()
 
 
-def rasterise(svg: bytes) -> bytes:
-    """A drawing as PNG, 224 pixels wide; raises MissingExtraError if resvg-py is not installed."""
+def rasterise(svg: bytes, side: int = _SVG_SIDE) -> bytes:
+    """A drawing as PNG.
+
+    Args:
+        svg: contents of its file.
+        side: pixels of the longer side.
+
+    Raises:
+        MissingExtraError: if resvg-py is not installed.
+        ValueError: for what is no drawing, or has no size.
+    """
     try:
         import resvg_py  # noqa: PLC0415  the only package of the extra that no backbone asks for
     except ModuleNotFoundError as error:
         raise errors.MissingExtraError("the rebuilding of datasets", "datasets-build", "resvg-py") from error
-    # No system fonts: what is installed must not change the features.
+    # No system fonts: what is installed must not change the features. Without the resolution, all lengths in points
+    # or millimetres are 0.
     return bytes(
-        resvg_py.svg_to_bytes(svg_string=svg.decode(), width=_SVG_SIDE, height=_SVG_SIDE, skip_system_fonts=True)
+        resvg_py.svg_to_bytes(
+            svg_string=svg.decode(errors="replace"), width=side, height=side, skip_system_fonts=True, dpi=96
+        )
     )

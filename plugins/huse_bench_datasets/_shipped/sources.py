@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import posixpath
 import shutil
 import subprocess
 import tarfile
@@ -123,13 +124,14 @@ def opened(packages: Iterable[Package], sources: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def members(folder: Path, package: Package, prefix: str) -> dict[str, bytes]:
-    """Read the files of a package that lie under one of its folders; links are left out.
+def members(folder: Path, package: Package, prefix: str, *, links: bool = False) -> dict[str, bytes]:
+    """Read the files of a package that lie under one of its folders.
 
     Args:
         folder: where the packages are.
         package: which one.
         prefix: start of the paths wanted, without the root that all paths in it have.
+        links: whether symbolic links from one of these files to another count as files; else they are left out.
 
     Returns:
         Contents by path below the prefix.
@@ -151,13 +153,20 @@ def members(folder: Path, package: Package, prefix: str) -> dict[str, bytes]:
     if path.suffix == ".deb":
         contents = _data_of(contents)
     start = f"{package.root}{prefix}"
-    found = {}
+    found: dict[str, bytes] = {}
+    targets: dict[str, str] = {}
     with tarfile.open(fileobj=io.BytesIO(contents)) as archive:
         for member in archive:
-            if member.isfile() and member.name.startswith(start):
-                content = archive.extractfile(member)
-                if content is not None:
-                    found[member.name.removeprefix(start)] = content.read()
+            if not member.name.startswith(start):
+                continue
+            path_within = member.name.removeprefix(start)
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None:
+                found[path_within] = content.read()
+            elif member.issym():
+                targets[path_within] = posixpath.normpath(posixpath.join(path_within, "..", member.linkname))
+    if links:
+        found |= {name: found[target] for name, target in targets.items() if target in found}
     return found
 
 

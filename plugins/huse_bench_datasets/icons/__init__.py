@@ -33,6 +33,7 @@ class Icons(ShippedDataset):
         "Drawings: Tabler and Phosphor MIT, MDI Apache-2.0, Font Awesome CC BY 4.0, Lucide ISC. Names and tags: MIT, "
         "those of Lucide ISC. All notices are in the dataset's LICENSES.md"
     )
+    publish_texts: ClassVar = True
 
     name: ClassVar = "icons"
     folder: ClassVar = Path(__file__).parent
