@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from huse_bench_datasets._shipped import croissant
 from huse_bench_datasets._shipped.croissant import CARD, card
+from huse_bench_datasets.clipart import Clipart
 from huse_bench_datasets.emoji import Emoji
 from huse_bench_datasets.icons import Icons
 
-SHIPPED = [Emoji, Icons]
+SHIPPED = [Emoji, Clipart, Icons]
 
 all_shipped = pytest.mark.parametrize("dataset", SHIPPED, ids=lambda dataset: dataset.name)
 
