@@ -158,9 +158,10 @@ def _tar(contents: Mapping[str, bytes], mode: str) -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-        link = tarfile.TarInfo(f"{next(iter(contents))}.link")
-        link.type, link.linkname = tarfile.SYMTYPE, next(iter(contents))
-        archive.addfile(link)
+        for name, target in (("a/link.txt", "1.txt"), ("a/deep/link.txt", "../1.txt"), ("a/lost.txt", "2.txt")):
+            link = tarfile.TarInfo(next(iter(contents)).replace("a/1.txt", name))
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            archive.addfile(link)
     return file.getvalue()
 
 
@@ -187,10 +188,12 @@ each_kind = pytest.mark.parametrize("kind", PACKAGES)
 
 
 @each_kind
-def test_files_under_a_folder_are_read_and_links_are_not(kind, tmp_path) -> None:
+def test_files_under_a_folder_are_read_and_links_where_asked(kind, tmp_path) -> None:
     package, name, contents = PACKAGES[kind]
     (tmp_path / name).write_bytes(contents)
     assert sources.members(tmp_path, package, "a/") == {"1.txt": b"one"}
+    expected = dict.fromkeys(["1.txt", "link.txt", "deep/link.txt"], b"one")
+    assert sources.members(tmp_path, package, "a/", links=True) == expected
 
 
 @each_kind
