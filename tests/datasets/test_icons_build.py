@@ -201,6 +201,13 @@ def test_two_drawings_of_a_thing_are_taken_of_each_set_the_plain_ones_first(tmp_
     assert {(one.thing, one.label) for one in chosen[:4]} == {("wa", "animals")}
 
 
+def test_what_is_crossed_out_is_left_out(tmp_path) -> None:
+    names = [f"thing{letter}x" for letter in "abcdefghijklmno"]
+    crossed = ["bell-off", "bell-slash", "bell-ring-off-outline", "offer", "slash-dot", "car-off-road"]
+    chosen = choose([icon("mdi", name, "A") for name in (*names, *crossed)], rules(tmp_path, "a < mdi: A"))
+    assert {one.icon.name for one in chosen} == {*names, "offer", "slash-dot", "car-off-road"}
+
+
 def test_small_classes_and_things_without_a_class_are_left_out(tmp_path) -> None:
     large = [icon("tabler", f"large{number}x", "A") for number in range(15)]
     small = [icon("tabler", f"small{number}x", "B") for number in range(14)]
