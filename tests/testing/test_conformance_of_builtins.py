@@ -22,7 +22,7 @@ def test_every_loss_of_the_package_is_checked():
     assert modules == {cls.__module__.rpartition(".")[2] for cls in LOSSES}
 
 
-@pytest.mark.parametrize("name", ["emoji", "clipart"])
+@pytest.mark.parametrize("name", ["emoji", "clipart", "icons"])
 def test_shipped_dataset(name):
     assert check_dataset(hb.load("dataset", name)).count("failed") == 0
 
