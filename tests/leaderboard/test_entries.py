@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from huse_bench.errors import ResultsError
-from huse_bench.evaluation.protocol import RECALL_PROTOCOL
+from huse_bench.evaluation.protocol import HP_PROTOCOL, RECALL_PROTOCOL, UNSEEN_HP_PROTOCOL
 from huse_bench.leaderboard.entries import find_bundles
+from huse_bench.leaderboard.ranking import rank
+from huse_bench.leaderboard.standing import standing
 
 RUNS = {"huse": ((0, 1), 0.7)}
 
@@ -25,6 +27,21 @@ def test_data_sets_with_other_backbones_are_other_boards(bundle, contents):
     assert [board.dataset.title for board in found.boards] == ["Emoji", "Emoji", "Toys"]
     assert [len(board.entries) for board in found.boards] == [1, 1, 1]
     assert found.left_out == ()
+
+
+def test_a_regime_is_a_board_of_its_own_and_counts_for_no_data_set(bundle, contents):
+    runs = {"huse": (range(2), 0.9), "cme": (range(2), 0.5)}
+    folder = bundle("known", runs)
+    unseen = {"dataset__title": "Emoji, held-out classes (fold 1 of 5)", "dataset__content_hash": "unseen"}
+    counted = {**only_protocol(folder), "hp": UNSEEN_HP_PROTOCOL["v2"]}
+    bundle("unseen", runs, dataset__regime={"held_out": 1}, protocol=counted, **unseen)
+    bundle("wrong", {"hie": (range(2), 0.5)}, dataset__regime={"held_out": 1}, **unseen)
+    known, other = contents().boards
+    assert [(len(board.entries), len(board.expired)) for board in (known, other)] == [(2, 0), (2, 1)]
+    assert f"hp is counted by {HP_PROTOCOL['v2']}, now by {UNSEEN_HP_PROTOCOL['v2']}" in other.expired[0].expired
+    ranked = [rank(board) for board in (known, other)]
+    assert not any(entry.unranked for board in ranked for entry in board.board.entries)
+    assert standing(ranked).boards == (ranked[0],)
 
 
 def test_an_old_protocol_is_expired_with_the_reason(two_data_sets, contents):

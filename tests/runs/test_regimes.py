@@ -16,6 +16,7 @@ from huse_bench.features._regimes import class_folds
 from huse_bench.features.prepared_files import load_prepared, save_prepared
 from huse_bench.progress import Reporter
 from huse_bench.report import render
+from huse_bench.report.figures.class_map import class_maps
 from huse_bench.results import Store, load_results
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.samples import Samples
@@ -122,6 +123,10 @@ def test_of_held_out_classes_retrieval_alone_is_counted_among_themselves(unseen,
             found = test.labels[neighbours.found["i2t"][:, :2]]
             own = test.labels[neighbours.queries]
             assert np.array_equal(counts["hp@2"][neighbours.queries], correct[own[:, None], found].sum(axis=1))
+    # On the map there are the classes that were tested, in a plane of their own.
+    for shown in class_maps(unseen):
+        assert np.flatnonzero(~np.isnan(shown.places[0, :, 0])).tolist() == sorted(tested)
+        assert np.abs(shown.places[:, sorted(tested)].mean(axis=(0, 1))).max() < 1e-9
     assert list(unseen.tables()) == ["table1", "table2"]
     text = render(unseen)
     assert "There is no Table 3: nothing was trained to name the held-out classes." in text

@@ -26,7 +26,7 @@ class ClassMap:
     Attributes:
         label: the method.
         seed: of the run that is shown.
-        places: (2, K, 2) of images and of texts.
+        places: (2, K, 2) of images and of texts; NaN of a class without test items.
         shares: (2,) shares of the centroids' variance on both axes.
     """
 
@@ -75,11 +75,19 @@ def class_maps(results: Results) -> list[ClassMap]:
     for row in methods_of(results):
         for record in row.finished:
             if (facts := store.classes(record)) is not None:
-                maps.append(ClassMap(row.label, record.seed, *principal_plane(facts.centroids)))
+                maps.append(_map(row.label, record.seed, facts.centroids))
                 break
     if not maps:
         raise NotHeldError("the runs have no class centroids, which runs of schema 1 did not keep")
     return maps
+
+
+def _map(label: str, seed: int, centroids: NDArray[np.floating]) -> ClassMap:
+    # Zeros stand for no items.
+    there = centroids.any(axis=(0, 2))
+    places = np.full((*centroids.shape[:2], 2), np.nan)
+    places[:, there], shares = principal_plane(centroids[:, there])
+    return ClassMap(label, seed, places, shares)
 
 
 def class_map(results: Results, name: str, title: str) -> Drawn:
@@ -103,8 +111,9 @@ def class_map(results: Results, name: str, title: str) -> Drawn:
     labels = [one.label for one in maps]
     maps, few = first_few(maps)
     branches, of_class = top_branches(card.facts.edges, card.facts.class_names)
-    classes = len(of_class)
-    shown = np.unique(np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int))
+    there = np.flatnonzero(~np.isnan(maps[0].places).any(axis=(0, 2)))
+    classes = len(there)
+    shown = there[np.unique(np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int))]
     colors = [QUIET if branch == "other" else PALETTE[place] for place, branch in enumerate(branches)]
     figure, axes = panels(len(maps), height=1.85)
     for panel, one in zip(axes, maps, strict=True):
