@@ -255,7 +255,10 @@ def default_and_tuned(results: Results) -> list[tuple[str, float, float]]:
             found.setdefault(row.label, []).append((default, tuning.value))
     if not found:
         raise NotHeldError("neither the records nor a journal say what the defaults gave")
-    means = [(label, *(statistics.fmean(side) for side in zip(*of, strict=True))) for label, of in found.items()]
+    means = [
+        (label, statistics.fmean(default for default, _ in of), statistics.fmean(tuned for _, tuned in of))
+        for label, of in found.items()
+    ]
     return sorted(means, key=lambda gain: gain[1] - gain[2])
 
 
