@@ -136,7 +136,7 @@ def _citation(facts: BundleFacts) -> str:
 
 def _configuration(row: Row) -> Json:
     first = row.records[0]
-    return {
+    facts: dict[str, Json] = {
         "row": row.label,
         "kind": first.kind,
         "configuration": first.configuration,
@@ -146,7 +146,8 @@ def _configuration(row: Row) -> Json:
         "tuning": None if first.tuning is None else first.tuning.model_dump(mode="json"),
         "protocol": dict(first.protocol),
         "runs": {str(record.seed): record.stem for record in row.records},
-    } | _besides(row)
+    }
+    return facts | _besides(row)
 
 
 def _besides(row: Row) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from huse_bench.results.rows import Row
 from huse_bench.results.samples import Samples, has_samples
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.statistics import bootstrap_interval
+from huse_bench.results.studies import Studies
 from huse_bench.results.tables import Results
 from huse_bench.results.variance import seed_spread
 
@@ -69,29 +70,37 @@ def tuned_gains(results: Results) -> list[TunedGain]:
     samples = Samples(results)
     runs = {row.label: _shared(row) for row in rows}
     groups = samples.shared_groups([record for pair in runs.values() for side in pair for record in side])
+    seeds = {label: [record.seed for record in tuned] for label, (tuned, _) in runs.items()}
+    studies = Studies(rows)
     found = []
     for score, (tasks, metric) in MAIN_SCORES.items():
         if cannot_miss(results.records[0], metric) == 1:
             continue
         having = [row for row in rows if metric != "accuracy" or row.finished[0].classification is not None]
         values = {row.label: [_values(samples, side, tasks, metric) for side in runs[row.label]] for row in having}
-        found += _gains(score, values, groups)
+        found += _gains(score, values, groups, seeds, studies)
     return found
 
 
-def _gains(score: str, values: dict[str, list[NDArray[np.float64]]], groups: NDArray[np.int64]) -> list[TunedGain]:
+def _gains(
+    score: str,
+    values: Mapping[str, Sequence[NDArray[np.float64]]],
+    groups: NDArray[np.int64],
+    seeds: Mapping[str, Sequence[int]],
+    studies: Studies,
+) -> list[TunedGain]:
     """The gains by (seeds, queries) values of tuned and default; how much seeds vary is learnt from all of them."""
-    several = [side for sides in values.values() for side in sides if len(side) > 1]
-    told = len(several) > 0 and len(np.unique(groups)) > 1
-    spread = seed_spread(several, groups) if told else None
-    found, place = [], 0
+    units = {label: [studies.means(side, seeds[label]) for side in sides] for label, sides in values.items()}
+    several = [label for label, sides in units.items() if len(sides[0]) > 1]
+    told = several and len(np.unique(groups)) > 1
+    spread = seed_spread([side for label in several for side in units[label]], groups).of_pairs() if told else None
+    found = []
     for label, (tuned, default) in values.items():
         low = high = None
-        if spread is not None and len(tuned) > 1:
-            pair = type(spread)(*(part[..., place : place + 2] for part in spread)).of_pairs().of(1).of(0)
-            ends = bootstrap_interval(tuned - default, pair, groups)
+        if spread is not None and label in several:
+            place = 2 * several.index(label)
+            ends = bootstrap_interval(units[label][0] - units[label][1], spread.of(place).of(place + 1), groups)
             low, high = float(ends.low), float(ends.high)
-            place += 2
         found.append(TunedGain(label, score, float(tuned.mean()), float(default.mean()), low, high, len(tuned)))
     return found
 

@@ -74,6 +74,7 @@ class AskedRuns:
             ConfigError: if the hyper-parameters were tuned on other data, or for a loss of another distribution.
         """
         specs: dict[str, RunSpec] = {}
+        last: dict[str, int] = {}
         notices: list[str] = []
         for part in self._parts:
             ledgers: dict[str, Tuning] = {}
@@ -81,13 +82,16 @@ class AskedRuns:
                 _refuse_other_data(self._file, part.config, prepared)
                 ledgers, said = _ledgers(self._file, part)
                 notices += [notice for notice in said if notice not in notices]
+            before = len(specs)
             for spec in plan_runs(part.config, part.methods, prepared, ledgers, part.seeds):
                 # A winner may have the defaults, and then has been told what it cost.
                 specs.setdefault(spec.fingerprint, self._noted(spec, prepared))
+                last.setdefault(spec.fingerprint, 2 if part.study is None else int(spec.method.is_control))
+            if part.study is None:
+                count = len(specs) - before
+                notices.append(f"{count} runs at the defaults of tuned methods come last; they stand below the tables")
         order = {seed: place for place, seed in enumerate(self.config.seeds)}
-        tuned = [spec for spec in specs.values() if not spec.method.is_control]
-        controls = [spec for spec in specs.values() if spec.method.is_control]
-        return sorted(tuned, key=lambda spec: order[spec.seed]) + controls, notices
+        return sorted(specs.values(), key=lambda spec: (last[spec.fingerprint], order[spec.seed])), notices
 
     def _noted(self, spec: RunSpec, prepared: Prepared) -> RunSpec:
         """The run with what sets it beside runs of other hyper-parameters."""

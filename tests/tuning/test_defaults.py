@@ -7,6 +7,7 @@ import huse_bench as hb
 from huse_bench.errors import ConfigError
 from huse_bench.measures import DIRECTIONS
 from huse_bench.report import render
+from huse_bench.report.figures.tuning import tuned_beside_default
 from huse_bench.results.gains import tuned_gains
 from huse_bench.results.statistics import bootstrap_interval
 from huse_bench.results.variance import seed_spread
@@ -123,6 +124,22 @@ def test_the_note_below_the_tables(search, run):
         assert "No runs at the defaults: Blind (huse-bench run" in text
     (one,) = [gain for gain in tuned_gains(run(["steered"], 1)) if gain.score == "mean R@1"]
     assert (one.low, one.high, one.seeds) == (None, None, 1)
+
+
+def test_the_figure_draws_the_gains_on_the_right(search, run):
+    search(["blind"], 3, dataset="deep", training=TRAINING)
+    run(["blind"])
+    results = hb.load_results("results/deep")
+    gain = next(gain for gain in tuned_gains(results) if gain.score == "mean R@1")
+    figure = tuned_beside_default(results, "tuned", "Tuned")
+    _, right = figure.figure.axes
+    drawn = [list(line.get_xdata()) for line in right.lines]
+    assert [gain.low, gain.high] in drawn
+    assert [gain.tuned - gain.default] in drawn
+    assert "On the right the same comparison on the test split" in figure.caption
+    without = tuned_beside_default(run(["blind"], with_defaults=None).only(["blind"]), "tuned", "Tuned")
+    assert len(without.figure.axes) == 1
+    assert "On the right" not in without.caption
 
 
 def test_a_winner_that_has_the_defaults(search, run):

@@ -182,11 +182,12 @@ def tuned_beside_default(results: Results, name: str, title: str) -> Drawn:
         panel.annotate(
             f"+{tuned - default:.3f}", (tuned, place), (6, 0), textcoords="offset points", va="center", fontsize=6.5
         )
-    panel.margins(x=0.1)
+    panel.margins(x=0.15)
     panel.set_xlabel("validation objective:  ○ defaults   ◆ tuned")
     if tested:
         _draw_tested(axes[1], [tested.get(label) for label, _, _ in gains], styles)
     for axis in axes:
+        axis.locator_params(axis="x", nbins=4)
         axis.set_ylim(len(gains) - 0.4, -0.6)
         axis.set_yticks(range(len(gains)), [plain(label, 26) for label, _, _ in gains])
         axis.tick_params(axis="y", length=0)
@@ -255,7 +256,10 @@ def default_and_tuned(results: Results) -> list[tuple[str, float, float]]:
             found.setdefault(row.label, []).append((default, tuning.value))
     if not found:
         raise NotHeldError("neither the records nor a journal say what the defaults gave")
-    means = [(label, *(statistics.fmean(side) for side in zip(*of, strict=True))) for label, of in found.items()]
+    means = [
+        (label, statistics.fmean(default for default, _ in of), statistics.fmean(tuned for _, tuned in of))
+        for label, of in found.items()
+    ]
     return sorted(means, key=lambda gain: gain[1] - gain[2])
 
 

@@ -159,7 +159,7 @@ def _tuning(tunings: Sequence[Tuning]) -> Mapping[str, str]:
     }
 
 
-def _study(tuning: Tuning) -> Mapping[str, str]:
+def _study(tuning: Tuning) -> dict[str, str]:
     trials = f"{tuning.trials:,}, {tuning.failed:,} of them failed"
     if tuning.distinct is not None:
         trials += f", {tuning.distinct:,} different results"
