@@ -1,6 +1,7 @@
 """Real faults that befall real commands, and the table of them on the page about reliability."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -49,12 +50,13 @@ class Command:
 
     def start(self, results, *more, methods="huse", command="run"):
         options = ["--dataset", "toy", "--methods", methods, "--config", "quick.toml", "--results", str(results)]
-        return subprocess.Popen(
-            [sys.executable, "-m", "huse_bench", command, *options, *more],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        arguments = [sys.executable, "-m", "huse_bench", command, *options, *more]
+        # Where the tests run in the background of a script, they ignore Ctrl-C, and so would what they start.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def finish(self, process, code=0):
         """What a command printed, and what it said, once it has ended with this code."""
