@@ -58,7 +58,9 @@ def _entry(row: Row) -> dict[str, object]:
     first = row.records[0]
     return {
         "label": row.label,
-        "summary": _summary(row),
+        "runs_done": _runs_done(row),
+        "summary": first.method.summary,
+        "source": first.method.source,
         "facts": _facts(first),
         "parameters": [(name, plain(value), _origin(first, name)) for name, value in first.method.parameters.items()],
         "terms": _terms(row),
@@ -69,7 +71,7 @@ def _entry(row: Row) -> dict[str, object]:
     }
 
 
-def _summary(row: Row) -> str:
+def _runs_done(row: Row) -> str:
     done, all_ = len(row.finished), len(row.records)
     runs = f"{all_} run{'s' if all_ > 1 else ''}" if done == all_ else f"{done} of {all_} runs finished"
     return runs if row.finished else f"no run finished: {row.status}"

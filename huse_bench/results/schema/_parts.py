@@ -64,6 +64,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1)]
 # A line break, or an escape of a terminal, would spoil every table.
 Title = Annotated[Name, AfterValidator(one_line)]
+# What an author says, shown wherever there is room for a sentence or two.
+Said = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(one_line)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -80,6 +82,8 @@ class MethodInfo(Part):
     Attributes:
         name: name the method was asked for by.
         title: name of its row in the tables.
+        summary: what it is, in a sentence; None where its author does not say, and in records of old.
+        source: the paper and the equation that it comes from; likewise.
         base: name of the loss that a config file made it of; None for the loss itself.
         changes: hyper-parameters in which such a variant differs from the loss's defaults.
         section: part of the tables that its row stands in; empty for the paper's own methods.
@@ -99,6 +103,8 @@ class MethodInfo(Part):
 
     name: Name
     title: Title
+    summary: Said | None = None
+    source: Said | None = None
     base: Name | None = None
     changes: tuple[str, ...] = ()
     section: str = ""

@@ -125,6 +125,8 @@ def hostile(tmp_path_factory, write_scored):
         "method__parameters": {HOSTILE: HOSTILE, "list": [HOSTILE]},
         "method__target": HOSTILE,
         "method__version": HOSTILE,
+        "method__summary": HOSTILE,
+        "method__source": HOSTILE,
         "dataset__title": f"Emoji {HOSTILE}",
         "dataset__image_backbone": HOSTILE,
         "preset": HOSTILE,
