@@ -270,12 +270,12 @@ def test_numbers_that_json_has_not_are_refused():
 def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, folder, monkeypatch):
     whole = page_module._sections
 
-    def more(results, change):
+    def more(results, *others):
         extras = [
-            Section(name, name.title(), "data.html", dict(whole(results, change)[-1].context), "x" * size)
+            Section(name, name.title(), "data.html", dict(whole(results, *others)[-1].context), "x" * size)
             for name, size in (("little", 1000), ("large", 2_000_000), ("larger", 3_000_000))
         ]
-        return [*whole(results, change), *extras]
+        return [*whole(results, *others), *extras]
 
     bare = page(folder).stat().st_size
     monkeypatch.setattr(page_module, "_sections", more)
