@@ -23,8 +23,9 @@ _NOTES = "tuning.json"
 # What of one run may differ between machines, or with the clock, and is no number of the tables.
 _OF_THE_MACHINE = {"created", "device", "learning", "provenance", "training", "validation", "warnings", "audit"}
 
-# What a docstring says is no part of a run's identity, and may be said better.
-_WORDS = {"method": {"summary", "source"}}
+# What a docstring says is no part of a run's identity, and may be said better; and the same data may be asked for in
+# several ways.
+_WORDS = {"method": {"summary", "source"}, "dataset": {"asked"}}
 
 
 def merge(bundles: Sequence[Bundle], output: Path, title: str | None = None) -> BundleFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,12 +24,13 @@ from huse_bench.runs.privacy import Privacy
 __all__ = ["dataset_info", "write_card"]
 
 
-def dataset_info(prepared: Prepared) -> DatasetInfo:
+def dataset_info(prepared: Prepared, config: RunConfig) -> DatasetInfo:
     """Which data these are, as records and the card say it."""
     sizes = {split: len(part.ids) for split, part in prepared.splits.items()}
     return DatasetInfo(
         name=prepared.name,
         title=prepared.title,
+        asked=_public(config),
         content_hash=prepared.content_hash,
         items=SplitSizes.model_validate(sizes),
         classes=len(prepared.class_names),
@@ -39,6 +40,17 @@ def dataset_info(prepared: Prepared) -> DatasetInfo:
         taxonomy_hash=prepared.taxonomy.hash,
         parts=dict(prepared.parts),
     )
+
+
+def _public(config: RunConfig) -> dict[str, Any]:
+    """What was asked of the data, but for what names a place of this machine, which is there nowhere else."""
+    privacy = Privacy(config.data)
+    asked = config.asked_of_data
+    return {
+        name: value
+        for name, value in asked.items()
+        if not isinstance(value, str) or privacy.without_paths(value) == value
+    }
 
 
 def write_card(
@@ -77,7 +89,7 @@ def write_card(
         thumbnails = _made(store, dict(zip(test.ids, pictures, strict=True)), config.max_pixels, reporter)
     store.write_card(
         make_card(
-            DatasetInfo.model_validate(privacy.record(dataset_info(prepared).model_dump())),
+            DatasetInfo.model_validate(privacy.record(dataset_info(prepared, config).model_dump())),
             class_names=prepared.class_names,
             edges=prepared.taxonomy.edges,
             distances=prepared.classes.distances.numpy(),

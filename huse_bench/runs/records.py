@@ -194,7 +194,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, prepared: Prepared)
         fingerprint=planned.fingerprint,
         configuration=planned.configuration,
         method=planned.method,
-        dataset=dataset_info(prepared),
+        dataset=dataset_info(prepared, run),
         seed=planned.seed,
         preset=run.preset,
         config=planned.settings,

@@ -136,6 +136,8 @@ class DatasetInfo(Part):
     Attributes:
         name: name of the dataset.
         title: name shown to people.
+        asked: what the configuration asked of features and items, such as other backbones, where it is public and no
+            default; None in records that do not say.
         content_hash: hash of the features, labels and splits.
         items: number of items in each split.
         classes: number of classes.
@@ -148,6 +150,7 @@ class DatasetInfo(Part):
 
     name: Name
     title: Title
+    asked: dict[str, Json] | None = None
     content_hash: Name
     items: SplitSizes
     classes: Count
