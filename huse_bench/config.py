@@ -169,6 +169,17 @@ _TABLES = ("training", "dataset_options", "regime")
 _NAMED: dict[str, type[BaseModel]] = {"training": TrainingConfig, "regime": RegimeConfig}
 
 
+# What the data of a run depend on beside the dataset, its options and where the user's copy lies.
+_OF_DATA = (
+    "image_backbone",
+    "text_backbone",
+    "class_backbone",
+    "strict",
+    "max_pixels",
+    "near_duplicates_as_groups",
+)
+
+
 class RunConfig(BaseModel):
     """Everything that a ``huse-bench run`` is told.
 
@@ -259,6 +270,12 @@ class RunConfig(BaseModel):
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""
         return self.origins.get(name, "default")
+
+    @property
+    def asked_of_data(self) -> dict[str, Any]:
+        """What was asked of the features and the items beside the dataset's own options, where it is no default."""
+        fields = type(self).model_fields
+        return {name: value for name in _OF_DATA if (value := getattr(self, name)) != fields[name].default}
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

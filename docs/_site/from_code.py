@@ -12,6 +12,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from huse_bench import Choice, LogUniform, Loss, Uniform, load
 from huse_bench.cli import cli
+from huse_bench.components._docstring import summary_of
 from huse_bench.discovery import components
 
 _HEADS = {
@@ -44,7 +45,12 @@ class Methods(SphinxDirective):
             each.name: load("loss", each.name) for each in components("loss") if each.distribution == "huse-bench"
         }
         rows = [
-            (f"[`{name}`]({name}.md)", loss.title.replace("*", r"\*"), _summary(loss), loss.section or "the paper's")
+            (
+                f"[`{name}`]({name}.md)",
+                loss.title.replace("*", r"\*"),
+                summary_of(loss) or "",
+                loss.section or "the paper's",
+            )
             for name, loss in sorted(built_in.items(), key=lambda item: (item[1].section, item[1].position))
         ]
         return self.parse_text_to_nodes("\n".join(_table(("name", "in tables", "what it is", "section"), rows)))
@@ -99,10 +105,6 @@ def _space(loss: type[Loss], parameter: str) -> str:
             return ", ".join(map(str, choice.options))
         case _:
             return "not tuned"
-
-
-def _summary(loss: type[Loss]) -> str:
-    return " ".join(inspect.cleandoc(loss.__doc__ or "").split("\n\n")[0].split()).replace(":class:", "")
 
 
 def _meanings(loss: type[Loss]) -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
+from huse_bench.bundles.crate import CRATE, refuse_other_crate
 from huse_bench.bundles.documents import REPORT, documents, versions
 from huse_bench.bundles.private import private_text, refuse_private_columns
 from huse_bench.bundles.reading import Bundle
@@ -19,6 +20,7 @@ from huse_bench.errors import BundleError, HuseBenchError, MissingExtraError
 from huse_bench.results import Results, RunRecord, Store
 from huse_bench.results.protocols import unknown_protocol
 from huse_bench.runs.privacy import Privacy
+from huse_bench.version import installed_version
 
 __all__ = ["Check", "check_bundle"]
 
@@ -68,6 +70,8 @@ def check_bundle(bundle: Bundle) -> list[Check]:
     made("protocols", lambda: _protocols(loaded))
     made("fingerprints", lambda: _fingerprints(loaded))
     made("private", lambda: _private(bundle))
+    if not made(CRATE, lambda: _crate(bundle, loaded)) and _is_of_another_version(bundle):
+        checks[-1] = replace(checks[-1], passed=None)
     recounts: dict[str, Results] = {}
 
     def scores() -> str:
@@ -178,7 +182,7 @@ def _private(bundle: Bundle) -> str:
         path = bundle.folder / name
         if path.suffix == ".parquet":
             refuse_private_columns(path, name, privacy)
-        elif path.suffix in (".json", ".jsonl") and name != "ro-crate-metadata.json":
+        elif path.suffix in (".json", ".jsonl") and name != CRATE:
             for value in _values(path, name):
                 if (text := private_text(value, privacy)) is not None:
                     raise BundleError(f"{name} says {text!r}, which tells of a machine")
@@ -191,6 +195,19 @@ def _values(path: Path, name: str) -> Iterable[JsonValue]:
         return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [json.loads(text)]
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{name} is no readable JSON ({error})") from error
+
+
+def _crate(bundle: Bundle, loaded: Mapping[str, Results]) -> str:
+    if CRATE not in bundle.facts.files:
+        raise BundleError(f"{CRATE} is missing")
+    sizes = {name: (bundle.folder / name).stat().st_size for name in bundle.facts.files if name != CRATE}
+    refuse_other_crate((bundle.folder / CRATE).read_bytes(), bundle.facts, loaded, sizes)
+    return "names the files with their sizes, the folders, the title, the authors and the date as the bundle does"
+
+
+def _is_of_another_version(bundle: Bundle) -> bool:
+    """Whether another huse-bench wrote it, which may say the same in other words."""
+    return bundle.facts.versions.get("huse-bench") != installed_version()
 
 
 def _documents(bundle: Bundle, recounts: Mapping[str, Results]) -> list[Check]:
@@ -218,7 +235,7 @@ def _documents(bundle: Bundle, recounts: Mapping[str, Results]) -> list[Check]:
             checks.append(Check(what, None, said))
         else:
             checks.append(Check(what, False, _first_difference(path.read_bytes(), contents)))
-    known = {"README.md", "CITATION.cff", "configuration.json", "environment.json", "ro-crate-metadata.json", REPORT}
+    known = {"README.md", "CITATION.cff", "configuration.json", "environment.json", CRATE, REPORT}
     others = [name for name in bundle.facts.files if "/" not in name and name not in known]
     return checks + [Check(name, None, "this version makes no such file, so it was not looked at") for name in others]
 

@@ -23,6 +23,10 @@ _NOTES = "tuning.json"
 # What of one run may differ between machines, or with the clock, and is no number of the tables.
 _OF_THE_MACHINE = {"created", "device", "learning", "provenance", "training", "validation", "warnings", "audit"}
 
+# What a docstring says is no part of a run's identity, and may be said better; and the same data may be asked for in
+# several ways.
+_WORDS = {"method": {"summary", "source"}, "dataset": {"asked"}}
+
 
 def merge(bundles: Sequence[Bundle], output: Path, title: str | None = None) -> BundleFacts:
     """Join bundles: results folders of one name become one.
@@ -83,7 +87,7 @@ def _joined(name: str, parts: Sequence[tuple[Bundle, Results]]) -> list[tuple[Bu
             first, twin = known.setdefault(record.fingerprint, (bundle, record))
             if twin is record:
                 continue
-            there, here = twin.model_dump(mode="json"), record.model_dump(mode="json")
+            there, here = (one.model_dump(mode="json", exclude=_WORDS) for one in (twin, record))
             for field in there:
                 if field not in _OF_THE_MACHINE and there[field] != here[field]:
                     raise BundleError(

@@ -135,7 +135,7 @@ def write_bundle(
                 files=_hashes(files),
             )
             whole = {**files, **documents(facts, results, report=report)}
-            whole[CRATE] = crate(facts, results, whole)
+            whole[CRATE] = crate(facts, results, {name: len(contents) for name, contents in whole.items()})
             facts = facts.model_copy(update={"files": _hashes(whole)})
             whole[FACTS] = (json_text(facts.model_dump(mode="json")) + "\n").encode()
             if archive:

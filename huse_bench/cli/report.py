@@ -27,19 +27,33 @@ __all__ = ["report"]
     metavar="FILE",
     help="File to write.",
 )
-def report(folders: tuple[Path, ...], output: Path) -> None:
+@click.option(
+    "--published",
+    is_flag=False,
+    flag_value="huse",
+    metavar="[NAME|FILE]",
+    help="Add the numbers printed in the HUSE paper, or in another (docs/published.md), and compare.",
+)
+def report(folders: tuple[Path, ...], output: Path, published: str | None) -> None:
     """Make a page of finished runs: one HTML file with tables, methods, run facts and data.
 
     FOLDER is a results folder; several become parts of one page. Without any it is results/emoji.
     """
     _refuse_unwritable(output)
+    if published is not None and Path(published).is_dir():
+        raise UsageError(
+            f"--published takes {published} for the name of a paper, and it is a folder; say "
+            f"--published=huse {published}, or put --published behind the folders"
+        )
     # Pandas, pyarrow and Jinja2 load only once the command line was understood.
     from huse_bench.discovery import notify  # noqa: PLC0415
     from huse_bench.report.html.document import refuse_without_jinja  # noqa: PLC0415
     from huse_bench.report.html.page import render_page  # noqa: PLC0415
     from huse_bench.results import load_results  # noqa: PLC0415
+    from huse_bench.results.published import published_tables  # noqa: PLC0415
 
     refuse_without_jinja()
+    printed = None if published is None else published_tables(published)
     loaded = [load_results(folder) for folder in folders or (Path("results/emoji"),)]
     for results in loaded:
         for problem in results.problems:
@@ -49,7 +63,7 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
         for problem in notify("huse_bench_modify_table", table=table, name=name):
             click.echo(f"huse-bench: warning: {problem}", err=True)
 
-    contents = render_page(loaded, change).encode()
+    contents = render_page(loaded, change, printed=printed).encode()
     try:
         write_atomically(output, contents)
     except OSError as error:

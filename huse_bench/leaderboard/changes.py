@@ -111,6 +111,9 @@ def _same(contents: Contents, board: Board) -> Board | None:
 
 def _board_changes(board: Board, old: Board | None) -> Iterator[str]:
     """A table of the entries whose ranks change, the new ones first."""
+    if old is not None and [entry.identity for entry in old.entries] == [entry.identity for entry in board.entries]:
+        # The same runs, by the hashes of their bundles.
+        return
     before = {entry.identity: places for entry, places in _ranks(old)} if old else {}
     rows = []
     for entry, places in _ranks(board):

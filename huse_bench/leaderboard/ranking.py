@@ -18,7 +18,7 @@ from huse_bench.results.layout import LAYOUT, Column
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.rows import Row
 from huse_bench.results.scores import item_scores, query_scores
-from huse_bench.results.statistics import RESAMPLES, holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import RESAMPLES, SETTLED, holm_of_pairs, may_be_best, rank_intervals
 
 __all__ = ["COLUMNS", "Place", "RankedBoard", "column_name", "rank"]
 
@@ -147,12 +147,19 @@ def _p_values(evidence: Evidence, rows: Sequence[Row], columns: Sequence[Column]
     p_values = np.ones((len(columns), len(rows), len(rows)))
     # A correction for n pairs multiplies the smallest p-value by n, which must be able to stay small.
     flips = max(RESAMPLES, 50 * len(rows) ** 2) - 1
-    for seeds in sorted({len(row.finished) for row in rows}):
-        chosen = [place for place, row in enumerate(rows) if len(row.finished) >= seeds]
+    counts = np.array([len(row.finished) for row in rows])
+    asked = [(column.task, column.metric) for column in columns]
+    for seeds in np.unique(counts).tolist():
+        (chosen,) = np.nonzero(counts >= seeds)
         if len(chosen) > 1:
-            asked = [(column.task, column.metric) for column in columns]
-            _, found = evidence.tests([rows[place] for place in chosen], range(seeds), asked, flips)
-            p_values[:, np.array(chosen)[:, None], chosen] = found
+            # Of two that both have more seeds, the test on these is the one that counts.
+            fewer = counts[chosen] == seeds
+            pairs = fewer[:, None] | fewer
+            chosen_rows = [rows[place] for place in chosen.tolist()]
+            _, found = evidence.tests(chosen_rows, range(seeds), asked, flips, asked=pairs, settled=SETTLED)
+            places = np.ix_(chosen, chosen)
+            for of_column, new in zip(p_values, found, strict=True):
+                of_column[places] = np.where(pairs, new, of_column[places])
     return p_values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 
 import tabulate
@@ -17,7 +18,15 @@ from huse_bench.results.published import Published
 from huse_bench.results.statistics import LEVEL
 from huse_bench.results.tables import Results
 
-__all__ = ["agreement_document", "agreement_text"]
+__all__ = [
+    "agreement_document",
+    "agreement_text",
+    "leads_said",
+    "nothing_said",
+    "orderings_said",
+    "verdict_number",
+    "verdicts_said",
+]
 
 # Makes a table of rows and headers.
 _Table = Callable[[Sequence[Sequence[str]], Sequence[str]], str]
@@ -40,16 +49,15 @@ def agreement_text(results: Results, published: Published, markdown: bool = Fals
     """
     found = verdicts(results, published)
     if not found:
-        return f"No method of {published.source} has numbers here, so there is nothing to compare with it."
+        return nothing_said(published)
     table = _markdown_table if markdown else _text_table
-    reasons = incomparable(results, published)
-    if reasons:
-        parts = [f"Values here and in {published.source} are not comparable: {'; '.join(reasons)}."]
-    else:
-        intervals = "Means with 95 % intervals over seeds, the printed number, and whether it lies within"
-        parts = [f"Beside {published.source}. {intervals}.", _verdict_table(found, table), *_reasons(found)]
-    parts += _order(results, orderings(results, published), table)
-    parts += _leaders(leads(results, published), table)
+    parts = verdicts_said(results, published, found)
+    if not incomparable(results, published):
+        parts.insert(1, _verdict_table(found, table))
+    orders = orderings(results, published)
+    parts += [orderings_said(results, orders), *_order_tables(orders, table)]
+    leading = leads(results, published)
+    parts += [leads_said(leading), _leads_table(leading, table)] if leading else []
     return "\n\n".join(
         part if "\n" in part else markdown_escaped(part) if markdown else textwrap.fill(part, WIDTH) for part in parts
     )
@@ -74,6 +82,34 @@ def agreement_document(results: Results, published: Published) -> dict[str, obje
     }
 
 
+def nothing_said(published: Published) -> str:
+    """What is said where no method of a paper has numbers here."""
+    return f"No method of {published.source} has numbers here, so there is nothing to compare with it."
+
+
+def verdicts_said(results: Results, published: Published, found: Sequence[Verdict]) -> list[str]:
+    """Paragraphs about the verdicts: what is compared, or why nothing can be, and what came out.
+
+    Args:
+        results: the runs.
+        published: the tables of a paper.
+        found: the verdicts.
+
+    Returns:
+        The first one stands above the verdicts, the others below; it is alone where there is nothing to compare.
+    """
+    reasons = incomparable(results, published)
+    if reasons:
+        return [f"Values here and in {published.source} are not comparable: {'; '.join(reasons)}."]
+    intervals = "Means with 95 % intervals over seeds, the printed number, and whether it lies within"
+    return [f"Beside {published.source}. {intervals}.", *_reasons(found)]
+
+
+def verdict_number(verdict: Verdict, share: float) -> str:
+    """A share as the verdict's table prints it."""
+    return f"{100 * share:.1f}" if verdict.table == "table3" else f"{share:.3f}"
+
+
 def _text_table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
     return tabulate.tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
 
@@ -94,12 +130,9 @@ def _verdict_table(found: Sequence[Verdict], table: _Table) -> str:
 
 def _cells(verdict: Verdict) -> list[str]:
     low, high = verdict.low, verdict.high
-    interval = "-" if low is None or high is None else f"{_number(verdict, low)} to {_number(verdict, high)}"
-    return [_number(verdict, verdict.ours), interval, _number(verdict, verdict.theirs), verdict.outcome]
-
-
-def _number(verdict: Verdict, share: float) -> str:
-    return f"{100 * share:.1f}" if verdict.table == "table3" else f"{share:.3f}"
+    number = partial(verdict_number, verdict)
+    interval = "-" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return [number(verdict.ours), interval, number(verdict.theirs), verdict.outcome]
 
 
 def _reasons(found: Sequence[Verdict]) -> list[str]:
@@ -113,14 +146,39 @@ def _reasons(found: Sequence[Verdict]) -> list[str]:
     return lines + [f"Not comparable: {reason} ({', '.join(labels)})." for reason, labels in by_reason.items()]
 
 
-def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[str]:
-    retrieval = [ordering for ordering in found if ordering.metric != "accuracy"]
-    accuracies = [ordering for ordering in found if ordering.metric == "accuracy"]
+def orderings_said(results: Results, found: Sequence[Ordering]) -> str:
+    """What is asked of the orders of the methods, and how seldom chance would answer so.
+
+    Args:
+        results: the runs.
+        found: the orders by column.
+
+    Returns:
+        A paragraph.
+    """
     if all(ordering.tau is None for ordering in found):
-        return ["Fewer than three methods are in both, so their orders cannot be compared."]
+        return "Fewer than three methods are in both, so their orders cannot be compared."
     several = any(len(row.finished) > 1 for row in results.rows)
     items = f"{results.records[0].dataset.drawn} of test items"
     drawn = f"seeds and {items}" if several else f"{items}, as there is but one seed"
+    defined = [ordering for ordering in found if ordering.tau is not None]
+    unlikely = _columns(sum(o.p_value is not None and o.p_value < LEVEL for o in defined), len(defined))
+    few, many = (pick(len(ordering.methods) for ordering in found) for pick in (min, max))
+    count = f"{few} to {many}" if few < many else str(few)
+    known = all(ordering.low is not None for ordering in defined)
+    interval = f"95 % interval by a bootstrap of {drawn}" if known else _NO_SCORES
+    return (
+        f"Do the {count} methods that both have stand in the same order? Kendall's tau by column: 1 for the same "
+        f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is. p: the share "
+        f"of all orders of the methods that are as much like it, which is below {LEVEL} in {unlikely}."
+    )
+
+
+def _order_tables(found: Sequence[Ordering], table: _Table) -> list[str]:
+    if all(ordering.tau is None for ordering in found):
+        return []
+    retrieval = [ordering for ordering in found if ordering.metric != "accuracy"]
+    accuracies = [ordering for ordering in found if ordering.metric == "accuracy"]
     tables = []
     if retrieval:
         rows = [
@@ -133,23 +191,18 @@ def _order(results: Results, found: Sequence[Ordering], table: _Table) -> list[s
         headers = ["", *(ordering.task.capitalize() for ordering in accuracies)]
         row = ["accuracy", *(_tau(ordering) for ordering in accuracies)]
         tables.append(table([row], headers))
-    defined = [ordering for ordering in found if ordering.tau is not None]
-    unlikely = _columns(sum(o.p_value is not None and o.p_value < LEVEL for o in defined), len(defined))
-    few, many = (pick(len(ordering.methods) for ordering in found) for pick in (min, max))
-    count = f"{few} to {many}" if few < many else str(few)
-    known = all(ordering.low is not None for ordering in defined)
-    interval = f"95 % interval by a bootstrap of {drawn}" if known else _NO_SCORES
-    question = (
-        f"Do the {count} methods that both have stand in the same order? Kendall's tau by column: 1 for the same "
-        f"order, -1 for the reverse, 0 for no relation; {interval}. The printed order is taken as it is. p: the share "
-        f"of all orders of the methods that are as much like it, which is below {LEVEL} in {unlikely}."
-    )
-    return [question, *tables]
+    return tables
 
 
-def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
-    if not found:
-        return []
+def leads_said(found: Sequence[Lead]) -> str:
+    """Who leads the columns, printed and measured.
+
+    Args:
+        found: the leaders of each column; one at least.
+
+    Returns:
+        A paragraph.
+    """
     printed = list(dict.fromkeys(label for lead in found for label in lead.printed))
     lines = []
     for label in printed:
@@ -165,6 +218,11 @@ def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
         if all(lead.tested for lead in found)
         else "Here: the largest mean; differences were not tested, for that takes two seeds with per-query scores"
     )
+    count = "1 column" if len(found) == 1 else f"{len(found)} columns"
+    return f"Who leads the {count}, of the methods that both have? {'; '.join(lines)}. {about}."
+
+
+def _leads_table(found: Sequence[Lead], table: _Table) -> str:
     rows = [
         [
             DIRECTION_TITLES.get(lead.task, lead.task.capitalize()),
@@ -174,11 +232,7 @@ def _leaders(found: Sequence[Lead], table: _Table) -> list[str]:
         ]
         for lead in found
     ]
-    count = "1 column" if len(found) == 1 else f"{len(found)} columns"
-    return [
-        f"Who leads the {count}, of the methods that both have? {'; '.join(lines)}. {about}.",
-        table(rows, ["", "", "printed", "here"]),
-    ]
+    return table(rows, ["", "", "printed", "here"])
 
 
 def _columns(some: int, count: int) -> str:

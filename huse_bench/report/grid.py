@@ -117,10 +117,12 @@ class Section:
     Attributes:
         title: where printed numbers are from, or which measured methods these are; empty for the paper's own.
         groups: the rows.
+        printed: whether a paper's own numbers are in them.
     """
 
     title: str
     groups: tuple[tuple[Line, ...], ...]
+    printed: bool = False
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def _printed(
         for row, line, numbers, bars in zip(source.rows, values, rounded, barred, strict=True)
     ]
     groups = groupby(zip(source.rows, lines, strict=True), key=lambda pair: pair[0].group)
-    return Section(title, tuple(tuple(line for _, line in group) for _, group in groups))
+    return Section(title, tuple(tuple(line for _, line in group) for _, group in groups), printed=True)
 
 
 def _tops(columns: int, rows: Sequence[Sequence[float | None]]) -> list[float | None]:

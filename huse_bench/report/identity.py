@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+from huse_bench.errors import ConfigError
+from huse_bench.fingerprint import fingerprint
 from huse_bench.results.tables import Results
 
-__all__ = ["short_hash"]
+__all__ = ["Cited", "cited", "short_hash"]
 
 _DIGITS = 12
+
+# What makes a folder a bundle.
+_BUNDLE = "bundle.json"
+
+
+class Cited(NamedTuple):
+    """What a table is cited by.
+
+    Attributes:
+        kind: what the hash is of: a bundle, or the runs alone.
+        hash: twelve hexadecimal digits.
+    """
+
+    kind: Literal["bundle", "results"]
+    hash: str
+
+
+def cited(results: Results) -> Cited:
+    """The bundle that results were read from, as it is cited itself; else their runs.
+
+    Args:
+        results: the runs. They are a bundle's where they lie in ``results/`` of one that names each record, and none
+            was changed since.
+
+    Returns:
+        The hash, and what it is of.
+    """
+    folder = None if results.folder is None else results.folder.absolute()
+    if folder is not None and folder.parent.name == "results":
+        bundle = folder.parents[1]
+        try:
+            files = json.loads((bundle / _BUNDLE).read_bytes())["files"]
+            paths = [folder / "runs" / f"{record.stem}.json" for record in results.records]
+            if all(files[path.relative_to(bundle).as_posix()] == _sha256(path) for path in paths):
+                return Cited("bundle", fingerprint(files)[:_DIGITS])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError):
+            # It is none, or not whole.
+            pass
+    return Cited("results", short_hash(results))
 
 
 def short_hash(results: Results) -> str:
@@ -19,3 +63,7 @@ def short_hash(results: Results) -> str:
     """
     lines = "\n".join(sorted(record.fingerprint for record in results.records))
     return hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

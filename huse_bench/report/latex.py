@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from huse_bench.report.grid import FLAG_MARK, Cell, Grid, Line
+from huse_bench.report.identity import Cited
 from huse_bench.report.latex_signs import escaped, unknown_signs
 
 __all__ = ["NARROW", "PACKAGES", "latex_document"]
@@ -17,7 +18,7 @@ PACKAGES = ("booktabs", "arydshln", "adjustbox")
 NARROW = 6
 
 
-def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: str, *, footnote: bool = False) -> str:
+def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: Cited, *, footnote: bool = False) -> str:
     """The tables, to be pasted into a document that loads the packages named on top.
 
     A wide table spans both columns of a two-column page; one that is still too wide, or too high, is made smaller.
@@ -41,13 +42,13 @@ def latex_document(grids: Sequence[Grid], notes: Sequence[str], identity: str, *
     return "\n\n".join(["\n".join(head), *tables, "\n".join(comments)])
 
 
-def _table(grid: Grid, identity: str, footnote: bool) -> str:
+def _table(grid: Grid, identity: Cited, footnote: bool) -> str:
     wide = len(grid.columns) > NARROW
     environment = "table*" if wide else "table"
     mark = f" Bold: {grid.mark}." if grid.mark else ""
     lines = [
         rf"\begin{{{environment}}}",
-        f"% huse-bench results {identity}",
+        f"% huse-bench {identity.kind} {identity.hash}",
         r"\centering",
         r"\small",
         rf"\caption{{{escaped(_title(grid))} {escaped(grid.details)}{escaped(mark)}}}",
@@ -70,7 +71,8 @@ def _table(grid: Grid, identity: str, footnote: bool) -> str:
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{adjustbox}"]
     lines += [rf"\par\smallskip{{\footnotesize {escaped(note)}\par}}" for note in grid.footnotes]
     if footnote:
-        lines.append(rf"\par\smallskip{{\footnotesize Results: \texttt{{{identity}}} (huse-bench).\par}}")
+        kind = identity.kind.capitalize()
+        lines.append(rf"\par\smallskip{{\footnotesize {kind}: \texttt{{{identity.hash}}} (huse-bench).\par}}")
     return "\n".join([*lines, rf"\end{{{environment}}}"])
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from huse_bench.report.agreement import agreement_text
 from huse_bench.report.every_eval_ever import as_every_eval_ever
 from huse_bench.report.grid import DIGITS, FLAG_MARK, Cell, Grid, Line, build_grid
-from huse_bench.report.identity import short_hash
+from huse_bench.report.identity import cited
 from huse_bench.report.latex import latex_document
 from huse_bench.report.markdown import markdown_escaped, markdown_table
 from huse_bench.report.notes import notes
@@ -62,7 +62,8 @@ def render(
         tables: names of the tables to show, such as ``"table1"``; None for all.
         change: called with each of them, as :meth:`Results.tables` gives them, and its name; it may change the table in
             place.
-        footnote: name the results by their short hash below each table; LaTeX only, which always has it in comments.
+        footnote: name the results, or the bundle that they lie in, by their short hash below each table; LaTeX only,
+            which always has it in comments.
         digits: decimals of the rounded shares, at least 2; percents have two fewer.
 
     Returns:
@@ -85,7 +86,7 @@ def render(
         return as_every_eval_ever(results, shown)
     grids = [build_grid(table, results, known, printed, digits) for table in shown]
     if format == "latex":
-        return latex_document(grids, notes(results), short_hash(results), footnote=footnote)
+        return latex_document(grids, notes(results), cited(results), footnote=footnote)
     if format == "markdown":
         beside = [agreement_text(results, printed, markdown=True)] if printed else []
         return "\n\n".join([*(markdown_table(grid) for grid in grids), *beside, *map(markdown_escaped, notes(results))])

@@ -91,7 +91,14 @@ class Evidence:
         return float(ends.low), float(ends.high)
 
     def tests(
-        self, rows: Sequence[Row], seeds: Sequence[int], columns: Sequence[tuple[str, str]], flips: int = RESAMPLES - 1
+        self,
+        rows: Sequence[Row],
+        seeds: Sequence[int],
+        columns: Sequence[tuple[str, str]],
+        flips: int = RESAMPLES - 1,
+        *,
+        asked: NDArray[np.bool_] | None = None,
+        settled: float = 1.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Paired tests of all pairs of rows in some columns.
 
@@ -100,6 +107,8 @@ class Evidence:
             seeds: S seeds that all of them finished.
             columns: task and metric of each of C columns in which all of them have numbers.
             flips: how many.
+            asked: as :func:`huse_bench.results.statistics.paired_tests` takes it.
+            settled: likewise.
 
         Returns:
             (C, M, S, Q) scores, and (C, M, M) p-values that are not corrected.
@@ -111,7 +120,8 @@ class Evidence:
             [[self.samples.values(row.of_seeds(seeds), task, metric) for row in rows] for task, metric in columns]
         )
         spread = stacked([self.spread(rows, task, metric) for task, metric in columns])
-        return values, paired_tests(self.studies.means(values, seeds), spread, self.groups, flips)
+        means = self.studies.means(values, seeds)
+        return values, paired_tests(means, spread, self.groups, flips, asked=asked, settled=settled)
 
     def _of_kind(self, controls: bool, task: str, metric: str) -> dict[str, SeedSpread]:
         key = (controls, task, metric)

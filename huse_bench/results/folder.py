@@ -30,6 +30,8 @@ _FORMAT = 1
 
 def foreign(folder: Path) -> ResultsError:
     """What to raise for a folder of something else."""
+    if (folder / "bundle.json").is_file():
+        return ResultsError(f"{folder} is a bundle; name one of the results folders in {folder / 'results'}")
     return ResultsError(f"{folder} is not a huse-bench results folder (it has no {MARKER}); choose another --results")
 
 

@@ -13,7 +13,7 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 from huse_bench.results.samples import shared_seeds
-from huse_bench.results.statistics import LEVEL, RESAMPLES, holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import LEVEL, RESAMPLES, SETTLED, holm_of_pairs, may_be_best, rank_intervals
 from huse_bench.results.tables import Results
 
 __all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]
@@ -129,7 +129,9 @@ def _tests(
             continue
         # A correction for n pairs multiplies the smallest p-value by n, which must be able to stay small.
         flips = max(RESAMPLES, 50 * len(entries) ** 2) - 1
-        values, p_values = evidence.tests(entries, seeds, [(c.task, c.metric) for c in task_columns], flips)
+        values, p_values = evidence.tests(
+            entries, seeds, [(c.task, c.metric) for c in task_columns], flips, settled=SETTLED
+        )
         for column, means, column_p in zip(task_columns, values.mean(axis=(2, 3)), p_values, strict=True):
             cells |= _column_cells(entries, column, means, column_p)
     return cells

@@ -8,7 +8,7 @@ had.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from huse_bench.results.variance import SeedSpread, analysis, group_sums
 __all__ = [
     "LEVEL",
     "RESAMPLES",
+    "SETTLED",
     "Interval",
     "bootstrap_interval",
     "effect_size",
@@ -38,11 +39,17 @@ Groups = NDArray[np.int64]
 #: A p-value below it is significant; an interval covers with one minus it.
 LEVEL = 0.05
 
+#: From here up a p-value says no of all that is asked of it, whatever it is corrected for: it is halved at the most.
+SETTLED = 2 * LEVEL
+
 #: Resamples of the bootstrap and sign flips of the test.
 RESAMPLES = 10_000
 
 # Numbers in a block of resampled weights: 16 MB.
 _BLOCK = 2_000_000
+
+# Numbers of a part of such a block that a processor's cache has room for.
+_PART = 50_000
 
 
 class Interval(NamedTuple):
@@ -167,7 +174,14 @@ def stretched_interval(means: Floats, values: Floats, spread: SeedSpread, groups
 
 
 def paired_tests(
-    values: Floats, spread: SeedSpread, groups: Groups | None = None, flips: int = RESAMPLES - 1, seed: int = 0
+    values: Floats,
+    spread: SeedSpread,
+    groups: Groups | None = None,
+    flips: int = RESAMPLES - 1,
+    seed: int = 0,
+    *,
+    asked: NDArray[np.bool_] | None = None,
+    settled: float = 1.0,
 ) -> Floats:
     """Two-sided p-values that two methods are equally good, for all pairs of methods.
 
@@ -184,9 +198,12 @@ def paired_tests(
         groups: (Q,) numbers of at least 2 groups of queries; None for each query its own.
         flips: how many.
         seed: of the random numbers.
+        asked: (M, M) symmetric, which pairs are wanted; None for all. The others have a p-value of 1.
+        settled: a pair whose p-value is certain to be at least this is not followed further, and has some p-value from
+            there up.
 
     Returns:
-        (..., M, M) p-values, symmetric, with 1 on the diagonal.
+        (..., M, M) p-values, symmetric, with 1 on the diagonal. What is asked and what is settled changes no other.
 
     Source: Canay, Romano and Shaikh, "Randomization tests under an approximate symmetry assumption" (2017), for flips
     of groups; Weerahandi, "Generalized confidence intervals" (1993), for the variance of the seeds; Phipson and Smyth,
@@ -196,28 +213,44 @@ def paired_tests(
     by_group = group_sums(values.mean(axis=-2), groups).values
     count = by_group.shape[-1]
     means = by_group.sum(axis=-1) / queries
-    differences = means[..., :, None] - means[..., None, :]
+    first, second = np.triu_indices(methods, 1)
+
+    def of_pairs(array: NDArray[Any]) -> NDArray[Any]:
+        return array[..., first, second].reshape(-1)
+
+    differences = of_pairs(means[..., :, None] - means[..., None, :])
     # The seeds' part gets the sign of the difference, so that the order of two methods does not matter.
     side = np.sign(differences)
-    of_pairs = spread.of_pairs()
-    freedom, place = np.unique(of_pairs.freedom, return_inverse=True)
-    observed = np.abs(differences)
-    place = place.reshape(observed.shape)
+    seeds_spread = spread.of_pairs()
+    freedom, place = np.unique(seeds_spread.freedom, return_inverse=True)
+    total, rest = of_pairs(seeds_spread.total), of_pairs(seeds_spread.rest)
+    place = of_pairs(place.reshape(seeds_spread.freedom.shape))
     # Equal up to rounding is equal: a difference of no query may not look significant.
-    observed -= 1e-9 * np.maximum(np.abs(means).max(axis=-1), 1e-300)[..., None, None]
+    slack = 1e-9 * np.maximum(np.abs(means).max(axis=-1), 1e-300)
+    observed = np.abs(differences) - np.repeat(slack.reshape(-1), len(first))
+    starts = methods * np.arange(slack.size)[:, None]
+    one, other = (starts + first).reshape(-1), (starts + second).reshape(-1)
     columns = by_group.reshape(-1, count).T
     generator = np.random.default_rng(seed)
     exceeding = np.zeros(observed.shape, dtype=np.int64)
-    for size in _blocks(flips, count + observed.size):
+    wanted = np.ones(len(first), dtype=bool) if asked is None else asked[first, second]
+    followed = np.flatnonzero(np.tile(wanted, slack.size))
+    for size in _blocks(flips, count + means.size * methods):
         bits = np.frombuffer(generator.bytes(size * (count // 8 + 1)), dtype=np.uint8).reshape(size, -1)
         signs = np.unpackbits(bits, axis=1, count=count).astype(float) * 2 - 1
-        flipped = (signs @ columns).reshape(size, *leading, methods) / queries
-        normal = generator.standard_normal(size).reshape(size, *[1] * (len(leading) + 2))
-        uncertain = (freedom / generator.chisquare(freedom, (size, len(freedom))))[:, place]
-        of_seeds = np.sqrt(np.maximum(uncertain * of_pairs.total - of_pairs.rest, 0) / seeds)
-        possible = flipped[..., :, None] - flipped[..., None, :] + side * normal * of_seeds
-        exceeding += (np.abs(possible) >= observed).sum(axis=0)
-    return (1 + exceeding) / (flips + 1)
+        flipped = (signs @ columns) / queries
+        normal = generator.standard_normal(size)[:, None]
+        uncertain = freedom / generator.chisquare(freedom, (size, len(freedom)))
+        for some in np.split(followed, np.arange(0, len(followed), max(1, _PART // size))[1:]):
+            of_seeds = np.sqrt(np.maximum(uncertain[:, place[some]] * total[some] - rest[some], 0) / seeds)
+            possible = flipped[:, one[some]] - flipped[:, other[some]] + side[some] * normal * of_seeds
+            exceeding[some] += (np.abs(possible) >= observed[some]).sum(axis=0)
+        followed = followed[1 + exceeding[followed] < settled * (flips + 1)]
+    exceeding[np.tile(~wanted, slack.size)] = flips
+    p_values = np.ones((*leading, methods, methods))
+    p_values[..., first, second] = ((1 + exceeding) / (flips + 1)).reshape(*leading, len(first))
+    p_values[..., second, first] = p_values[..., first, second]
+    return p_values
 
 
 def holm(p_values: Floats) -> Floats:

@@ -134,6 +134,7 @@ def _config(record: RunRecord, given: Mapping[str, Any]) -> RunConfig:
             "training": training,
             "seeds": [record.seed],
             "protocol": next((name for name, known in RECALL_PROTOCOL.items() if known == counted), "v2"),
+            **(record.dataset.asked or {}),
             **device,
             **given,
         },

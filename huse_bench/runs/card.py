@@ -31,6 +31,7 @@ def dataset_info(prepared: Prepared, config: RunConfig) -> DatasetInfo:
     return DatasetInfo(
         name=prepared.name,
         title=prepared.title,
+        asked=_public(config),
         content_hash=prepared.content_hash,
         items=SplitSizes.model_validate(sizes),
         classes=len(prepared.class_names),
@@ -51,6 +52,17 @@ def _plain(value: Any) -> Json:
     except (TypeError, ValueError):
         return str(value)
     return plain
+
+
+def _public(config: RunConfig) -> dict[str, Any]:
+    """What was asked of the data, but for what names a place of this machine, which is there nowhere else."""
+    privacy = Privacy(config.data)
+    asked = config.asked_of_data
+    return {
+        name: value
+        for name, value in asked.items()
+        if not isinstance(value, str) or privacy.without_paths(value) == value
+    }
 
 
 def write_card(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from huse_bench.components._docstring import source_of, summary_of
 from huse_bench.config import RunConfig
 from huse_bench.evaluation import protocol
 from huse_bench.features import Prepared
@@ -143,6 +144,7 @@ def _planned_control(control: Control, config: RunConfig, prepared: Prepared) ->
     method = MethodInfo(
         name=control.name,
         title=control.title,
+        summary=summary_of(control.evaluate),
         section=CONTROL_SECTION,
         order=CONTROLS.index(control),
         semantic=False,
@@ -161,6 +163,8 @@ def _method(method: Method) -> MethodInfo:
     return MethodInfo(
         name=method.name,
         title=method.title,
+        summary=summary_of(loss),
+        source=source_of(loss),
         base=method.base,
         changes=method.changes,
         section=CONTROL_SECTION if method.is_control else loss.section,

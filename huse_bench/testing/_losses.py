@@ -13,6 +13,7 @@ from typing import Any, get_args
 import torch
 
 from huse_bench.components import Heads, Loss
+from huse_bench.components._docstring import LONGEST_SOURCE, LONGEST_SUMMARY, source_of, summary_of
 from huse_bench.errors import PluginError
 from huse_bench.space import Choice, Distribution
 from huse_bench.testing._check import Check, CheckFailure, CheckSkip, require_component
@@ -60,6 +61,16 @@ def _declares(subject: SubjectLoss) -> None:
 def _documented(subject: SubjectLoss) -> None:
     if not (subject.cls.__doc__ or "").strip() or subject.cls.__doc__ == Loss.__doc__:
         raise CheckFailure("the class has no docstring: say what the loss is, its arguments and its source")
+    if (summary_of(subject.cls) or "").endswith("\N{HORIZONTAL ELLIPSIS}"):
+        raise CheckFailure(
+            f"the first sentence of the docstring has more than {LONGEST_SUMMARY} characters, and reports show no "
+            f"more: say in one short sentence what the loss is, and the rest behind it"
+        )
+    if (source_of(subject.cls) or "").endswith("\N{HORIZONTAL ELLIPSIS}"):
+        raise CheckFailure(
+            f"the docstring's reference has more than {LONGEST_SOURCE} characters, and reports show no more: name the "
+            f"paper and the equation"
+        )
 
 
 def _builds_from_defaults(subject: SubjectLoss) -> None:
@@ -256,7 +267,7 @@ def _takes_the_rows_it_declares(subject: SubjectLoss) -> None:
 #: In the order in which a failure is best read.
 API_CHECKS = (
     Check("declares", "api", "It is a Loss of this contract version with a title.", _declares),
-    Check("documented", "api", "Its class has a docstring.", _documented),
+    Check("documented", "api", "Its class has a docstring that reports can show.", _documented),
     Check("builds_from_defaults", "api", "Every argument of its constructor has a default.", _builds_from_defaults),
     Check("space_fits", "api", "What its tuning space holds, its constructor takes.", _space_fits),
     Check("uses_what_it_declares", "api", "It uses only the batch fields that it declares.", _uses_what_it_declares),

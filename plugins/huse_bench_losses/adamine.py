@@ -22,6 +22,10 @@ class AdaMine(Loss):
 
     Raises:
         ConfigError: for a negative margin or weight, or an unknown rule.
+
+    Reference:
+        Carvalho et al., "Cross-Modal Retrieval in the Cooking Context: Learning Semantic Text-Image
+        Embeddings", SIGIR 2018 (arXiv 1804.11146), and the authors' recipe1m.bootstrap.pytorch.
     """
 
     title = "AdaMine"

@@ -25,6 +25,10 @@ class CME(Loss):
 
     Raises:
         ConfigError: for a negative weight, or a probability outside [0, 1].
+
+    Reference:
+        Salvador et al., "Learning Cross-modal Embeddings for Cooking Recipes and Food Images", CVPR 2017, and
+        the authors' im2recipe-Pytorch.
     """
 
     title = "CME"

@@ -22,6 +22,10 @@ class DeViSE(Loss):
 
     Raises:
         ConfigError: for a negative margin.
+
+    Reference:
+        Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013; with texts as in the HUSE
+        paper.
     """
 
     title = "DeViSE*"

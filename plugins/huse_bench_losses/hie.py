@@ -18,6 +18,10 @@ class HIE(Loss):
 
     Raises:
         ConfigError: for a negative weight.
+
+    Reference:
+        Barz and Denzler, "Hierarchy-based Image Embeddings for Semantic Image Retrieval", WACV 2019 (arXiv
+        1809.09924), sections 3.2-3.3; with texts and the embeddings of class names as in the HUSE paper.
     """
 
     title = "HIE*"

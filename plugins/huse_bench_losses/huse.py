@@ -30,6 +30,10 @@ class Huse(Loss):
 
     Raises:
         ConfigError: for a negative weight or margin, or an unknown relaxation.
+
+    Reference:
+        Narayana et al., "HUSE: Hierarchical Universal Semantic Embeddings", 2019 (arXiv 1911.05978), equations
+        5 and 8 to 12.
     """
 
     title = "HUSE"

@@ -24,6 +24,10 @@ class HuseP(Loss):
 
     Raises:
         ConfigError: for a negative weight.
+
+    Reference:
+        Narayana et al., "HUSE: Hierarchical Universal Semantic Embeddings", 2019 (arXiv 1911.05978), equation
+        13.
     """
 
     title = "HUSE-P"

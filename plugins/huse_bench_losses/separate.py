@@ -8,7 +8,12 @@ __all__ = ["Separate"]
 
 
 class Separate(Loss):
-    """Softmax cross-entropy of an image classifier and of a text classifier that share nothing."""
+    """Softmax cross-entropy of an image classifier and of a text classifier that share nothing.
+
+    Reference:
+        Narayana et al., "HUSE: Hierarchical Universal Semantic Embeddings", 2019 (arXiv 1911.05978), section 4.2 and
+        Table 3.
+    """
 
     title = "Separate Models"
     section = ""

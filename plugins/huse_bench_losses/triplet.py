@@ -20,6 +20,10 @@ class Triplet(Loss):
 
     Raises:
         ConfigError: for a negative margin.
+
+    Reference:
+        Schroff, Kalenichenko and Philbin, "FaceNet: A Unified Embedding for Face Recognition and Clustering",
+        CVPR 2015 (arXiv 1503.03832).
     """
 
     title = "Triplet"

@@ -78,6 +78,12 @@ def test_one_run_told_in_two_ways(give, tmp_path):
         merge([first, second], tmp_path / "out")
 
 
+def test_a_docstring_that_was_said_better_is_no_other_run(give, tmp_path):
+    first, second = give("Ann", [("huse", 0)]), give("Bob", [("huse", 0)], method__summary="Better said.")
+    merge([first, second], tmp_path / "out")
+    assert len(read_bundle(tmp_path / "out").results("emoji").records) == 1
+
+
 def test_notes_of_tuning_are_joined(give, tmp_path):
     first, second = give("Ann", [("huse", 0)]), give("Bob", [("cme", 0)])
     tuning = {"trials": 3, "failed": 0, "steps": 9, "batch_size": 8, "objective": ["x"], "value": 0.5, "seed": 0}

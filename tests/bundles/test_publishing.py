@@ -235,3 +235,33 @@ def test_markup_of_a_title_is_shown_as_it_is(folder, tmp_path):
     publish([folder], tmp_path / "out", title="<script>alert(1) [x](y)")
     first = (tmp_path / "out" / "README.md").read_text().splitlines()[0]
     assert first == r"# \<script>alert(1) \[x\](y)"
+
+
+def test_tables_of_a_bundle_are_cited_by_its_hash(folder, tmp_path):
+    publish([folder], tmp_path / "out", title="Mine")
+    bundle = read_bundle(tmp_path / "out")
+
+    def named(path, **style):
+        source = render(load_results(path), "latex", **style)
+        return set(re.findall(r"^% huse-bench (\w+ [0-9a-f]{12})$", source, re.MULTILINE)), source
+
+    inside = tmp_path / "out" / "results" / "emoji"
+    assert named(inside)[0] == {f"bundle {bundle.short_hash}"}
+    assert rf"Bundle: \texttt{{{bundle.short_hash}}} (huse-bench)" in named(inside, footnote=True)[1]
+    (of_runs,) = named(folder)[0]
+    assert of_runs.startswith("results ")
+    # What was changed since, and what is no whole bundle, is cited by its runs.
+    facts = (tmp_path / "out" / "bundle.json").read_text()
+    for text in ("{", "[]", "{}", facts.replace('"results/emoji/runs', '"results/other/runs')):
+        (tmp_path / "out" / "bundle.json").write_text(text)
+        assert named(inside)[0] == {of_runs}
+    (tmp_path / "out" / "bundle.json").write_text(facts)
+    record = next(inside.glob("runs/huse-s0-*.json"))
+    record.write_text(record.read_text() + " ")
+    assert named(inside)[0] == {of_runs}
+
+
+def test_a_bundle_is_no_results_folder_and_says_where_these_are(folder, tmp_path):
+    publish([folder], tmp_path / "out")
+    with pytest.raises(ResultsError, match=r"out is a bundle; name one of the results folders in .*out.results"):
+        load_results(tmp_path / "out")

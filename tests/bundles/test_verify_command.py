@@ -110,3 +110,56 @@ def test_other_data_are_refused_before_a_training(bundle, capsys):
     assert main(["publish", "bundle/results/runs", "-o", "other"]) == 0
     assert main(["verify", "other", "--rerun", "1"]) == 2
     assert "the data 'toy' are not the same here as in the bundle: content_hash is" in capsys.readouterr().err
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Arrays of a user, in which each item is there twice, all but alike."""
+    folder = tmp_path / "my-twins"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(80) % 4, 2)
+    for name, width in (("image", 6), ("text", 5)):
+        rows = (rng.normal(size=(4, width))[labels[::2]] + 0.3 * rng.normal(size=(80, width))).repeat(2, axis=0)
+        np.save(folder / f"{name}.npy", (rows + 1e-6 * rng.normal(size=rows.shape)).astype(np.float32))
+    np.save(folder / "class.npy", rng.normal(size=(4, 8)).astype(np.float32))
+    splits = np.repeat(["train", "validation", "test"], [96, 32, 32])
+    lines = [f"item{n},{'abcd'[label]},{split}" for n, (label, split) in enumerate(zip(labels, splits, strict=True))]
+    (folder / "items.csv").write_text("id,label,split\n" + "\n".join(lines) + "\n")
+    (folder / "classes.csv").write_text("label\na\nb\nc\nd\n")
+    return folder
+
+
+def test_data_of_ones_own_are_found_where_one_says_and_met_as_they_were(toy, twins, quick_training, capsys):
+    hb.run(
+        ["gap", "info-nce"],
+        "features",
+        data=twins,
+        near_duplicates_as_groups=True,
+        seeds=2,
+        training=quick_training,
+        results="runs",
+        quiet=True,
+    )
+    assert main(["publish", "runs", "-o", "own"]) == 0
+    (asked,) = {json.dumps(record.dataset.asked) for record in read_bundle("own").results("runs").records}
+    assert json.loads(asked) == {"near_duplicates_as_groups": True}
+    # Its name is the title of the data.
+    assert not [path for path in (toy / "own").rglob("*.json") if str(twins.parent) in path.read_text()]
+    capsys.readouterr()
+    # Not found by their name alone.
+    assert main(["verify", "own", "--rerun", "1"]) == 2
+    assert "--data PATH" in capsys.readouterr().err
+    assert main(["verify", "own", "--rerun", "1", "--data", str(twins)]) == 0
+    said = capsys.readouterr().out
+    assert "gave the same bits" in said
+    assert "accepted: spot-checked" in said
+
+
+def test_what_is_asked_of_data_is_told_but_no_place(tmp_path):
+    from huse_bench.config import resolve_config
+    from huse_bench.runs.card import _public
+
+    given = {"image_backbone": "timm:resnet18", "text_backbone": f"hf-text:{tmp_path}/mine", "max_pixels": 1000}
+    assert _public(resolve_config(None, given)) == {"image_backbone": "timm:resnet18", "max_pixels": 1000}
+    assert _public(resolve_config(None, {"dataset": "toy", "strict": False})) == {}

@@ -32,6 +32,14 @@ def test_several_folders(folder, make_record):
     assert 'data-label="CME"' in source
 
 
+@pytest.mark.parametrize("given", [["results/emoji", "--published"], ["--published=huse", "results/emoji"]])
+def test_numbers_of_a_paper(folder, given):
+    assert main(["report", *given]) == 0
+    source = (folder.parents[1] / "report.html").read_text(encoding="utf-8")
+    assert 'data-kind="printed"' in source
+    assert "Beside the paper" in source
+
+
 def test_records_that_cannot_be_read_are_named(folder, capsys):
     (folder / "runs" / "x-s0-1.json").write_text("{", encoding="utf-8")
     assert main(["report"]) == 0
@@ -45,6 +53,8 @@ def test_records_that_cannot_be_read_are_named(folder, capsys):
         (["-o", "results"], "results is a folder; name a file in it, such as: -o results"),
         (["-o", "no/such/report.html"], "to write report.html to; make it first"),
         (["empty"], "has no usable run records"),
+        (["--published", "results/emoji"], "say --published=huse results/emoji, or put --published behind the folders"),
+        (["results/emoji", "--published", "nowhere"], "nowhere"),
     ],
 )
 @pytest.mark.usefixtures("folder")

@@ -436,3 +436,71 @@ def test_effect_size_is_the_paired_t_statistic_per_root_of_queries(scores):
     assert effect_size(scores[0] - scores[1]) == pytest.approx(statistic / np.sqrt(60))
     assert effect_size(np.zeros((2, 5))) == 0
     assert effect_size(np.full((2, 5), -0.1)) == -np.inf
+
+
+def every_pair(values, spread, groups, flips):
+    """The test of every ordered pair, each with itself as well, followed to the last flip."""
+    sums = np.stack([values.mean(axis=-2)[..., groups == group].sum(axis=-1) for group in np.unique(groups)], axis=-1)
+    seeds, queries = values.shape[-2:]
+    means = sums.sum(axis=-1) / queries
+    differences = means[..., :, None] - means[..., None, :]
+    pairs = spread.of_pairs()
+    freedom, place = np.unique(pairs.freedom, return_inverse=True)
+    observed = np.abs(differences) - 1e-9 * np.maximum(np.abs(means).max(axis=-1), 1e-300)[..., None, None]
+    generator = np.random.default_rng(0)
+    exceeding = np.zeros(observed.shape)
+    # As many at a time as there too, for the same random numbers.
+    for size in statistics._blocks(flips, sums.shape[-1] + observed.size):
+        bits = np.frombuffer(generator.bytes(size * (sums.shape[-1] // 8 + 1)), dtype=np.uint8).reshape(size, -1)
+        signs = np.unpackbits(bits, axis=1, count=sums.shape[-1]).astype(float) * 2 - 1
+        flipped = np.einsum("fg,...g->f...", signs, sums) / queries
+        normal = generator.standard_normal(size).reshape(size, *[1] * observed.ndim)
+        uncertain = (freedom / generator.chisquare(freedom, (size, len(freedom))))[:, place.reshape(observed.shape)]
+        of_seeds = np.sqrt(np.maximum(uncertain * pairs.total - pairs.rest, 0) / seeds)
+        possible = flipped[..., :, None] - flipped[..., None, :] + np.sign(differences) * normal * of_seeds
+        exceeding += (np.abs(possible) >= observed).sum(axis=0)
+    return (1 + exceeding) / (flips + 1)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Scores of seven methods in two columns, some alike and some far apart, and how much their seeds vary."""
+    rng = np.random.default_rng(3)
+    chance = np.array([0.3, 0.3, 0.35, 0.5, 0.52, 0.8, 0.8])[:, None, None] + rng.normal(0, 0.15, 60)
+    values = (rng.random((2, 7, 3, 60)) < chance).astype(float)
+    spread = stacked([seed_spread([*column[:6], column[6][:2]]) for column in values])
+    return values, spread, np.arange(60) // 2
+
+
+def test_half_of_the_pairs_are_enough(many):
+    values, spread, groups = many
+    assert len(np.unique(spread.freedom)) > 1
+    expected = every_pair(values, spread, groups, 4000)
+    np.testing.assert_allclose(statistics.paired_tests(values, spread, groups, 4000), expected, atol=1e-12)
+    assert 0.001 < np.median(expected) < 0.9
+
+
+def test_what_is_asked_and_what_is_settled_changes_no_other(many):
+    values, spread, groups = many
+    expected = statistics.paired_tests(values, spread, groups, 4000)
+    asked = np.zeros((7, 7), dtype=bool)
+    asked[2:4] = asked[:, 2:4] = True
+    found = statistics.paired_tests(values, spread, groups, 4000, asked=asked)
+    np.testing.assert_array_equal(found, np.where(asked & ~np.eye(7, dtype=bool), expected, 1))
+    settled = statistics.paired_tests(values, spread, groups, 4000, settled=0.1)
+    np.testing.assert_array_equal(settled[expected < 0.1], expected[expected < 0.1])
+    assert settled[expected >= 0.1].min() >= 0.1
+
+
+@pytest.mark.parametrize("methods", [2, 3, 7])
+def test_what_is_settled_says_no_of_all_that_is_asked(many, methods):
+    values, spread, groups = many
+    values, spread = values[:, :methods], SeedSpread(*(part[:, :methods] for part in spread))
+    whole, settled = (
+        statistics.paired_tests(values, spread, groups, 4000, settled=level) for level in (1.0, statistics.SETTLED)
+    )
+    for column, all_, some in zip(values.mean(axis=(2, 3)), whole, settled, strict=True):
+        np.testing.assert_array_equal(may_be_best(column, all_), may_be_best(column, some))
+        np.testing.assert_array_equal(
+            *(rank_intervals(column, statistics.holm_of_pairs(p_values)) for p_values in (all_, some))
+        )

@@ -99,6 +99,13 @@ def test_the_learning_curve_has_the_metrics_of_all_its_points(ended):
     assert found.items == 32
 
 
+def test_what_the_method_is_and_comes_from_is_said_by_its_docstring(ended):
+    spec, prepared, outcome = ended
+    said = record_outcome(spec, outcome, prepared).record.method
+    assert said.summary.startswith("Classification by a shared head, distances that follow the class graph")
+    assert said.source.endswith("(arXiv 1911.05978), equations 5 and 8 to 12.")
+
+
 def test_a_run_that_failed_says_why_and_of_what_it_was(ended):
     spec, prepared, _ = ended
     record = record_failure(spec, prepared, ZeroDivisionError("oh no")).record

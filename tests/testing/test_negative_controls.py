@@ -37,6 +37,14 @@ class Constant(Sound):
         return {"one": batch.image.new_ones(())}
 
 
+class Verbose(Sound):
+    __doc__ = "A sentence that goes on " + 80 * "and on " + "."
+
+
+class Sourced(Sound):
+    __doc__ = "Short.\n\nReference:\n    A paper" + 200 * " and one" + "."
+
+
 class Flipped(Sound):
     """The wrong sign."""
 
@@ -493,6 +501,8 @@ def test_a_sound_loss_with_variances_and_a_similarity_of_its_own_passes():
         (RefusedSpace, "space_fits", "which the constructor refuses: weight must be at least 0"),
         (Needy, "builds_from_defaults", "weight of the constructor has no default"),
         (Undocumented, "documented", "the class has no docstring"),
+        (Verbose, "documented", "first sentence of the docstring has more than 300 characters"),
+        (Sourced, "documented", "reference has more than 600 characters"),
         (Untitled, "declares", "it has no title for the tables"),
         (Weightless, "declares", "head_scale = 0.0: it must be a number above 0"),
         (Headless, "declares", "head_rate is about heads, and the loss declares none"),

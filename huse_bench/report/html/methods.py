@@ -58,7 +58,9 @@ def _entry(row: Row) -> dict[str, object]:
     first = row.records[0]
     return {
         "label": row.label,
-        "summary": _summary(row),
+        "runs_done": _runs_done(row),
+        "summary": first.method.summary,
+        "source": first.method.source,
         "facts": _facts(first),
         "parameters": [(name, _values(row, name), _origin(first, name)) for name in first.method.parameters],
         "terms": _terms(row),
@@ -78,7 +80,7 @@ def _values(row: Row, name: str) -> str:
     return ", ".join(f"{value} (study {number})" for number, value in values.items())
 
 
-def _summary(row: Row) -> str:
+def _runs_done(row: Row) -> str:
     done, all_ = len(row.finished), len(row.records)
     runs = f"{all_} run{'s' if all_ > 1 else ''}" if done == all_ else f"{done} of {all_} runs finished"
     return runs if row.finished else f"no run finished: {row.status}"

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huse_bench.report.html import facts, figures, gallery, methods, tables, versus
+from huse_bench.report.html import facts, figures, gallery, methods, published, tables, versus
 from huse_bench.report.html.document import environment_of, policy, refuse_without_jinja
 from huse_bench.report.html.section import Section
 from huse_bench.report.html.texts import embedded_json
 from huse_bench.report.shown import Change
+from huse_bench.results.consistency import refuse_unflagged
+from huse_bench.results.published import Published
 from huse_bench.results.tables import Results
 from huse_bench.version import installed_version
 
@@ -53,7 +55,12 @@ class _Folder:
     parts: list[_Part]
 
 
-def render_page(folders: Sequence[Results], change: Change | None = None, most_bytes: int = MOST_BYTES) -> str:
+def render_page(
+    folders: Sequence[Results],
+    change: Change | None = None,
+    most_bytes: int = MOST_BYTES,
+    printed: Published | None = None,
+) -> str:
     """One page about the runs of one or several folders.
 
     Args:
@@ -61,18 +68,22 @@ def render_page(folders: Sequence[Results], change: Change | None = None, most_b
         change: called with each table and its name, and may change the table in place.
         most_bytes: what the page may weigh. The largest parts that it can do without are left out until it does not
             weigh more, and the page says which.
+        printed: a paper's own numbers to add, and what they say of the measured ones.
 
     Returns:
         HTML.
 
     Raises:
         MissingExtraError: without Jinja2.
+        ResultsError: if the paper has a number that cannot be and that carries no flag.
         RecordError: if the scores of a run cannot be read.
     """
     refuse_without_jinja()
+    if printed is not None:
+        refuse_unflagged(printed)
     environment = environment_of(_TEMPLATES)
     shown = [
-        _Folder(f"f{number}", title, results, _parts(environment, f"f{number}", _sections(results, change)))
+        _Folder(f"f{number}", title, results, _parts(environment, f"f{number}", _sections(results, change, printed)))
         for number, (title, results) in enumerate(zip(_titles(folders), folders, strict=True), start=1)
     ]
     left_out: list[str] = []
@@ -88,10 +99,11 @@ def render_page(folders: Sequence[Results], change: Change | None = None, most_b
         left_out.append(f"{part.section.title} of {place.title} ({size / 1e6:.1f} MB)")
 
 
-def _sections(results: Results, change: Change | None) -> list[Section]:
+def _sections(results: Results, change: Change | None, printed: Published | None) -> list[Section]:
     """All parts of a folder, in the order of the page."""
     return [
-        *tables.sections(results, change),
+        *tables.sections(results, change, printed),
+        *published.sections(results, printed),
         *figures.sections(results),
         *versus.sections(results),
         *gallery.sections(results),

@@ -65,6 +65,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1)]
 # A line break, or an escape of a terminal, would spoil every table.
 Title = Annotated[Name, AfterValidator(one_line)]
+# What an author says, shown wherever there is room for a sentence or two.
+Said = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(one_line)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -81,6 +83,8 @@ class MethodInfo(Part):
     Attributes:
         name: name the method was asked for by.
         title: name of its row in the tables.
+        summary: what it is, in a sentence; None where its author does not say, and in records of old.
+        source: the paper and the equation that it comes from; likewise.
         base: name of the loss that a config file made it of; None for the loss itself.
         changes: hyper-parameters in which such a variant differs from the loss's defaults.
         section: part of the tables that its row stands in; empty for the paper's own methods.
@@ -100,6 +104,8 @@ class MethodInfo(Part):
 
     name: Name
     title: Title
+    summary: Said | None = None
+    source: Said | None = None
     base: Name | None = None
     changes: tuple[str, ...] = ()
     section: str = ""
@@ -131,6 +137,8 @@ class DatasetInfo(Part):
     Attributes:
         name: name of the dataset.
         title: name shown to people.
+        asked: what the configuration asked of features and items, such as other backbones, where it is public and no
+            default; None in records that do not say.
         content_hash: hash of the features, labels and splits.
         items: number of items in each split.
         classes: number of classes.
@@ -146,6 +154,7 @@ class DatasetInfo(Part):
 
     name: Name
     title: Title
+    asked: dict[str, Json] | None = None
     content_hash: Name
     items: SplitSizes
     classes: Count

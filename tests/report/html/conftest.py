@@ -1,5 +1,6 @@
 """A folder with runs of every kind, and Chromium where it is installed."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from huse_bench.report.html.page import render_page
 from huse_bench.results import Store, load_results
 from huse_bench.results.card import make_card
+from huse_bench.results.published import published_tables
 
 # What a stranger may write wherever a record takes text.
 HOSTILE = (
@@ -69,6 +71,60 @@ def hostile_page(hostile):
     return write_page(hostile.parent / "page.html", hostile)
 
 
+def paper_file(path, **changes):
+    """The file of a paper with numbers of the same data: one far off, one that cannot be, and a method of its own."""
+    cells = {
+        "i2i": {"R@1": 0.8, "R@5": 0.99, "R@10": 1.0},
+        "t2t": {"R@1": 0.02, "R@5": 0.99, "R@10": 0.95},
+    }
+    setup = {"image": "efficientnet-lite0", "text": "minilm", "classes": "minilm", "train": 690, "test": 90}
+    rows = [
+        {"method": name, "title": title, "group": group, "cells": {t: dict(of) for t, of in cells.items()}}
+        for name, title, group in (
+            ("triplet", "Triplet [3]", "plain"),
+            ("cme", "CME", "plain"),
+            ("huse", "HUSE", "semantic"),
+            (None, "Ours", "semantic"),
+        )
+    ]
+    rows[0]["cells"]["t2t"]["R@10"] = 1.0
+    rows[0]["cells"]["i2i"]["R@1"] = 0.7
+    rows[1]["cells"]["t2t"]["R@10"] = 1.0
+    rows[3]["cells"]["t2t"]["R@10"] = 1.0
+    paper = {
+        "schema_version": 1,
+        "name": "mine",
+        "title": "A Paper",
+        "source": "Journal 12 (2031)",
+        "dataset": "emoji",
+        "dataset_title": "Emoji",
+        "setup": setup,
+        "tables": {"table1": {"place": "Table 3", "unit": "share", "rows": rows}},
+        "flags": [{"table": "table1", "method": "huse", "cells": [["t2t", "R@10"]], "note": "is below R@5"}],
+        **changes,
+    }
+    path.write_text(json.dumps(paper), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory):
+    """The file of a paper about the data of the runs."""
+    return paper_file(tmp_path_factory.mktemp("paper") / "mine.json")
+
+
+@pytest.fixture(scope="session")
+def write_paper():
+    """Writes such a file, with changes."""
+    return paper_file
+
+
+@pytest.fixture(scope="session")
+def beside_page(failed, paper):
+    """The page of runs beside the paper."""
+    return write_page(failed.parent / "beside.html", failed, printed=published_tables(paper))
+
+
 @pytest.fixture
 def said():
     """What pages said on the console, their errors, and what they asked of the network."""
@@ -125,6 +181,8 @@ def hostile(tmp_path_factory, write_scored):
         "method__parameters": {HOSTILE: HOSTILE, "list": [HOSTILE]},
         "method__target": HOSTILE,
         "method__version": HOSTILE,
+        "method__summary": HOSTILE,
+        "method__source": HOSTILE,
         "dataset__title": f"Emoji {HOSTILE}",
         "dataset__image_backbone": HOSTILE,
         "preset": HOSTILE,

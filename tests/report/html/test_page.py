@@ -175,6 +175,19 @@ def test_methods_say_where_parameters_came_from(page, tmp_path, make_record):
     assert texts(section, ".//ul[@class='notice']/li") == ["inert"]
 
 
+def test_methods_say_what_they_are_and_where_from_as_far_as_the_record_does(page, tmp_path, make_record):
+    store = Store(tmp_path / "emoji", dataset="emoji")
+    said = {"method__summary": "Pulls a < b\u202e & <b>c</b>.", "method__source": "A. One,\n<i>2020</i>, equation 3."}
+    store.write(make_record("huse", **said))
+    store.write(make_record("cme"))
+    section = parsed(page(store.folder)).find(".//section[@data-section='methods']")
+    found = {texts(entry, "summary/h3")[0]: texts(entry, "p") for entry in section.iter("details")}
+    assert found == {
+        "HUSE": ["Pulls a < b[U+202E] & <b>c</b>.", "Source: A. One, <i>2020</i>, equation 3."],
+        "CME": [],
+    }
+
+
 def test_run_facts_name_every_machine_and_command(page, tmp_path, make_record):
     store = Store(tmp_path / "emoji", dataset="emoji")
     device = {"kind": "cpu", "name": "Pentium", "precision": "float32", "peak_memory_bytes": 2**30}
@@ -257,12 +270,12 @@ def test_numbers_that_json_has_not_are_refused():
 def test_what_is_too_large_is_left_out_largest_first_and_the_page_says_so(page, folder, monkeypatch):
     whole = page_module._sections
 
-    def more(results, change):
+    def more(results, *others):
         extras = [
-            Section(name, name.title(), "data.html", dict(whole(results, change)[-1].context), "x" * size)
+            Section(name, name.title(), "data.html", dict(whole(results, *others)[-1].context), "x" * size)
             for name, size in (("little", 1000), ("large", 2_000_000), ("larger", 3_000_000))
         ]
-        return [*whole(results, change), *extras]
+        return [*whole(results, *others), *extras]
 
     bare = page(folder).stat().st_size
     monkeypatch.setattr(page_module, "_sections", more)

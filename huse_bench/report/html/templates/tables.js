@@ -1,7 +1,10 @@
 // Sorting, filtering and taking along the three tables. What is taken along is read off the table as it is shown.
 "use strict";
-hbPage.each("tables", (section, data) => {
-  const METHODS = new Set(["plain", "semantic"]);
+for (const part of ["tables", "published"]) hbPage.each(part, (section, data) => {
+  if (data === null) return;
+  // Methods are compared with each other; controls stay below them, and printed numbers below these.
+  const BELOW = { control: 1, trained: 1, printed: 2 };
+  const place = (row) => BELOW[row.dataset.kind] ?? 0;
   const tables = [...section.querySelectorAll("[data-table]")].map((box) => ({
     box,
     words: data.tables[box.dataset.table],
@@ -40,9 +43,8 @@ hbPage.each("tables", (section, data) => {
     table.box.querySelector("[data-reset]").hidden = !order;
     if (order) {
       const sign = order === "ascending" ? 1 : -1;
-      // Methods are compared with each other; controls stay below them.
-      for (const ofMethods of [true, false]) {
-        const rows = table.bodies.flatMap((group) => group.rows).filter((row) => METHODS.has(row.dataset.kind) === ofMethods);
+      for (const below of [0, 1, 2]) {
+        const rows = table.bodies.flatMap((group) => group.rows).filter((row) => place(row) === below);
         if (!rows.length) continue;
         const keyed = rows.map((row) => [valueOf(row, column), row]);
         keyed.sort(([a], [b]) => compared(a, b, sign));
@@ -66,7 +68,7 @@ hbPage.each("tables", (section, data) => {
       const rows = [...group.body.querySelectorAll("tr[data-label]:not([hidden])")];
       if (!rows.length) continue;
       above = true;
-      if (heading && !(sorted && rows.some((row) => METHODS.has(row.dataset.kind)))) heading.hidden = false;
+      if (heading && !(sorted && rows.some((row) => place(row) === 0))) heading.hidden = false;
     }
   }
 
@@ -98,14 +100,15 @@ hbPage.each("tables", (section, data) => {
   }
 
   function filter() {
-    const words = form.querySelector("[data-find]").value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
+    const words = (form.querySelector("[data-find]")?.value ?? "").toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
     const [kinds, directions] = [off("kind"), off("direction")];
     for (const name of ["interval", "rank"]) section.classList.toggle(`hide-${name}`, off("beside").has(name));
     for (const table of tables) {
       for (const { rows } of table.bodies) {
         for (const row of rows) {
           const label = row.dataset.label.toLowerCase();
-          row.hidden = kinds.has(row.dataset.kind) || (words.length > 0 && !words.some((word) => label.includes(word)));
+          const other = words.length > 0 && table.words.label === "Method" && !words.some((word) => label.includes(word));
+          row.hidden = other || kinds.has(row.dataset.kind) || directions.has(row.dataset.direction);
         }
       }
       for (const element of table.box.querySelectorAll("[data-heading]")) {
@@ -134,6 +137,7 @@ hbPage.each("tables", (section, data) => {
     return {
       text: td.firstElementChild.textContent,
       best: td.classList.contains("best"),
+      flag: td.querySelector(".mark")?.textContent ?? "",
       interval: low ? td.querySelector(".interval").textContent.split("/") : [],
       ends: low ? [td.dataset.low, td.dataset.high] : [],
       ranks: ranks.length ? [ranks[0], ranks.at(-1)] : [],
@@ -154,7 +158,8 @@ hbPage.each("tables", (section, data) => {
         const status = row.querySelector("td.status");
         return {
           label: row.dataset.label,
-          marks: [...row.querySelectorAll(".mark")].map((mark) => mark.textContent).join(""),
+          printed: row.dataset.kind === "printed",
+          marks: [...row.querySelectorAll("th .mark")].map((mark) => mark.textContent).join(""),
           status: status ? status.textContent : "",
           cells: status ? [] : [...row.querySelectorAll("td:not([hidden])")].map((td) => cellOf(td, beside)),
         };
@@ -165,9 +170,9 @@ hbPage.each("tables", (section, data) => {
     }
     const rows = parts.flatMap((group) => group.rows);
     const some = (key) => rows.some((row) => row.cells.some((cell) => cell[key].length));
-    const marks = new Set(rows.map((row) => row.marks).join(""));
+    const marks = new Set(rows.map((row) => row.marks + row.cells.map((cell) => cell.flag).join("")).join(""));
     const notes = table.words.notes.filter((note) => !"†‡§¶".includes(note[0]) || marks.has(note[0]));
-    return { ...table.words, name: table.box.dataset.table, columns, groups: parts, rows, notes, ends: some("ends"), ranks: some("ranks") };
+    return { ...table.words, name: table.box.dataset.table, columns, groups: parts, rows, notes, ends: some("ends"), ranks: some("ranks"), printed: rows.some((row) => row.printed) };
   }
 
   // CSV: for machines, so that intervals are numbers of their own columns.
@@ -176,21 +181,25 @@ hbPage.each("tables", (section, data) => {
   const cautious = (text) => (/^[=+@\t-]/.test(text) && number(text) === null && text !== "-" ? `'${text}` : text);
   const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+  const source = (row) => (row.printed ? "printed" : "measured");
+
   function csv(table) {
     const failed = table.rows.some((row) => row.status);
     const also = [...(table.ends ? ["low", "high"] : []), ...(table.ranks ? ["rank low", "rank high"] : [])];
     const head = table.columns.flatMap(({ name }) => [name, ...also.map((word) => `${name} ${word}`)]);
-    const lines = [["Method", ...(failed ? ["Status"] : []), ...head]];
+    const lines = [[table.label, ...(table.printed ? ["Source"] : []), ...(failed ? ["Status"] : []), ...head]];
     for (const row of table.rows) {
       const numbers = table.columns.flatMap((_, place) => {
         const cell = row.cells[place] ?? { text: "-", ends: [], ranks: [] };
         const beside = [...(table.ends ? [0, 1].map((end) => cell.ends[end] ?? "") : []), ...(table.ranks ? [0, 1].map((end) => String(cell.ranks[end] ?? "")) : [])];
         return [cell.text === "-" ? "" : cell.text, ...beside];
       });
-      lines.push([row.label, ...(failed ? [row.status || "finished"] : []), ...numbers]);
+      lines.push([row.label, ...(table.printed ? [source(row)] : []), ...(failed ? [row.status || "finished"] : []), ...numbers]);
     }
     return lines.map((line) => line.map((text) => quoted(cautious(text))).join(",")).join("\n");
   }
+
+  const valued = (text) => (text === "-" ? null : /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
   function json(table) {
     const numbers = (row) => table.columns.slice(0, row.cells.length).map((column, place) => {
@@ -198,14 +207,19 @@ hbPage.each("tables", (section, data) => {
       return {
         direction: column.heading || null,
         metric: column.title,
-        value: cell.text === "-" ? null : (number(cell.text) ?? cell.text),
+        value: valued(cell.text),
         ...(table.ends ? { low: number(cell.ends[0] ?? ""), high: number(cell.ends[1] ?? "") } : {}),
         ...(table.ranks ? { rank_low: cell.ranks[0] ?? null, rank_high: cell.ranks[1] ?? null } : {}),
         best: cell.best,
       };
     });
-    const { name, caption, details, mark, unit, notes } = table;
-    const rows = table.rows.map((row) => ({ method: row.label, marks: row.marks, status: row.status || "finished", numbers: numbers(row) }));
+    const { name, caption, details, mark, unit, notes, label } = table;
+    if (table.flat) {
+      const values = (row) => table.columns.map((column, place) => [column.name, valued(row.cells[place].text)]);
+      const rows = table.rows.map((row) => Object.fromEntries([[label, row.label], ...values(row)]));
+      return JSON.stringify({ table: name, caption, details, notes, rows }, null, 2);
+    }
+    const rows = table.rows.map((row) => ({ method: row.label, ...(table.printed ? { source: source(row) } : {}), marks: row.marks, status: row.status || "finished", numbers: numbers(row) }));
     return JSON.stringify({ table: name, caption, details, unit, best: mark, notes, rows }, null, 2);
   }
 
@@ -225,7 +239,7 @@ hbPage.each("tables", (section, data) => {
     table.groups.forEach((group, place) => {
       if (place === 0 || !group.dashed) {
         if (group.title) out.push("", escaped(group.title));
-        out.push("", line(["Method", ...(headed(table) ? tops : titles)]), line([":---", ...titles.map(() => "---:")]));
+        out.push("", line([escaped(table.label), ...(headed(table) ? tops : titles)]), line([":---", ...titles.map(() => "---:")]));
         if (headed(table)) out.push(line(["", ...titles]));
       } else {
         out.push(line(Array(titles.length + 1).fill("- - -")));
@@ -233,7 +247,7 @@ hbPage.each("tables", (section, data) => {
       for (const row of group.rows) {
         const cells = row.status
           ? titles.map((_, column) => (column ? "" : escaped(row.status)))
-          : row.cells.map((cell) => [cell.best ? `**${escaped(cell.text)}**` : escaped(cell.text), ...besides(cell)].join(" "));
+          : row.cells.map((cell) => [(cell.best ? `**${escaped(cell.text)}**` : escaped(cell.text)) + cell.flag, ...besides(cell)].join(" "));
         out.push(line([escaped(row.label + row.marks), ...cells]));
       }
     });
@@ -253,7 +267,8 @@ hbPage.each("tables", (section, data) => {
   function latexRows(row, columns) {
     const cells = row.cells.map((cell) => {
       const text = cell.text === "-" ? "--" : latexEscaped(cell.text);
-      return cell.best ? `\\textbf{${text}}` : text;
+      const flag = cell.flag && `\\rlap{${latexEscaped(cell.flag)}}`;
+      return (cell.best ? `\\textbf{${text}}` : text) + flag;
     });
     const status = row.status && columns ? [`\\multicolumn{${columns}}{l}{${latexEscaped(row.status)}}`] : cells;
     const lines = [latexLine(latexEscaped(row.label + row.marks), status)];
@@ -288,7 +303,7 @@ hbPage.each("tables", (section, data) => {
       out.push(line("", spans.map(([place, count]) => `\\multicolumn{${count}}{c}{${escaped(table.columns[place].heading)}}`)));
       out.push(spans.map(([place, count]) => `\\cmidrule(lr){${place + 2}-${place + count + 1}}`).join(""));
     }
-    out.push(line("Method", table.columns.map((column) => escaped(column.title))));
+    out.push(line(escaped(table.label), table.columns.map((column) => escaped(column.title))));
     table.groups.forEach((group, place) => {
       out.push(place > 0 && group.dashed ? "\\addlinespace[2pt]\\hdashline\\addlinespace[2pt]" : "\\midrule");
       if (group.title) {
