@@ -40,7 +40,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.command()
 @plugins_dir_option
 @click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
-@click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
+@click.option(
+    "--dataset",
+    metavar="A,B,...|all",
+    help="Dataset to train and test on, or several one after another, all being every one that comes with its package; "
+    "default: emoji.",
+)
 @data_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
 @click.option("--steps", type=int, help="Training steps; default: the preset's.")
@@ -52,7 +57,11 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
 @click.option("--params", type=click.Path(path_type=Path), help="Tuned hyper-parameters, a file of huse-bench tune.")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Folder of the records, of several data sets the folder of their folders; default: results/<dataset>.",
+)
 @click.option(
     "--overwrite",
     type=click.Choice(["never", "failed", "always"]),
@@ -91,7 +100,8 @@ def run(
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 
     A run that has a record in the results folder is not run again, so a command that was killed goes on
-    where it stopped.
+    where it stopped. Several data sets end with one summary over them. In --results and --params, {dataset} stands
+    for the name of each.
     """
     if as_json and not dry_run:
         raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
@@ -100,7 +110,7 @@ def run(
         given["training"] = {"steps": steps}
 
     # Torch loads only once the command line was understood.
-    from huse_bench.cli.tables import print_tables  # noqa: PLC0415
+    from huse_bench.cli.tables import print_summary, print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
 
@@ -108,11 +118,19 @@ def run(
     if dry_run:
         from huse_bench.cli._rehearsal import as_text, document  # noqa: PLC0415
         from huse_bench.runs.rehearsal import rehearse  # noqa: PLC0415
+        from huse_bench.runs.several import expanded  # noqa: PLC0415
 
-        rehearsal = rehearse(resolved, quiet=quiet, verbose=verbose)
-        click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
-        ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
-    results = run_config(resolved, quiet=quiet, verbose=verbose)
-    print_tables(results)
-    if any(record.status != "finished" for record in results.records):
+        plans = [rehearse(each, quiet=quiet, verbose=verbose) for _, each in expanded(resolved)]
+        click.echo(json.dumps(document(plans), indent=2, ensure_ascii=False) if as_json else as_text(plans))
+        ctx.exit(1 if any(run.cost and run.cost.error for plan in plans for run in plan.runs) else 0)
+    done = []
+    for _, results in run_config(resolved, quiet=quiet, verbose=verbose):
+        if done:
+            click.echo()
+        print_tables(results)
+        done.append(results)
+    if len(done) > 1:
+        click.echo()
+        print_summary(done)
+    if any(record.status != "finished" for results in done for record in results.records):
         ctx.exit(1)
