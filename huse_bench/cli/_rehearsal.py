@@ -64,7 +64,9 @@ def as_text(plans: Sequence[Rehearsal]) -> str:
         seconds, waiting = sum(plan.seconds for plan in plans), sum(len(plan.waiting) for plan in plans)
         about = f": about {_duration(seconds)}" if waiting else ""
         parts.append(f"Of {len(plans)} data sets {waiting} runs are waiting{about}.")
-    return "\n".join(["\n\n".join(parts), "Nothing was trained to the end, and nothing written into the results folder."])
+    return "\n".join(
+        ["\n\n".join(parts), "Nothing was trained to the end, and nothing written into the results folder."]
+    )
 
 
 def _text(rehearsal: Rehearsal) -> str:

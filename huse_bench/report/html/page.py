@@ -12,6 +12,7 @@ from huse_bench.report.html.document import environment_of, policy, refuse_witho
 from huse_bench.report.html.section import Section
 from huse_bench.report.html.texts import embedded_json
 from huse_bench.report.shown import Change
+from huse_bench.results.summary import folder_titles
 from huse_bench.results.tables import Results
 from huse_bench.version import installed_version
 
@@ -73,7 +74,7 @@ def render_page(folders: Sequence[Results], change: Change | None = None, most_b
     environment = environment_of(_TEMPLATES)
     shown = [
         _Folder(f"f{number}", title, results, _parts(environment, f"f{number}", _sections(results, change)))
-        for number, (title, results) in enumerate(zip(_titles(folders), folders, strict=True), start=1)
+        for number, (title, results) in enumerate(zip(folder_titles(folders), folders, strict=True), start=1)
     ]
     left_out: list[str] = []
     while True:
@@ -98,18 +99,6 @@ def _sections(results: Results, change: Change | None) -> list[Section]:
         *methods.sections(results),
         *facts.sections(results),
     ]
-
-
-def _titles(folders: Sequence[Results]) -> list[str]:
-    """What each folder is called: by its data and its name, and by a number where two have the same."""
-    titles: list[str] = []
-    for results in folders:
-        name = "" if results.folder is None else results.folder.resolve().name
-        data = results.records[0].dataset.title
-        title = data if name.casefold() in {"", data.casefold()} else f"{data}: {name}"
-        again = sum(title == other.rpartition(" (")[0] or title == other for other in titles)
-        titles.append(f"{title} ({again + 1})" if again else title)
-    return titles
 
 
 def _parts(environment: Environment, folder: str, sections: Iterable[Section]) -> list[_Part]:
