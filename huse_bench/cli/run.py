@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
+
+if TYPE_CHECKING:
+    from huse_bench.results import Results
 
 __all__ = ["method_names", "run"]
 
@@ -123,7 +126,7 @@ def run(
         plans = [rehearse(each, quiet=quiet, verbose=verbose) for _, each in expanded(resolved)]
         click.echo(json.dumps(document(plans), indent=2, ensure_ascii=False) if as_json else as_text(plans))
         ctx.exit(1 if any(run.cost and run.cost.error for plan in plans for run in plan.runs) else 0)
-    done = []
+    done: list[Results] = []
     for _, results in run_config(resolved, quiet=quiet, verbose=verbose):
         if done:
             click.echo()

@@ -20,7 +20,7 @@ from huse_bench.results.tables import Results
 __all__ = ["csv_text", "document", "json_text", "numbers"]
 
 
-def csv_text(rows: Iterable[Mapping[str, object]]) -> str:
+def csv_text(rows: Iterable[dict[str, object]]) -> str:
     """Comma-separated values with a line of headings; a missing value is empty.
 
     ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number may be the best of

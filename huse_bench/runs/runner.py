@@ -42,7 +42,7 @@ def run(methods: Sequence[str] | None, dataset: Sequence[str], **options: Any) -
 def run(methods: Sequence[str] | None = None, *, dataset: Sequence[str], **options: Any) -> dict[str, Results]: ...
 
 
-def run(
+def run(  # type: ignore[misc]  # the other options are named here alone
     methods: Sequence[str] | None = None,
     dataset: str | Sequence[str] | None = None,
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from huse_bench.report.figures import draw_over
 from huse_bench.report.figures.writing import figure_bytes
@@ -44,7 +45,7 @@ def sections(folders: Sequence[Results]) -> list[Section]:
         return []
     found = summary_or_reason(folders)
     if isinstance(found, str):
-        context = {"reason": found, "table": None, "pairs": [], "figures": []}
+        context: dict[str, Any] = {"reason": found, "table": None, "pairs": [], "figures": []}
         return [Section("summary", "Over all data sets", "summary.html", context)]
     figures = [PageFigure(of.name, of.title, of.caption, figure_bytes(of, "svg")) for of in draw_over(found)]
     pairs = [
