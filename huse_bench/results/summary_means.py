@@ -123,8 +123,7 @@ def _shares(runs: Sequence[Floats]) -> Floats:
     """How much of the middle half is of each data set."""
     _, places, ends = _ordered(runs)
     inside = np.diff(np.clip(ends, 0.25, 0.75), prepend=0.25)
-    shares: Floats = 2 * np.bincount(places, weights=inside, minlength=len(runs))
-    return shares
+    return np.asarray(2 * np.bincount(places, weights=inside, minlength=len(runs)), dtype=float)
 
 
 def _freedom(runs: Sequence[Floats]) -> float:

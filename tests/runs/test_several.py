@@ -115,7 +115,9 @@ def test_from_python_a_list_gives_results_by_name(toys, quick_training):
     alone = hb.run(methods=["gap"], dataset=["toy"], training=quick_training, seeds=2, quiet=True)
     assert list(alone) == ["toy"]
     (toys / "c.toml").write_text('dataset = ["toy", "second"]\n')
-    with pytest.raises(ConfigError, match=r"2 data sets.* ask for them by a list: hb.run\(dataset=\['toy', 'second'\]\)"):
+    with pytest.raises(
+        ConfigError, match=r"2 data sets.* ask for them by a list: hb.run\(dataset=\['toy', 'second'\]\)"
+    ):
         hb.run(config="c.toml")
 
 
@@ -178,3 +180,17 @@ def test_a_plan_of_several(call, toys):
     _, out, _ = call("--methods", "gap", "--seeds", "2", "--dry-run")
     assert out.index("Data set toy") < out.index("Data set second") < out.index("Of 2 data sets 3 runs are waiting")
     assert not (toys / "results/second").exists()
+
+
+def test_each_data_set_is_tuned_by_itself_and_run_with_its_own_parameters(call, capsys):
+    pytest.importorskip("optuna")
+    tune = ["tune", "--config", "quick.toml", "--methods", "triplet", "--trials", "2", "--steps", "5", "-q"]
+    assert main(tune) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Data set")] == [
+        "Data set toy",
+        "Data set second",
+    ]
+    code, out, err = call("--params", "results/{dataset}/tuned.toml", "--steps", "5")
+    assert (code, out.count("Tuning: 2 trials of 5 steps")) == (0, 2), err
+    assert main([*tune, "--output", "t.toml"]) == 2
+    assert "--output = 't.toml' is a file of one data set, and there are several" in capsys.readouterr().err
