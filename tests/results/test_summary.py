@@ -88,7 +88,7 @@ def test_a_method_of_which_no_run_finished_is_left_out(several, write_on, load_o
         if dataset == "clipart":
             info = {f"dataset__{name}": value for name, value in results.records[0].dataset.model_dump().items()}
             protocol = {"protocol": results.records[0].protocol}
-            Store(results.folder).write_on(make_record("hie", status="diverged", **info, **protocol))
+            Store(results.folder).write(make_record("hie", status="diverged", **info, **protocol))
         else:
             write_on(dataset, "hie", 0, 0.5)
     assert summarise(load_on(*CLASSES)).left_out == {"HIE": "no run finished on Clipart"}
