@@ -175,7 +175,8 @@ class RunConfig(BaseModel):
     Attributes:
         methods: names of losses; None is every method that is installed.
         parameters: hyper-parameters by method, where they differ from the method's defaults.
-        dataset: name of the dataset.
+        dataset: name of the dataset; several with commas between, or ``all``, as
+            :func:`huse_bench.runs.several.dataset_names` takes them. A list of names is taken too.
         data: folder or file of the user's copy of the dataset.
         dataset_options: further arguments of the dataset, where they differ from its defaults.
         image_backbone: ``NAME`` or ``NAME:REFERENCE``; None for the dataset's own features or backbone.
@@ -342,6 +343,9 @@ def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     for name in ("methods", "seeds"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
+    names = values.get("dataset")
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        values["dataset"] = ",".join(names)
     for name in ("data", "params", "results"):
         if isinstance(values.get(name), str):
             values[name] = Path(values[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import click
 
 __all__ = [
     "data_options",
+    "folders_of",
+    "folders_options",
     "in_color",
     "names_list",
     "plugins_dir_option",
@@ -43,6 +45,50 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def folders_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which results folders are meant: any number of FOLDER, ``--results``, or ``--dataset``.
+
+    The command is given ``folders``, ``results`` and ``dataset``, for :func:`folders_of`.
+    """
+    options = (
+        click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]..."),
+        click.option(
+            "--dataset",
+            default="emoji",
+            show_default=True,
+            callback=names_list,
+            metavar="A,B,...|all",
+            help="Datasets of the runs.",
+        ),
+        click.option(
+            "--results",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the runs, as FOLDER; may be repeated; default: results/<dataset>.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def folders_of(folders: Sequence[Path], results: Sequence[Path], dataset: Sequence[str]) -> list[Path]:
+    """The results folders that are meant, see :func:`folders_options`.
+
+    Args:
+        folders: those named as arguments.
+        results: those named by ``--results``.
+        dataset: datasets whose usual folders are meant where none is named.
+    """
+    if named := [*folders, *results]:
+        return named
+    if "all" in dataset:
+        from huse_bench.runs.several import dataset_names  # noqa: PLC0415  plugins are asked only here
+
+        dataset = dataset_names(",".join(dataset))
+    return [Path("results") / name for name in dataset]
 
 
 def in_color() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from huse_bench.cli._options import (
     regime_options,
     verbosity_options,
 )
+
+if TYPE_CHECKING:
+    from huse_bench.results import Results
 
 __all__ = ["method_names", "run"]
 
@@ -46,7 +49,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.command()
 @plugins_dir_option
 @click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
-@click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
+@click.option(
+    "--dataset",
+    metavar="A,B,...|all",
+    help="Dataset to train and test on, or several one after another, all being every one that comes with its package; "
+    "default: emoji.",
+)
 @data_options
 @regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
@@ -62,7 +70,8 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    help="Folder of the records; default: results/<dataset>, and its regime.",
+    help="Folder of the records, of several data sets the folder of their folders; default: results/<dataset>, "
+    "and its regime.",
 )
 @click.option(
     "--overwrite",
@@ -102,7 +111,8 @@ def run(
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 
     A run that has a record in the results folder is not run again, so a command that was killed goes on
-    where it stopped.
+    where it stopped. Several data sets end with one summary over them. In --results and --params, {dataset} stands
+    for the name of each.
     """
     if as_json and not dry_run:
         raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
@@ -111,7 +121,7 @@ def run(
         given["training"] = {"steps": steps}
 
     # Torch loads only once the command line was understood.
-    from huse_bench.cli.tables import print_tables  # noqa: PLC0415
+    from huse_bench.cli.tables import print_summary, print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
 
@@ -119,11 +129,19 @@ def run(
     if dry_run:
         from huse_bench.cli._rehearsal import as_text, document  # noqa: PLC0415
         from huse_bench.runs.rehearsal import rehearse  # noqa: PLC0415
+        from huse_bench.runs.several import expanded  # noqa: PLC0415
 
-        rehearsal = rehearse(resolved, quiet=quiet, verbose=verbose)
-        click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
-        ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
-    results = run_config(resolved, quiet=quiet, verbose=verbose)
-    print_tables(results)
-    if any(record.status != "finished" for record in results.records):
+        plans = [rehearse(each, quiet=quiet, verbose=verbose) for _, each in expanded(resolved)]
+        click.echo(json.dumps(document(plans), indent=2, ensure_ascii=False) if as_json else as_text(plans))
+        ctx.exit(1 if any(run.cost and run.cost.error for plan in plans for run in plan.runs) else 0)
+    done: list[Results] = []
+    for _, results in run_config(resolved, quiet=quiet, verbose=verbose):
+        if done:
+            click.echo()
+        print_tables(results)
+        done.append(results)
+    if len(done) > 1:
+        click.echo()
+        print_summary(done)
+    if any(record.status != "finished" for results in done for record in results.records):
         ctx.exit(1)

@@ -38,7 +38,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
     help="Validation metrics whose mean is maximised; default: R@1 of the four directions and fusion accuracy.",
 )
 @protocol_option
-@click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
+@click.option("--dataset", metavar="A,B,...|all", help="Dataset to tune on, or several by themselves; default: emoji.")
 @data_options
 @regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
@@ -77,19 +77,30 @@ def tune(
 
     # Torch loads only once the command line was understood.
     from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.runs.data import load  # noqa: PLC0415
+    from huse_bench.runs.several import expanded, of_dataset  # noqa: PLC0415
     from huse_bench.tuning import Objective, tune  # noqa: PLC0415
 
     goal = None if objective is None else Objective(objective)
-    tuned, path = tune(
-        resolve_config(config, given, by="command line"), trials, goal, output, quiet=quiet, verbose=verbose
-    )
-    click.echo(_table(tuned))
-    if not quiet and any(result.best is not None for result in tuned):
-        click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
-    without = [result.method.name for result in tuned if result.best is None]
-    if without:
-        click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
-        ctx.exit(1)
+    parts = expanded(resolve_config(config, given, by="command line"))
+    several = len(parts) > 1
+    files = [output if output is None or not several else of_dataset(output, title, "--output") for title, _ in parts]
+    # Before the first search, which may take hours.
+    for _, each in parts if several else ():
+        load(each)
+    code = 0
+    for (title, each), file in zip(parts, files, strict=True):
+        if several:
+            click.echo(f"Data set {title}\n")
+        tuned, path = tune(each, trials, goal, file, quiet=quiet, verbose=verbose)
+        click.echo(_table(tuned) + ("\n" if several else ""))
+        if not quiet and any(result.best is not None for result in tuned):
+            click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
+        without = [result.method.name for result in tuned if result.best is None]
+        if without:
+            click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
+            code = 1
+    ctx.exit(code)
 
 
 def _table(tuned: Sequence[Tuned]) -> str:

@@ -11,11 +11,11 @@ __all__ = ["short_hash"]
 _DIGITS = 12
 
 
-def short_hash(results: Results) -> str:
+def short_hash(*results: Results) -> str:
     """The first twelve hexadecimal digits of a SHA-256 over the fingerprints of the runs, in ascending order.
 
     Args:
-        results: the runs.
+        *results: the runs, of one data set or several.
     """
-    lines = "\n".join(sorted(record.fingerprint for record in results.records))
+    lines = "\n".join(sorted(record.fingerprint for each in results for record in each.records))
     return hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]

@@ -40,6 +40,7 @@ class Emoji(Dataset):
         "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. All "
         "notices are in the dataset's LICENSES.md"
     )
+    shipped: ClassVar = True
 
     def __init__(self, data: Path | None = None, taxonomy: Literal["meaning", "unicode"] = "meaning") -> None:
         if data is not None:
