@@ -186,6 +186,7 @@ class RunConfig(BaseModel):
         max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
         regime: what is done to the items before anything is trained.
+        every_fold: all folds of held-out classes are run, one after another; ``held_out = "all"`` in the regime.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
         seeds: one run of each method for each seed.
@@ -217,6 +218,7 @@ class RunConfig(BaseModel):
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     near_duplicates_as_groups: bool = False
     regime: RegimeConfig = NO_REGIME
+    every_fold: bool = False
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
     seeds: tuple[int, ...] = (0,)
@@ -247,9 +249,12 @@ class RunConfig(BaseModel):
     @property
     def results_folder(self) -> Path:
         """Where the records go."""
-        if self.results is not None:
-            return self.results
-        return Path("results") / "-".join(filter(None, (self.dataset, self.regime.stem)))
+        return Path("results") / self.folder_name if self.results is None else self.results
+
+    @property
+    def folder_name(self) -> str:
+        """What the folder of the records is called where nothing else is said: the dataset and its regime."""
+        return "-".join(filter(None, (self.dataset, self.regime.stem)))
 
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""
@@ -318,7 +323,7 @@ def resolve_config(
 
 
 def _check_names(layer: Mapping[str, Any], origin: str) -> None:
-    top = sorted(set(RunConfig.model_fields) - {"origins"})
+    top = sorted(set(RunConfig.model_fields) - {"every_fold", "origins"})
     known = {table: sorted(model.model_fields) for table, model in _NAMED.items()}
     for name in layer:
         if name not in top:
@@ -340,6 +345,9 @@ def _check_names(layer: Mapping[str, Any], origin: str) -> None:
 
 def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     values = dict(merged)
+    if values["regime"].get("held_out") == "all":
+        # The first stands for them until each has a configuration of its own.
+        values |= {"regime": {**values["regime"], "held_out": 1}, "every_fold": True}
     for name in ("methods", "seeds"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])

@@ -134,7 +134,7 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_regime(
         *args: Any,
         label_noise: float | None,
-        held_out: tuple[int, int] | None,
+        held_out: tuple[int | str, int] | None,
         shots: int | None,
         regime_seed: int | None,
         **options: Any,
@@ -150,7 +150,7 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--held-out",
             callback=_fold,
             metavar="I/N",
-            help="Deal the classes into N folds, and train on none of fold I.",
+            help="Deal the classes into N folds, and train on none of fold I; all/N runs every fold.",
         ),
         click.option("--shots", type=int, metavar="N", help="Train on N groups of items of each class."),
         click.option("--regime-seed", type=int, metavar="S", help="Seed of these draws; default: 0."),
@@ -166,13 +166,13 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor notices.")(command)
 
 
-def _fold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _fold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int | str, int] | None:
     if value is None:
         return None
-    fold, _, folds = value.partition("/")
-    if not (fold.strip().isdecimal() and folds.strip().isdecimal()):
-        raise click.BadParameter(f"{value!r} is no fold; give which one of how many, such as 1/5")
-    return int(fold), int(folds)
+    fold, folds = (part.strip() for part in value.partition("/")[::2])
+    if not ((fold.isdecimal() or fold == "all") and folds.isdecimal()):
+        raise click.BadParameter(f"{value!r} is no fold; give which one of how many, such as 1/5, or all/5")
+    return (fold if fold == "all" else int(fold)), int(folds)
 
 
 def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from huse_bench.config import NO_REGIME, RegimeConfig
 from huse_bench.errors import ResultsError
 from huse_bench.results.across import Estimate, improvement, interquartile_mean
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
 from huse_bench.results.rows import Row
+from huse_bench.results.schema import RunRecord
 from huse_bench.results.statistics import holm_of_pairs, may_be_best, rank_intervals
 from huse_bench.results.summary_means import middle_means
 from huse_bench.results.summary_scores import Score, chance_of, items_of, runs_of, scores_of
@@ -198,7 +200,8 @@ def folder_titles(results: Sequence[Results]) -> list[str]:
     for each in results:
         name = "" if each.folder is None else each.folder.resolve().name
         data = each.records[0].dataset
-        known = {"", data.title.casefold(), data.name.casefold()}
+        own = "-".join(filter(None, (data.name, "" if data.regime is None else data.regime.stem)))
+        known = {"", data.title.casefold(), data.name.casefold(), own.casefold()}
         title = data.title if name.casefold() in known else f"{data.title}: {name}"
         again = sum(title == other.rpartition(" (")[0] or title == other for other in titles)
         titles.append(f"{title} ({again + 1})" if again else title)
@@ -213,6 +216,12 @@ def _refuse(results: Sequence[Results], titles: Sequence[str]) -> None:
         ours, theirs = first.records[0], second.records[0]
         if ours.dataset.content_hash == theirs.dataset.content_hash:
             raise ResultsError(f"{one} and {other} are of the same data, which would count twice; name one of them")
+        regimes = [", ".join(_asked(record).words) or "none" for record in (ours, theirs)]
+        if regimes[0] != regimes[1]:
+            raise ResultsError(
+                f"{one} and {other} cannot be averaged, for they are in different regimes: {regimes[0]}, and "
+                f"{regimes[1]}; name folders of one regime"
+            )
         for name in _COUNTED:
             known = ours.counting.get(name), theirs.counting.get(name)
             if known[0] != known[1]:
@@ -222,6 +231,12 @@ def _refuse(results: Sequence[Results], titles: Sequence[str]) -> None:
                 )
         if first.hp != second.hp:
             raise ResultsError(f"{one} and {other} show different hierarchical precisions: {first.hp} and {second.hp}")
+
+
+def _asked(record: RunRecord) -> RegimeConfig:
+    """The regime of a run, whichever fold it holds out: folds of classes are as other data."""
+    regime = record.dataset.regime or NO_REGIME
+    return regime.model_copy(update={"held_out": 1}) if regime.held_out else regime
 
 
 def _methods(results: Sequence[Results], titles: Sequence[str]) -> tuple[list[SummaryRow], dict[str, str]]:

@@ -156,7 +156,13 @@ def run(  # type: ignore[misc]  # the other options are named here alone
     given = {name: value for name, value in options.items() if value is not None}
     resolved = resolve_config(None if config is None else Path(config), given)
     if dataset is None or isinstance(dataset, str):
-        if len(names := dataset_names(resolved.dataset)) > 1:
+        names = dataset_names(resolved.dataset)
+        if resolved.every_fold:
+            raise ConfigError(
+                f"held_out = 'all' ({resolved.origin('regime.held_out')}) is {resolved.regime.folds} folds, whose "
+                f"results are given by name; ask for them by a list: hb.run(dataset={names!r})"
+            )
+        if len(names) > 1:
             raise ConfigError(
                 f"dataset = {resolved.dataset!r} ({resolved.origin('dataset')}) is {len(names)} data sets, whose "
                 f"results are given by name; ask for them by a list: hb.run(dataset={names!r})"

@@ -1,8 +1,8 @@
-"""One command on several data sets: the configuration of each."""
+"""One command on several data sets, or on all folds of held-out classes: the configuration of each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from huse_bench.components import Dataset
@@ -10,13 +10,16 @@ from huse_bench.config import RunConfig
 from huse_bench.discovery import components, find, load
 from huse_bench.errors import ConfigError
 
-__all__ = ["ALL", "PLACE", "dataset_names", "expanded", "of_dataset"]
+__all__ = ["ALL", "FOLD", "PLACE", "dataset_names", "expanded", "of_dataset"]
 
 #: Stands for every data set that its package carries.
 ALL = "all"
 
 #: Stands in a path for the name of the data set.
 PLACE = "{dataset}"
+
+#: Stands in a path for the number of the fold that is held out.
+FOLD = "{fold}"
 
 
 def dataset_names(text: str) -> list[str]:
@@ -62,17 +65,17 @@ def _shipped() -> Sequence[str]:
 
 
 def expanded(config: RunConfig) -> list[tuple[str, RunConfig]]:
-    """A configuration as one for each of its data sets, which are alike in all else.
+    """A configuration as one for each of its data sets, and of these for each fold where all are asked for.
 
     Args:
-        config: of a command. ``{dataset}`` in its paths stands for the name of the data set; a results folder without
-            it is, of several data sets, the folder of their folders.
+        config: of a command. ``{dataset}`` in its paths stands for the name of the data set and ``{fold}`` for the
+            number of the fold; a results folder without what would differ is the folder of their folders.
 
     Returns:
-        What to call each, and its configuration, in their order.
+        What to call each, and its configuration, in their order. They are alike in all else.
 
     Raises:
-        ConfigError: if no data set is named or one twice, or a path is of one data set and there are several.
+        ConfigError: if no data set is named or one twice, or a path is of one data set or fold and there are several.
         UnknownComponentError, PluginConflictError: if one of several cannot be had.
     """
     names = dataset_names(config.dataset)
@@ -81,18 +84,43 @@ def expanded(config: RunConfig) -> list[tuple[str, RunConfig]]:
             f"data = {str(config.data)!r} ({config.origin('data')}) is a copy of one data set, and there are "
             f"{len(names)}: {', '.join(names)}. Run the one that needs it by itself"
         )
-    return [(name, _one(config, name, several=len(names) > 1)) for name in names]
+    found = []
+    for name in names:
+        of_name = config.model_copy(update={"dataset": name})
+        for each in _folds(of_name) if config.every_fold else [of_name]:
+            title = each.folder_name if config.every_fold else name
+            found.append((title, _one(each, several=len(names) > 1, folds=config.every_fold)))
+    return found
 
 
-def _one(config: RunConfig, name: str, *, several: bool) -> RunConfig:
-    results = config.results
-    if results is not None and several and PLACE not in str(results):
-        results /= name
-    paths = {"results": results, "params": config.params}
-    if several and config.params is not None:
-        of_dataset(config.params, name, f"params ({config.origin('params')})")
-    changes = {key: None if path is None else _placed(path, name) for key, path in paths.items()}
-    return config.model_copy(update={"dataset": name, **changes})
+def _folds(config: RunConfig) -> Iterator[RunConfig]:
+    for fold in range(1, config.regime.folds + 1):
+        regime = config.regime.model_copy(update={"held_out": fold})
+        yield config.model_copy(update={"regime": regime, "every_fold": False})
+
+
+def _one(config: RunConfig, *, several: bool, folds: bool) -> RunConfig:
+    results, params = config.results, config.params
+    differing = [*([PLACE] if several else []), *([FOLD] if folds else [])]
+    if results is not None and any(mark not in str(results) for mark in differing):
+        results /= config.folder_name
+    if params is not None:
+        what = f"params ({config.origin('params')})"
+        if several:
+            of_dataset(params, config.dataset, what)
+        if folds and FOLD not in str(params):
+            raise ConfigError(
+                f"{what} = {str(params)!r} is a file of one fold, and there are {config.regime.folds}, whose "
+                f"classes to train on differ; write {FOLD} where their numbers do, such as "
+                f"results/{config.dataset}-held-out-{FOLD}-of-{config.regime.folds}/tuned.toml"
+            )
+    paths = {"results": results, "params": params}
+    fold = str(config.regime.held_out)
+    changes = {
+        key: None if path is None else Path(str(_placed(path, config.dataset)).replace(FOLD, fold))
+        for key, path in paths.items()
+    }
+    return config.model_copy(update=changes)
 
 
 def of_dataset(path: Path, name: str, what: str) -> Path:
