@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from huse_bench.config import RunConfig
     from huse_bench.discovery import hookimpl, load
-    from huse_bench.results import Results, load_results
+    from huse_bench.results import Results, load_results, summary
     from huse_bench.runs.runner import run
     from huse_bench.space import Choice, LogUniform, Uniform
     from huse_bench.taxonomy import Taxonomy
@@ -56,6 +56,7 @@ __all__ = [
     "load",
     "load_results",
     "run",
+    "summary",
 ]
 
 # Importing huse_bench must cost neither torch nor numpy: each name is imported when it is first used.
@@ -80,6 +81,7 @@ _MODULES = {
     "load": "discovery",
     "load_results": "results",
     "run": "runs.runner",
+    "summary": "results",
 }
 _SUBMODULES = ("evaluation", "kernels")
 

@@ -186,7 +186,8 @@ class RunConfig(BaseModel):
     Attributes:
         methods: names of losses; None is every method that is installed.
         parameters: hyper-parameters by method, where they differ from the method's defaults.
-        dataset: name of the dataset.
+        dataset: name of the dataset; several with commas between, or ``all``, as
+            :func:`huse_bench.runs.several.dataset_names` takes them. A list of names is taken too.
         data: folder or file of the user's copy of the dataset.
         dataset_options: further arguments of the dataset, where they differ from its defaults.
         image_backbone: ``NAME`` or ``NAME:REFERENCE``; None for the dataset's own features or backbone.
@@ -196,6 +197,7 @@ class RunConfig(BaseModel):
         max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
         regime: what is done to the items before anything is trained.
+        every_fold: all folds of held-out classes are run, one after another; ``held_out = "all"`` in the regime.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
         with_defaults: also run the methods of that file at their defaults, with the same seeds.
@@ -230,6 +232,7 @@ class RunConfig(BaseModel):
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     near_duplicates_as_groups: bool = False
     regime: RegimeConfig = NO_REGIME
+    every_fold: bool = False
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
     with_defaults: bool = False
@@ -263,9 +266,12 @@ class RunConfig(BaseModel):
     @property
     def results_folder(self) -> Path:
         """Where the records go."""
-        if self.results is not None:
-            return self.results
-        return Path("results") / "-".join(filter(None, (self.dataset, self.regime.stem)))
+        return Path("results") / self.folder_name if self.results is None else self.results
+
+    @property
+    def folder_name(self) -> str:
+        """What the folder of the records is called where nothing else is said: the dataset and its regime."""
+        return "-".join(filter(None, (self.dataset, self.regime.stem)))
 
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""
@@ -340,7 +346,7 @@ def resolve_config(
 
 
 def _check_names(layer: Mapping[str, Any], origin: str) -> None:
-    top = sorted(set(RunConfig.model_fields) - {"origins"})
+    top = sorted(set(RunConfig.model_fields) - {"every_fold", "origins"})
     known = {table: sorted(model.model_fields) for table, model in _NAMED.items()}
     for name in layer:
         if name not in top:
@@ -362,9 +368,15 @@ def _check_names(layer: Mapping[str, Any], origin: str) -> None:
 
 def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     values = dict(merged)
+    if values["regime"].get("held_out") == "all":
+        # The first stands for them until each has a configuration of its own.
+        values |= {"regime": {**values["regime"], "held_out": 1}, "every_fold": True}
     for name in ("methods", "seeds"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
+    names = values.get("dataset")
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        values["dataset"] = ",".join(names)
     for name in ("data", "params", "results"):
         if isinstance(values.get(name), str):
             values[name] = Path(values[name])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from huse_bench.results import DIRECTIONS, RunRecord, Store
+from huse_bench.results import DIRECTIONS, RunRecord, Store, load_results
 
 # A distribution with a dataset that trains in a second and losses that misbehave.
 TOY = '''
@@ -300,7 +300,7 @@ def write_scored_run(folder, name, seed, chance, *, classifier=True, groups=None
     items = {"train": 600, "validation": 90, "test": QUERIES}
     accuracies = right if classifier else None
     record = build_record(name, seed, retrieval=retrieval, accuracies=accuracies, dataset__items=items, **changes)
-    return Store(folder, dataset="emoji").write(record, per_query, predictions)
+    return Store(folder, dataset=record.dataset.name).write(record, per_query, predictions)
 
 
 @pytest.fixture(scope="session")
@@ -313,6 +313,47 @@ def write_scored():
 def write_run(tmp_path):
     """Write a run with its scores to the folder of the test."""
     return partial(write_scored_run, tmp_path)
+
+
+# Results on several data sets.
+
+CHANCE = {"R@1": 0.02, "in-modal R@1": 0.04, "HP@5": 0.2, "in-modal HP@5": 0.3}
+CLASSES = {"emoji": 80, "clipart": 50, "icons": 34}
+
+
+@pytest.fixture
+def write_on(tmp_path):
+    """Writes a run on a data set to the folder of that name."""
+
+    def write(dataset, name, seed, chance, folder=None, **changes):
+        defaults = {
+            "dataset__name": dataset,
+            "dataset__title": dataset.capitalize(),
+            "dataset__content_hash": f"contents of {dataset}",
+            "dataset__classes": CLASSES[dataset],
+            "protocol__chance": CHANCE,
+        }
+        write_scored_run(tmp_path / (folder or dataset), name, seed, chance, **{**defaults, **changes})
+
+    return write
+
+
+@pytest.fixture
+def load_on(tmp_path):
+    """Loads the results of folders."""
+    return lambda *names: [load_results(tmp_path / name) for name in names]
+
+
+@pytest.fixture
+def several(write_on, load_on):
+    """Three methods of three seeds on three data sets, HUSE the best; the triplet loss has no classifier."""
+    for place, dataset in enumerate(CLASSES):
+        for seed in range(3):
+            write_on(dataset, "huse", seed, 0.9 - 0.1 * place)
+            write_on(dataset, "cme", seed, 0.6 - 0.1 * place)
+            write_on(dataset, "triplet", seed, 0.55 - 0.1 * place, classifier=False)
+        write_on(dataset, "control:chance", 0, 0.1)
+    return load_on(*CLASSES)
 
 
 @pytest.fixture(scope="session")

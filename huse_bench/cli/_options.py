@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import click
 
 __all__ = [
     "data_options",
+    "folders_of",
+    "folders_options",
     "in_color",
     "names_list",
     "plugins_dir_option",
@@ -43,6 +45,50 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def folders_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which results folders are meant: any number of FOLDER, ``--results``, or ``--dataset``.
+
+    The command is given ``folders``, ``results`` and ``dataset``, for :func:`folders_of`.
+    """
+    options = (
+        click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]..."),
+        click.option(
+            "--dataset",
+            default="emoji",
+            show_default=True,
+            callback=names_list,
+            metavar="A,B,...|all",
+            help="Datasets of the runs.",
+        ),
+        click.option(
+            "--results",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the runs, as FOLDER; may be repeated; default: results/<dataset>.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def folders_of(folders: Sequence[Path], results: Sequence[Path], dataset: Sequence[str]) -> list[Path]:
+    """The results folders that are meant, see :func:`folders_options`.
+
+    Args:
+        folders: those named as arguments.
+        results: those named by ``--results``.
+        dataset: datasets whose usual folders are meant where none is named.
+    """
+    if named := [*folders, *results]:
+        return named
+    if "all" in dataset:
+        from huse_bench.runs.several import dataset_names  # noqa: PLC0415  plugins are asked only here
+
+        dataset = dataset_names(",".join(dataset))
+    return [Path("results") / name for name in dataset]
 
 
 def in_color() -> bool:
@@ -88,7 +134,7 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_regime(
         *args: Any,
         label_noise: float | None,
-        held_out: tuple[int, int] | None,
+        held_out: tuple[int | str, int] | None,
         shots: int | None,
         regime_seed: int | None,
         **options: Any,
@@ -104,7 +150,7 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--held-out",
             callback=_fold,
             metavar="I/N",
-            help="Deal the classes into N folds, and train on none of fold I.",
+            help="Deal the classes into N folds, and train on none of fold I; all/N runs every fold.",
         ),
         click.option("--shots", type=int, metavar="N", help="Train on N groups of items of each class."),
         click.option("--regime-seed", type=int, metavar="S", help="Seed of these draws; default: 0."),
@@ -120,13 +166,13 @@ def verbosity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor notices.")(command)
 
 
-def _fold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _fold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int | str, int] | None:
     if value is None:
         return None
-    fold, _, folds = value.partition("/")
-    if not (fold.strip().isdecimal() and folds.strip().isdecimal()):
-        raise click.BadParameter(f"{value!r} is no fold; give which one of how many, such as 1/5")
-    return int(fold), int(folds)
+    fold, folds = (part.strip() for part in value.partition("/")[::2])
+    if not ((fold.isdecimal() or fold == "all") and folds.isdecimal()):
+        raise click.BadParameter(f"{value!r} is no fold; give which one of how many, such as 1/5, or all/5")
+    return (fold if fold == "all" else int(fold)), int(folds)
 
 
 def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:

@@ -15,12 +15,28 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "document"]
 
 
-def document(rehearsal: Rehearsal) -> dict[str, Any]:
-    """The plan as JSON values.
+def document(plans: Sequence[Rehearsal]) -> dict[str, Any]:
+    """What a command would do as JSON values.
 
     Args:
-        rehearsal: the plan.
+        plans: one for each data set.
+
+    Returns:
+        The plan; of several data sets a list of them, and what they come to.
     """
+    documents = [_document(plan) for plan in plans]
+    if len(documents) == 1:
+        return documents[0]
+    memory = [plan.peak_memory_bytes for plan in plans if plan.peak_memory_bytes is not None]
+    return {
+        "datasets": documents,
+        "waiting": sum(len(plan.waiting) for plan in plans),
+        "seconds": sum(plan.seconds for plan in plans),
+        "peak_memory_bytes": max(memory, default=None),
+    }
+
+
+def _document(rehearsal: Rehearsal) -> dict[str, Any]:
     config = rehearsal.config
     return {
         "dataset": config.dataset,
@@ -36,12 +52,24 @@ def document(rehearsal: Rehearsal) -> dict[str, Any]:
     }
 
 
-def as_text(rehearsal: Rehearsal) -> str:
-    """The plan as a table, a line for each method, and what it comes to.
+def as_text(plans: Sequence[Rehearsal]) -> str:
+    """What a command would do as tables, a line for each method, and what it comes to.
 
     Args:
-        rehearsal: the plan.
+        plans: one for each data set.
     """
+    parts = [_text(plan) for plan in plans]
+    if len(plans) > 1:
+        parts = [f"Data set {plan.config.dataset}\n\n{part}" for plan, part in zip(plans, parts, strict=True)]
+        seconds, waiting = sum(plan.seconds for plan in plans), sum(len(plan.waiting) for plan in plans)
+        about = f": about {_duration(seconds)}" if waiting else ""
+        parts.append(f"Of {len(plans)} data sets {waiting} runs are waiting{about}.")
+    return "\n".join(
+        ["\n\n".join(parts), "Nothing was trained to the end, and nothing written into the results folder."]
+    )
+
+
+def _text(rehearsal: Rehearsal) -> str:
     groups: dict[str, list[ForeseenRun]] = {}
     for run in rehearsal.runs:
         groups.setdefault(run.title, []).append(run)
@@ -59,7 +87,6 @@ def as_text(rehearsal: Rehearsal) -> str:
         error = next((run.cost.error for run in runs if run.cost and run.cost.error), None)
         if error:
             lines.append(f"{title} would fail: {error}")
-    lines.append("Nothing was trained to the end, and nothing written into the results folder.")
     return "\n".join(lines)
 
 

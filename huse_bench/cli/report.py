@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from huse_bench.cli._options import folders_of, folders_options
 from huse_bench.errors import UsageError
 from huse_bench.files import write_atomically
 
@@ -17,7 +18,7 @@ __all__ = ["report"]
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@folders_options
 @click.option(
     "-o",
     "--output",
@@ -34,10 +35,13 @@ __all__ = ["report"]
     metavar="[NAME|FILE]",
     help="Add the numbers printed in the HUSE paper, or in another (docs/published.md), and compare.",
 )
-def report(folders: tuple[Path, ...], output: Path, published: str | None) -> None:
+def report(
+    folders: tuple[Path, ...], dataset: list[str], results: tuple[Path, ...], output: Path, published: str | None
+) -> None:
     """Make a page of finished runs: one HTML file with tables, methods, run facts and data.
 
-    FOLDER is a results folder; several become parts of one page. Without any it is results/emoji.
+    FOLDER is a results folder; several become parts of one page, with a summary on top where they are of several data
+    sets. Without any it is results/emoji.
     """
     _refuse_unwritable(output)
     if published is not None and Path(published).is_dir():
@@ -54,9 +58,9 @@ def report(folders: tuple[Path, ...], output: Path, published: str | None) -> No
 
     refuse_without_jinja()
     printed = None if published is None else published_tables(published)
-    loaded = [load_results(folder) for folder in folders or (Path("results/emoji"),)]
-    for results in loaded:
-        for problem in results.problems:
+    loaded = [load_results(folder) for folder in folders_of(folders, results, dataset)]
+    for each in loaded:
+        for problem in each.problems:
             click.echo(f"huse-bench: left out: {problem}", err=True)
 
     def change(table: pd.DataFrame, name: str) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,11 @@ from huse_bench.cli._options import (
     regime_options,
     verbosity_options,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from huse_bench.results import Results
 
 __all__ = ["method_names", "run"]
 
@@ -48,7 +53,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.command()
 @plugins_dir_option
 @click.option("--methods", callback=method_names, metavar="A,B,...", help="Losses to compare; default: all installed.")
-@click.option("--dataset", metavar="NAME", help="Dataset to train and test on; default: emoji.")
+@click.option(
+    "--dataset",
+    metavar="A,B,...|all",
+    help="Dataset to train and test on, or several one after another, all being every one that comes with its package; "
+    "default: emoji.",
+)
 @data_options
 @regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
@@ -70,7 +80,8 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    help="Folder of the records; default: results/<dataset>, and its regime.",
+    help="Folder of the records, of several data sets the folder of their folders; default: results/<dataset>, "
+    "and its regime.",
 )
 @click.option(
     "--overwrite",
@@ -119,7 +130,8 @@ def run(
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 
     A run that has a record in the results folder is not run again, and one that was stopped goes on from its last
-    checkpoint, so a command that was killed goes on where it stopped.
+    checkpoint, so a command that was killed goes on where it stopped. Several data sets end with one summary over
+    them. In --results and --params, {dataset} stands for the name of each.
     """
     if as_json and not dry_run:
         raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
@@ -128,7 +140,7 @@ def run(
         given["training"] = {"steps": steps}
 
     # Torch loads only once the command line was understood.
-    from huse_bench.cli.tables import print_tables  # noqa: PLC0415
+    from huse_bench.cli.tables import print_summary, print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs import together  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
@@ -139,15 +151,34 @@ def run(
         together.refuse("--dry-run")
         from huse_bench.cli._rehearsal import as_text, document  # noqa: PLC0415
         from huse_bench.runs.rehearsal import rehearse  # noqa: PLC0415
+        from huse_bench.runs.several import expanded  # noqa: PLC0415
 
-        rehearsal = rehearse(resolved, quiet=quiet, verbose=verbose)
-        click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
-        ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
-    # What plugins print must not come between the tables.
-    with stoppable(lambda text: None if quiet else click.echo(text, err=True)), redirect_stdout(sys.stderr):
-        results = run_config(resolved, quiet=quiet, verbose=verbose)
-    if together.follows():
-        return
-    print_tables(results)
-    if any(record.status != "finished" for record in results.records):
+        plans = [rehearse(each, quiet=quiet, verbose=verbose) for _, each in expanded(resolved)]
+        click.echo(json.dumps(document(plans), indent=2, ensure_ascii=False) if as_json else as_text(plans))
+        ctx.exit(1 if any(run.cost and run.cost.error for plan in plans for run in plan.runs) else 0)
+    done: list[Results] = []
+    with stoppable(lambda text: None if quiet else click.echo(text, err=True)):
+        for results in _each(run_config(resolved, quiet=quiet, verbose=verbose)):
+            if done:
+                click.echo()
+            print_tables(results)
+            done.append(results)
+    if len(done) > 1:
+        click.echo()
+        print_summary(done)
+    if any(record.status != "finished" for results in done for record in results.records):
         ctx.exit(1)
+
+
+def _each(parts: Iterator[tuple[str, Results]]) -> Iterator[Results]:
+    """The results of each data set, of which other processes than the first print nothing."""
+    from huse_bench.runs import together  # noqa: PLC0415  torch, as above
+
+    while True:
+        # What plugins print must not come between the tables.
+        with redirect_stdout(sys.stderr):
+            part = next(parts, None)
+        if part is None:
+            return
+        if not together.follows():
+            yield part[1]

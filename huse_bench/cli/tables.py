@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from huse_bench.cli._options import in_color, names_list
+from huse_bench.cli._options import folders_of, folders_options, in_color, names_list
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from huse_bench.report import Format
+    from huse_bench.report.shown import Change
     from huse_bench.results import Results
     from huse_bench.results.layout import HierarchicalPrecision
 
-__all__ = ["print_tables", "tables"]
+__all__ = ["print_summary", "print_tables", "tables"]
 
 
 # The narrowest are whole percents, the widest what a terminal has room for.
@@ -26,39 +27,42 @@ _DIGITS = click.IntRange(2, 5)
 _ROUNDED = ("text", "markdown", "latex")
 
 
-def print_tables(
-    results: Results,
-    format_: Format = "text",
-    published: str | None = None,
-    numbers: Collection[str] = (),
-    **style: Any,
-) -> None:
+def print_tables(results: Results) -> None:
     """Print tables on standard output, after plugins changed them through ``huse_bench_modify_table``.
 
     A plugin's failure is a line on standard error.
 
     Args:
         results: the runs.
-        format_: as in :func:`huse_bench.report.render`.
-        published: name or file of a paper whose printed numbers to add, as
-            :func:`huse_bench.results.published_tables` takes it.
-        numbers: ``"1"``, ``"2"`` or ``"3"`` of each table to print; all where empty.
-        **style: ``digits`` and ``footnote`` of the same.
     """
+    from huse_bench.report import render  # noqa: PLC0415  --help needs no pandas
+
+    click.echo(render(results, color=in_color(), change=_change()))
+
+
+def print_summary(results: Sequence[Results]) -> None:
+    """Print the summary over several data sets on standard output, or why there is none.
+
+    Args:
+        results: those of each data set.
+    """
+    from huse_bench.report.several import render_summary  # noqa: PLC0415  --help needs no pandas
+
+    click.echo(render_summary(results, color=in_color()))
+
+
+def _change() -> Change:
     from huse_bench.discovery import notify  # noqa: PLC0415  --help needs no plugins
-    from huse_bench.report import render  # noqa: PLC0415  nor pandas
 
     def change(table: pd.DataFrame, name: str) -> None:
         for problem in notify("huse_bench_modify_table", table=table, name=name):
             click.echo(f"huse-bench: warning: {problem}", err=True)
 
-    names = {f"table{number}" for number in numbers} if numbers else None
-    click.echo(render(results, format_, published or False, in_color(), names, change, **style))
+    return change
 
 
 @click.command()
-@click.option("--dataset", default="emoji", show_default=True, metavar="NAME", help="Dataset of the runs.")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder of the runs; default: results/<dataset>.")
+@folders_options
 @click.option(
     "--methods",
     callback=names_list,
@@ -87,7 +91,11 @@ def print_tables(
     help="Add the numbers printed in the HUSE paper, or in another (docs/published.md), and compare.",
 )
 @click.option(
-    "--table", "numbers", type=click.Choice(["1", "2", "3"]), multiple=True, help="Only this table; may be repeated."
+    "--table",
+    "numbers",
+    type=click.Choice(["1", "2", "3", "summary"]),
+    multiple=True,
+    help="Only this table, or the summary over several data sets; may be repeated.",
 )
 @click.option(
     "--digits", type=_DIGITS, help="Decimals of shares, of which percents have two fewer; default: 3, as in the paper."
@@ -105,8 +113,9 @@ def print_tables(
     help="Whose hierarchical precision Table 2 shows: DeViSE's (HP@K), or Barz and Denzler's (BHP@K).",
 )
 def tables(
-    dataset: str,
-    results: Path | None,
+    folders: tuple[Path, ...],
+    dataset: list[str],
+    results: tuple[Path, ...],
     methods: list[str] | None,
     directions: list[str] | None,
     format_: str,
@@ -116,20 +125,33 @@ def tables(
     footnote: bool,
     hp: str,
 ) -> None:
-    """Print the tables of finished runs, in the layout of the paper's Tables 1-3."""
+    """Print the tables of finished runs, in the layout of the paper's Tables 1-3.
+
+    FOLDER is a results folder. Those of several data sets end with one summary over them.
+    """
     if digits is not None and format_ not in _ROUNDED:
         raise click.UsageError(f"--digits rounds {', '.join(_ROUNDED)}; --format {format_} has every digit there is")
     if footnote and format_ != "latex":
         raise click.UsageError("--footnote is for --format latex")
+    places = folders_of(folders, results, dataset)
+    if "summary" in numbers and (len(places) < 2 or format_ == "every-eval-ever"):
+        raise click.UsageError(
+            "--table summary is over several data sets: name their folders, or --dataset A,B"
+            if len(places) < 2
+            else "--format every-eval-ever has no summary"
+        )
     # Pandas and pyarrow load only once the command line was understood.
+    from huse_bench.report import render  # noqa: PLC0415
+    from huse_bench.report.several import render_several  # noqa: PLC0415
     from huse_bench.results import load_results  # noqa: PLC0415
 
-    loaded = load_results(
-        results if results is not None else Path("results") / dataset, cast("HierarchicalPrecision", hp)
-    )
-    for problem in loaded.problems:
-        click.echo(f"huse-bench: left out: {problem}", err=True)
+    loaded = [load_results(place, cast("HierarchicalPrecision", hp)) for place in places]
+    for each in loaded:
+        for problem in each.problems:
+            click.echo(f"huse-bench: left out: {problem}", err=True)
     if methods is not None or directions is not None:
-        loaded = loaded.only(methods, directions)
+        loaded = [each.only(methods, directions) for each in loaded]
     style: dict[str, Any] = {"footnote": footnote} if digits is None else {"footnote": footnote, "digits": digits}
-    print_tables(loaded, cast("Format", format_), published, numbers, **style)
+    names = {number if number == "summary" else f"table{number}" for number in numbers} or None
+    asked = (cast("Format", format_), published or False, in_color(), names, _change())
+    click.echo(render(loaded[0], *asked, **style) if len(loaded) == 1 else render_several(loaded, *asked, **style))

@@ -48,7 +48,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
     "hierarchy, or metrics whose mean it is; default: balanced.",
 )
 @protocol_option
-@click.option("--dataset", metavar="NAME", help="Dataset to tune on; default: emoji.")
+@click.option("--dataset", metavar="A,B,...|all", help="Dataset to tune on, or several by themselves; default: emoji.")
 @data_options
 @regime_options
 @click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
@@ -89,22 +89,34 @@ def tune(
     # Torch loads only once the command line was understood.
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs import together  # noqa: PLC0415
+    from huse_bench.runs.data import load  # noqa: PLC0415
+    from huse_bench.runs.several import expanded, of_dataset  # noqa: PLC0415
     from huse_bench.runs.stopping import stoppable  # noqa: PLC0415
     from huse_bench.tuning import tune  # noqa: PLC0415
 
     together.refuse("huse-bench tune")
     goal = ("balanced",) if objective is None else objective
-    resolved = resolve_config(config, given, by="command line")
-    # What plugins print must not come between the tables.
-    with stoppable(lambda text: None if quiet else click.echo(text, err=True)), redirect_stdout(sys.stderr):
-        tuned, path = tune(resolved, trials, goal, output, studies=studies, quiet=quiet, verbose=verbose)
-    click.echo(_table(tuned, studies))
-    if not quiet and any(result.best is not None for result in tuned):
-        click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
-    without = [_named(result, studies) for result in tuned if result.best is None]
-    if without:
-        click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
-        ctx.exit(1)
+    parts = expanded(resolve_config(config, given, by="command line"))
+    several = len(parts) > 1
+    files = [output if output is None or not several else of_dataset(output, title, "--output") for title, _ in parts]
+    # Before the first search, which may take hours.
+    for _, each in parts if several else ():
+        load(each)
+    code = 0
+    for (title, each), file in zip(parts, files, strict=True):
+        if several:
+            click.echo(f"Data set {title}\n")
+        # What plugins print must not come between the tables.
+        with stoppable(lambda text: None if quiet else click.echo(text, err=True)), redirect_stdout(sys.stderr):
+            tuned, path = tune(each, trials, goal, file, studies=studies, quiet=quiet, verbose=verbose)
+        click.echo(_table(tuned, studies) + ("\n" if several else ""))
+        if not quiet and any(result.best is not None for result in tuned):
+            click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)
+        without = [_named(result, studies) for result in tuned if result.best is None]
+        if without:
+            click.echo(f"no trial of {', '.join(without)} ended well, so the file has no parameters for it", err=True)
+            code = 1
+    ctx.exit(code)
 
 
 def _table(tuned: Sequence[Tuned], studies: int) -> str:

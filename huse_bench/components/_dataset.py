@@ -100,6 +100,8 @@ class Dataset(ABC):
         licence: under which terms they may be used, or that nobody says.
         publish_texts: whether the items' texts may be shown in results that are published.
         publish_pictures: whether thumbnails of the items' pictures may be shown there.
+        shipped: whether its package carries real items with all their features, so that it runs without data, options
+            or a network; ``--dataset all`` takes those.
         backbones: which backbones make the ``"image"``, ``"text"`` and ``"class"`` features that the dataset
             does not bring, where the user names none.
     """
@@ -110,6 +112,7 @@ class Dataset(ABC):
     licence: ClassVar[str] = ""
     publish_texts: ClassVar[bool] = False
     publish_pictures: ClassVar[bool] = False
+    shipped: ClassVar[bool] = False
     backbones: ClassVar[Mapping[Literal["image", "text", "class"], str]] = {}
 
     def __init__(self, data: Path | None = None) -> None:

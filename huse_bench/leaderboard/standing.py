@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from huse_bench.leaderboard.entries import Entry
 from huse_bench.leaderboard.ranking import COLUMNS, RankedBoard, column_name
-from huse_bench.measures import IN_MODAL
 from huse_bench.results.across import Estimate, improvement, interquartile_mean
+from huse_bench.results.chance import chance_level
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 
@@ -91,7 +91,7 @@ def standing(boards: Sequence[RankedBoard]) -> Standing:
 
 
 def _of_column(methods: Sequence[Sequence[Entry]], column: Column) -> ColumnStanding:
-    corrected = all(_chance(entry, column) is not None for entries in methods for entry in entries)
+    corrected = all(chance_level(entry.first, column) is not None for entries in methods for entry in entries)
     runs = [[_runs(entry, column, corrected) for entry in entries] for entries in methods]
     usable = [bool(scores) and all(len(of_board) > 0 for of_board in scores) for scores in runs]
     means = [interquartile_mean(scores) if fine else None for scores, fine in zip(runs, usable, strict=True)]
@@ -102,14 +102,8 @@ def _of_column(methods: Sequence[Sequence[Entry]], column: Column) -> ColumnStan
         for second in order[number + 1 : _MOST_PAIRED]:
             win = improvement(runs[first], runs[second])
             wins[first, second] = win
-            wins[second, first] = _turned(win)
+            wins[second, first] = win.turned()
     return ColumnStanding(tuple(means), tuple(order), wins, corrected)
-
-
-def _turned(win: Estimate) -> Estimate:
-    if win.low is None or win.high is None:
-        return Estimate(1 - win.value, None, None)
-    return Estimate(1 - win.value, 1 - win.high, 1 - win.low)
 
 
 def _runs(entry: Entry, column: Column, corrected: bool) -> NDArray[np.float64]:
@@ -117,17 +111,5 @@ def _runs(entry: Entry, column: Column, corrected: bool) -> NDArray[np.float64]:
     values = np.array([Row("", (record,)).mean(column) for record in entry.finished])
     if math.isnan(entry.row.mean(column)) or np.isnan(values).any():
         return np.zeros(0)
-    chance = _chance(entry, column) if corrected else None
+    chance = chance_level(entry.first, column) if corrected else None
     return values if chance is None else (values - chance) / (1 - chance)
-
-
-def _chance(entry: Entry, column: Column) -> float | None:
-    """What guessing gets in a column; None where the record does not say, or where guessing gets all."""
-    record = entry.first
-    if column.metric == "accuracy":
-        found: object = 1 / record.dataset.classes if record.dataset.classes > 1 else None
-    else:
-        known = record.protocol.get("chance")
-        names = ([IN_MODAL + column.metric] if column.task in ("i2i", "t2t") else []) + [column.metric]
-        found = next((known[name] for name in names if name in known), None) if isinstance(known, dict) else None
-    return float(found) if isinstance(found, int | float) and 0 <= found < 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huse_bench.measures import IN_MODAL
+from huse_bench.results.chance import chance_level
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 from huse_bench.results.schema import CHANCE_CONTROL, RunRecord
@@ -57,11 +57,6 @@ def chance_notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 
 
 def _by_protocol(record: RunRecord, column: Column) -> float:
-    if column.metric == "accuracy":
-        return 1 / record.dataset.classes
-    levels = record.protocol.get("chance")
-    within = column.task[0] == column.task[-1]
-    known = levels if isinstance(levels, dict) else {}
-    level = known.get(f"{IN_MODAL}{column.metric}" if within else column.metric, known.get(column.metric))
+    level = chance_level(record, column)
     # A record from elsewhere may not say; then nothing is below it.
-    return float(level) if isinstance(level, int | float) else 0.0
+    return 0.0 if level is None else level

@@ -16,13 +16,24 @@ from huse_bench.results.published import Published
 from huse_bench.results.rows import Row
 from huse_bench.results.tables import Results
 
-__all__ = ["DIGITS", "FLAG_MARK", "Cell", "Grid", "Line", "Section", "build_grid"]
+__all__ = [
+    "DIGITS",
+    "FLAG_MARK",
+    "TAXONOMY_MARK",
+    "Cell",
+    "Form",
+    "Grid",
+    "Line",
+    "Section",
+    "build_grid",
+    "uses_taxonomy",
+]
 
 #: Behind a printed number that cannot be.
 FLAG_MARK = "†"
 
-# Behind the label of a row whose class graph is made of the taxonomy.
-_TAXONOMY_MARK = "§"
+#: Behind the label of a row whose class graph is made of the taxonomy.
+TAXONOMY_MARK = "§"
 
 #: Decimals of a share as the paper prints it; a percent has two fewer.
 DIGITS = 3
@@ -38,16 +49,23 @@ _CAPTIONS = {
 
 
 @dataclass(frozen=True)
-class _Form:
-    """How the numbers of a table are printed: as shares or percents, with so many decimals."""
+class Form:
+    """How the numbers of a table are printed.
+
+    Attributes:
+        percent: as percents, where not as shares.
+        decimals: so many.
+    """
 
     percent: bool
     decimals: int
 
     def scaled(self, share: float) -> float:
+        """A share in the unit of the table."""
         return 100 * share if self.percent else share
 
     def text(self, value: object) -> str:
+        """A number as it is printed, and anything else as text."""
         if not isinstance(value, float):
             return str(value)
         return "-" if math.isnan(value) else f"{self.scaled(value):.{self.decimals}f}"
@@ -59,11 +77,13 @@ class _Form:
         return value if isinstance(value, int) else None
 
     def distance(self, distance: float) -> str:
+        """How far an interval reaches, as it is printed."""
         text = f"{distance:.{self.decimals}f}"
         # The columns are narrow: .012 for 0.012, as statisticians write it.
         return text if self.percent else text.removeprefix("0")
 
     def reach(self, value: float, low: float, high: float) -> tuple[str, ...]:
+        """How far an interval reaches, to both sides or upwards and downwards."""
         up, down = (round(self.scaled(distance), self.decimals) for distance in (high - value, value - low))
         # So small a difference is no more than rounding, or nothing to a reader.
         if abs(up - down) < max(1.5 * 10.0**-self.decimals, max(up, down) / 8):
@@ -166,7 +186,7 @@ def build_grid(
         The grid.
     """
     name, dataset = table.name, results.records[0].dataset
-    form = _Form(name == _PERCENT, digits - 2 if name == _PERCENT else digits)
+    form = Form(name == _PERCENT, digits - 2 if name == _PERCENT else digits)
     pairs = [c.heading if isinstance(c.heading, tuple) else ("", c.heading) for c in table.columns]
     headings = tuple((str(title), len(list(group))) for title, group in groupby(title for title, _ in pairs))
     sections = _measured(table, results, known, form)
@@ -175,8 +195,8 @@ def build_grid(
     if any(len(section.groups) > 1 for section in sections):
         details += " Below the dashed line: with semantic information."
     footnotes = [f"{BUDGET_MARK} saw more training pairs than other rows."] if budget_marked(results.rows) else []
-    if any(_uses_taxonomy(row) for row in results.rows):
-        footnotes.append(f"{_TAXONOMY_MARK} is trained with the taxonomy that HP@K is measured against.")
+    if any(uses_taxonomy(row) for row in results.rows):
+        footnotes.append(f"{TAXONOMY_MARK} is trained with the taxonomy that HP@K is measured against.")
     if name == "table2":
         footnotes += hp_notes(results)
     footnotes += chance_notes(results.rows, results.layout[name])
@@ -201,7 +221,7 @@ def build_grid(
     )
 
 
-def _measured(table: ShownTable, results: Results, known: Uncertainty, form: _Form) -> list[Section]:
+def _measured(table: ShownTable, results: Results, known: Uncertainty, form: Form) -> list[Section]:
     more = budget_marked(results.rows)
     low = below_chance(results.rows, results.layout[table.name])
     methods = [row for row in table.rows if row.row is None or not row.row.is_control]
@@ -211,8 +231,8 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty, form: _Fo
         row, label = shown.row, shown.label
         if shown.label in more:
             label += BUDGET_MARK
-        if row is not None and _uses_taxonomy(row):
-            label += _TAXONOMY_MARK
+        if row is not None and uses_taxonomy(row):
+            label += TAXONOMY_MARK
         if shown.label in low:
             label += CHANCE_MARK
         status = "" if row is None or row.status == "finished" else row.status
@@ -228,7 +248,7 @@ def _measured(table: ShownTable, results: Results, known: Uncertainty, form: _Fo
     return [Section(title, tuple(tuple(lines[place]) for place in places)) for title, places in by_section]
 
 
-def _measured_cell(form: _Form, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
+def _measured_cell(form: Form, value: object, about: CellUncertainty | None, tested: bool, top: float | None) -> Cell:
     """A cell with its interval; ``top`` is the best of its column, None where it cannot be the best."""
     best = bool(about.tied) if about is not None and tested else top is not None and form.rounded(value) == top
     ranks = None if about is None else about.ranks
@@ -238,12 +258,13 @@ def _measured_cell(form: _Form, value: object, about: CellUncertainty | None, te
     return Cell(form.text(value), best, interval=form.reach(value, about.low, about.high), ends=ends, ranks=ranks)
 
 
-def _uses_taxonomy(row: Row) -> bool:
+def uses_taxonomy(row: Row) -> bool:
+    """Whether a method's class graph is made of the taxonomy."""
     return row.records[0].method.class_graph == "taxonomy"
 
 
 def _printed(
-    table: ShownTable, printed: Published, notes: Container[tuple[str, str, str]], dataset: str, form: _Form
+    table: ShownTable, printed: Published, notes: Container[tuple[str, str, str]], dataset: str, form: Form
 ) -> Section:
     source = printed.tables[table.name]
     title = f"Numbers printed in the paper on {printed.dataset_title} ({printed.source}, {source.place})."

@@ -55,13 +55,13 @@ def cited(results: Results) -> Cited:
     return Cited("results", short_hash(results))
 
 
-def short_hash(results: Results) -> str:
+def short_hash(*results: Results) -> str:
     """The first twelve hexadecimal digits of a SHA-256 over the fingerprints of the runs, in ascending order.
 
     Args:
-        results: the runs.
+        *results: the runs, of one data set or several.
     """
-    lines = "\n".join(sorted(record.fingerprint for record in results.records))
+    lines = "\n".join(sorted(record.fingerprint for each in results for record in each.records))
     return hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]
 
 

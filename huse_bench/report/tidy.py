@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -17,55 +17,62 @@ from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
 from huse_bench.results.published import Published
 from huse_bench.results.tables import Results
 
-__all__ = ["as_csv", "as_json"]
+__all__ = ["csv_text", "document", "json_text", "numbers"]
 
 
-def as_csv(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> str:
+def csv_text(rows: Iterable[dict[str, object]]) -> str:
     """Comma-separated values with a line of headings; a missing value is empty.
 
     ``low`` and ``high`` are the ends of the 95 % interval, ``ties_with_best`` whether the number may be the best of
     its column, no other being significantly better, ``rank_low`` and ``rank_high`` the ends of its rank's interval.
 
     Args:
-        results: the runs.
-        tables: their tables.
-        printed: a paper's own numbers to add.
+        rows: of :func:`numbers`.
 
     Returns:
         The text, without a newline at its end.
     """
-    frame = pd.DataFrame(_numbers(results, tables, printed))
+    frame = pd.DataFrame(rows)
     frame["seeds"] = frame["seeds"].map(lambda seeds: " ".join(str(seed) for seed in seeds))
     # Whole numbers stay whole beside missing ones.
     frame = frame.astype({"rank_low": "Int64", "rank_high": "Int64"})
     return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
-def as_json(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> str:
+def json_text(values: Mapping[str, object]) -> str:
+    """A JSON object; raises ValueError where a number is none."""
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def document(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> dict[str, object]:
     """A JSON object with the dataset, the protocol, the numbers, the notes and the unreadable records.
 
     Args:
         results: the runs.
         tables: their tables.
         printed: a paper's own numbers to add.
-
-    Returns:
-        The text, without a newline at its end.
     """
     first = results.records[0]
-    document: dict[str, object] = {
+    values: dict[str, object] = {
         "dataset": first.dataset.model_dump(mode="json"),
         "protocol": first.protocol,
-        "numbers": list(_numbers(results, tables, printed)),
+        "numbers": list(numbers(results, tables, printed)),
         "notes": [*hp_notes(results), *notes(results)],
         "problems": list(results.problems),
     }
     if printed is not None:
-        document["published"] = agreement_document(results, printed)
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        values["published"] = agreement_document(results, printed)
+    return values
 
 
-def _numbers(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> Iterator[dict[str, object]]:
+def numbers(results: Results, tables: Sequence[ShownTable], printed: Published | None) -> Iterator[dict[str, object]]:
+    """One row per number.
+
+    Args:
+        results: the runs.
+        tables: their tables.
+        printed: a paper's own numbers to add.
+    """
     for table in tables:
         name = table.name
         for shown in table.rows:

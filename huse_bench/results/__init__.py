@@ -16,6 +16,7 @@ from huse_bench.results.schema import (
     Training,
 )
 from huse_bench.results.store import Store
+from huse_bench.results.summary import summary
 from huse_bench.results.tables import Results, load_results
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "fingerprint",
     "load_results",
     "published_tables",
+    "summary",
 ]

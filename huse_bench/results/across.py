@@ -15,7 +15,7 @@ from scipy import special
 
 from huse_bench.results.statistics import LEVEL
 
-__all__ = ["Estimate", "improvement", "interquartile_mean"]
+__all__ = ["Estimate", "improvement", "interquartile_mean", "middle_half"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +35,12 @@ class Estimate(NamedTuple):
     value: float
     low: float | None
     high: float | None
+
+    def turned(self) -> Estimate:
+        """What remains to 1: of a probability that of the opposite."""
+        if self.low is None or self.high is None:
+            return Estimate(1 - self.value, None, None)
+        return Estimate(1 - self.value, 1 - self.high, 1 - self.low)
 
 
 def interquartile_mean(runs: Sequence[Floats], resamples: int = _RESAMPLES, seed: int = 0) -> Estimate:
@@ -58,11 +64,11 @@ def interquartile_mean(runs: Sequence[Floats], resamples: int = _RESAMPLES, seed
     Source: Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice" (2021).
     """
     _refuse_empty(runs)
-    value = float(_middle_half([scores[None] for scores in runs])[0])
+    value = float(middle_half([scores[None] for scores in runs])[0])
     if min(map(len, runs)) < 2:
         return Estimate(value, None, None)
     generator = np.random.default_rng(seed)
-    means = _middle_half([scores[_drawn(len(scores), resamples, generator)] for scores in runs])
+    means = middle_half([scores[_drawn(len(scores), resamples, generator)] for scores in runs])
     return Estimate(*_stretched(value, means, min(map(len, runs)) - 1))
 
 
@@ -127,8 +133,15 @@ def _refuse_empty(runs: Sequence[Floats]) -> None:
         raise ValueError("a data set without runs, or no data set")
 
 
-def _middle_half(runs: Sequence[Floats]) -> Floats:
-    """Weighted mean (resamples,) of what lies between the quartiles of scores (resamples, S), one array a data set."""
+def middle_half(runs: Sequence[Floats]) -> Floats:
+    """Interquartile means of resampled scores, in which each data set weighs the same.
+
+    Args:
+        runs: for each data set the scores (resamples, S) of S runs.
+
+    Returns:
+        (resamples,) weighted means of what lies between the quartiles; scores at the quartiles count in part.
+    """
     scores = np.concatenate(runs, axis=1)
     weights = np.concatenate([np.full(part.shape[1], 1 / (part.shape[1] * len(runs))) for part in runs])
     order = np.argsort(scores, axis=1, kind="stable")

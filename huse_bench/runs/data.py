@@ -49,6 +49,11 @@ def load(config: RunConfig) -> Loaded:
         UsageError: for anything that cannot be used as asked, before any feature is made, which may take hours.
     """
     device_of(config)
+    if config.every_fold:
+        raise ConfigError(
+            f"held_out = 'all' ({config.origin('regime.held_out')}) is {config.regime.folds} folds, and this takes "
+            "one; give its number"
+        )
     items, dataset_class = load_dataset(config)
     if not config.near_duplicates_as_groups:
         items = in_regime(items, config.regime, config.dataset)

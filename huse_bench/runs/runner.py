@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+from huse_bench.components import Items
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import notify
+from huse_bench.errors import ConfigError
+from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
-from huse_bench.runs.data import audited, load, make_ready, refuse_other_data
+from huse_bench.runs.data import Loaded, audited, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.references import evaluate_controls
 from huse_bench.runs.resuming import remove_left
+from huse_bench.runs.several import dataset_names, expanded
 from huse_bench.runs.sharing import hand_out
 from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import run_unit
@@ -25,9 +30,21 @@ from huse_bench.runs.unit import run_unit
 __all__ = ["run", "run_config"]
 
 
-def run(
+@overload
+def run(methods: Sequence[str] | None = None, dataset: str | None = None, **options: Any) -> Results: ...
+
+
+@overload
+def run(methods: Sequence[str] | None, dataset: Sequence[str], **options: Any) -> dict[str, Results]: ...
+
+
+@overload
+def run(methods: Sequence[str] | None = None, *, dataset: Sequence[str], **options: Any) -> dict[str, Results]: ...
+
+
+def run(  # type: ignore[misc]  # the other options are named here alone
     methods: Sequence[str] | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     *,
     seeds: int | Sequence[int] | None = None,
     preset: str | None = None,
@@ -56,7 +73,7 @@ def run(
     checkpoint_every: float | None = None,
     timeout: float | None = None,
     quiet: bool = False,
-) -> Results:
+) -> Results | dict[str, Results]:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
 
     An argument that is None leaves the choice to the config file, and where that says nothing to the default
@@ -64,12 +81,15 @@ def run(
 
     Args:
         methods: names of losses (every method that is installed).
-        dataset: name of the dataset (``"emoji"``).
+        dataset: name of the dataset (``"emoji"``), or a list of names, of which ``"all"`` stands for every data set
+            that its package carries.
         seeds: how many seeds, or a list of them (1).
         preset: ``"quick"`` or ``"paper"`` (``"quick"``).
-        results: folder of the records (``results/<dataset>``, and ``results/<dataset>-<regime>`` in one).
+        results: folder of the records (``results/<dataset>``, and ``results/<dataset>-<regime>`` in one); of a list of
+            data sets the folder of their folders, or a path with ``{dataset}`` in it.
         config: a TOML file with any of these options.
-        params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes (none).
+        params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes (none); for a list of data sets with
+            ``{dataset}`` in its path.
         with_defaults: also run the methods of that file at their defaults, with the same seeds (False).
         parameters: hyper-parameters by method, where they differ from the method's defaults.
         training: names and values of :class:`~huse_bench.config.TrainingConfig` that differ from the preset's.
@@ -101,7 +121,7 @@ def run(
         quiet: show neither progress nor notices.
 
     Returns:
-        The results of these runs, old and new.
+        The results of these runs, old and new; for a list of data sets by the name of each.
 
     Raises:
         UsageError: for anything that cannot be run as asked, before the first training.
@@ -110,10 +130,12 @@ def run(
         >>> import huse_bench as hb
         >>> results = hb.run(methods=["huse", "cme"], seeds=3)  # doctest: +SKIP
         >>> results.tables()["table1"]  # doctest: +SKIP
+        >>> several = hb.run(methods=["huse", "cme"], dataset=["all"], seeds=3)  # doctest: +SKIP
+        >>> hb.summary(several.values())  # doctest: +SKIP
     """
     options: dict[str, Any] = {
         "methods": [methods] if isinstance(methods, str) else None if methods is None else list(methods),
-        "dataset": dataset,
+        "dataset": dataset if dataset is None or isinstance(dataset, str) else list(dataset),
         "seeds": list(range(seeds)) if isinstance(seeds, int) else None if seeds is None else list(seeds),
         "preset": preset,
         "results": None if results is None else Path(results),
@@ -141,38 +163,90 @@ def run(
         "timeout": timeout,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
+    resolved = resolve_config(None if config is None else Path(config), given)
+    if dataset is None or isinstance(dataset, str):
+        names = dataset_names(resolved.dataset)
+        if resolved.every_fold:
+            raise ConfigError(
+                f"held_out = 'all' ({resolved.origin('regime.held_out')}) is {resolved.regime.folds} folds, whose "
+                f"results are given by name; ask for them by a list: hb.run(dataset={names!r})"
+            )
+        if len(names) > 1:
+            raise ConfigError(
+                f"dataset = {resolved.dataset!r} ({resolved.origin('dataset')}) is {len(names)} data sets, whose "
+                f"results are given by name; ask for them by a list: hb.run(dataset={names!r})"
+            )
+        return next(results for _, results in run_config(resolved, quiet=quiet))
+    return dict(run_config(resolved, quiet=quiet))
 
 
-def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -> Results:
-    """Run what a configuration asks for; see :func:`run`."""
+def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -> Iterator[tuple[str, Results]]:
+    """Run what a configuration asks for, on one data set after another; see :func:`run`.
+
+    Args:
+        config: of the command.
+        quiet: show neither progress nor notices.
+        verbose: show details.
+
+    Yields:
+        What to call the data set, and the results of its runs, old and new.
+
+    Raises:
+        UsageError: for anything that cannot be run as asked, on any of them, before the first training.
+    """
     together.join(config)
-    if together.follows():
-        asked = together.follow(config)
-        return _collect(Store(config.results_folder), asked, Reporter(quiet=True))
-    reporter = Reporter(quiet=quiet, verbose=verbose)
+    reporter = Reporter(quiet=quiet or together.follows(), verbose=verbose)
+    ready = [(title, _ready(each, reporter)) for title, each in expanded(config)]
+    for title, each in ready:
+        yield title, _follow(each, reporter) if together.follows() else _carry_out(each, reporter)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A command on one data set, of which nothing can be refused any more."""
+
+    config: RunConfig
+    loaded: Loaded
+    items: Items
+    prepared: Prepared
+    specs: Sequence[RunSpec]
+
+
+def _ready(config: RunConfig, reporter: Reporter) -> _Ready:
     runs = AskedRuns(config)
     config = runs.config
     loaded = load(config)
-    # Before features are made, which may take hours.
-    Store.refuse_unusable(config.results_folder, config.dataset)
-    items, prepared = make_ready(loaded, config, reporter)
-    together.features_are_made()
-    store = Store(config.results_folder, config.dataset)
+    if not together.follows():
+        # Before features are made, which may take hours.
+        Store.refuse_unusable(config.results_folder, config.dataset)
+    with together.leader_first():
+        items, prepared = make_ready(loaded, config, reporter)
     specs, notices = runs.plan(prepared)
     for notice in notices:
         reporter.say(notice)
-    known, _ = store.read()
-    refuse_other_data(known, prepared, config, store.card())
+    if (store := Store.peek(config.results_folder, config.dataset)) is not None:
+        refuse_other_data(store.read()[0], prepared, config, store.card())
+    return _Ready(config, loaded, items, prepared, specs)
 
+
+def _follow(ready: _Ready, reporter: Reporter) -> Results:
+    together.follow(ready.specs, ready.prepared, ready.config.results_folder)
+    asked = {spec.fingerprint for spec in ready.specs}
+    return _collect(Store(ready.config.results_folder), asked, reporter)
+
+
+def _carry_out(ready: _Ready, reporter: Reporter) -> Results:
+    config, prepared, specs = ready.config, ready.prepared, ready.specs
+    store = Store(config.results_folder, config.dataset)
+    known, _ = store.read()
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
     remove_left((spec for spec in specs if spec not in waiting), store)
     for error in notify("huse_bench_configure", config=config):
         reporter.say(error)
     announce(config, specs, waiting, prepared, reporter)
     _note_tuning(specs, store)
-    write_card(store, config, loaded.dataset_class, items, prepared, reporter)
-    prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
+    write_card(store, config, ready.loaded.dataset_class, ready.items, prepared, reporter)
+    prepared = audited(prepared, ready.items, known, config, reporter, needed=bool(waiting))
 
     listeners = (Hooks(reporter), Shown(reporter))
 

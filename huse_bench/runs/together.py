@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import distributed
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError
-from huse_bench.progress import Reporter
-from huse_bench.runs.data import load, make_ready
+from huse_bench.features import Prepared
+from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.stopping import deferred
-from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import follow_unit
 from huse_bench.training.parallel import heard, processes
 
-__all__ = ["features_are_made", "follow", "follows", "join", "led", "nothing_more", "refuse"]
+__all__ = ["follow", "follows", "join", "leader_first", "led", "nothing_more", "refuse"]
 
 # Features are made and runs evaluated while the others wait. If a process ends, torchrun ends them all.
 _PATIENCE = timedelta(days=7)
@@ -81,9 +81,14 @@ def follows() -> bool:
     return processes() > 1 and distributed.get_rank() > 0
 
 
-def features_are_made() -> None:
-    """Let the others go on once the leader, which makes what features are missing, has come here too."""
-    if processes() > 1:
+@contextmanager
+def leader_first() -> Iterator[None]:
+    """Let the leader do it before the others, as where it makes features that they then find."""
+    if follows():
+        with heard():
+            distributed.barrier()
+    yield
+    if processes() > 1 and not follows():
         with heard():
             distributed.barrier()
 
@@ -117,31 +122,22 @@ def nothing_more() -> None:
 
 # A signal is sent to all, and the leader keeps a checkpoint first.
 @deferred()
-def follow(config: RunConfig) -> set[str]:
+def follow(specs: Sequence[RunSpec], prepared: Prepared, folder: Path) -> None:
     """Train with the leader until it has nothing more.
 
     Args:
-        config: of the command.
-
-    Returns:
-        The fingerprints of the trained runs, whose records the leader has written.
+        specs: all planned runs, in the order that the leader has.
+        prepared: the data.
+        folder: of the results, which may have checkpoints.
 
     Raises:
-        UsageError: as the command.
         LostProcessError: if the leader ends before it has nothing more.
     """
-    runs = AskedRuns(config)
-    config = runs.config
-    loaded = load(config)
-    features_are_made()
-    _, prepared = make_ready(loaded, config, Reporter(quiet=True))
-    specs, _ = runs.plan(prepared)
     while (run := _told()) != _END:
-        follow_unit(specs[run], prepared, config.results_folder)
+        follow_unit(specs[run], prepared, folder)
         with heard():
             # The leader evaluates and writes first.
             distributed.monitored_barrier(_control(), timeout=_PATIENCE)
-    return {spec.fingerprint for spec in specs}
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from huse_bench.results.across import interquartile_mean, middle_half
 from huse_bench.results.statistics import (
     LEVEL,
     bootstrap_interval,
@@ -14,7 +15,9 @@ from huse_bench.results.statistics import (
     may_be_best,
     mean_interval,
     paired_tests,
+    rank_intervals,
 )
+from huse_bench.results.summary_means import middle_means
 from huse_bench.results.variance import seed_spread
 
 QUERIES = 480
@@ -40,8 +43,11 @@ LEVELS = (0.05, 0.6, 0.95, 0.98)
 SEEDS = (2, 3, 5)
 
 
-def simulate(rng, trials, seeds, effect, size="1", alike=0.0, level=0.6):
-    """Hits (trials, methods, seeds, queries) of methods whose chance of a hit is the level over all there could be."""
+def simulate(rng, trials, seeds, effect, size="1", alike=0.0, level=0.6, gaps=0.0):
+    """Hits (trials, methods, seeds, queries) of methods whose chance of a hit is the level over all there could be.
+
+    Gaps (methods,) make them better than that.
+    """
     groups, effects = GROUPS[size], SEED_EFFECTS[effect][:, None, None]
 
     def normal(*shape):
@@ -53,7 +59,9 @@ def simulate(rng, trials, seeds, effect, size="1", alike=0.0, level=0.6):
 
     spread = np.sqrt(1 + DIFFICULTY**2 + OWN_DIFFICULTY**2 + effects**2)
     latent = DIFFICULTY * normal(1, 1) + OWN_DIFFICULTY * normal(METHODS, 1) + normal(METHODS, seeds)
-    latent += special.ndtri(level) * spread + effects * rng.standard_normal((trials, METHODS, seeds, 1))
+    latent += (special.ndtri(level) + np.reshape(gaps, (-1, 1, 1))) * spread + effects * rng.standard_normal(
+        (trials, METHODS, seeds, 1)
+    )
     return (latent > 0).astype(float)
 
 
@@ -152,6 +160,65 @@ def test_equal_methods_are_rarely_called_different(capsys, seeds, effect):
     assert rates.max() <= LEVEL + 1.5 * chance(trials)
 
 
+# Over several data sets.
+
+#: Hit rates of the data sets: apart, alike, and one of them near the top.
+DATA_SETS = ((0.45, 0.6, 0.75), (0.6, 0.6, 0.6), (0.6, 0.9))
+
+#: How much better each method is on all data sets, in standard deviations of the latent score.
+GAPS = {"equal": np.zeros(METHODS), "different": np.array([0, 0, 0.1, 0.1, 0.3, 0.6])}
+
+
+def true_means(levels, effect, gaps):
+    """The interquartile mean of each method over all runs that there could be, with all queries that there could be."""
+    draws = special.ndtri((np.arange(10_000) + 0.5) / 10_000)
+    spread = np.sqrt(1 + DIFFICULTY**2 + OWN_DIFFICULTY**2)
+
+    def of_method(gap, effect):
+        latent = [(special.ndtri(level) + gap) * np.hypot(spread, effect) + effect * draws for level in levels]
+        return middle_half([special.ndtr(of_set / spread)[None] for of_set in latent])[0]
+
+    return np.array([of_method(gap, of) for gap, of in zip(gaps, SEED_EFFECTS[effect], strict=True)])
+
+
+def over_data_sets(rng, trials, levels, seeds, effect, size, alike, gaps):
+    """How often intervals hold the means, how often the ranks say what is not so, and how many ranks a method has."""
+    truth = true_means(levels, effect, gaps)
+    hits = [simulate(rng, trials, seeds, effect, size, alike, level, gaps) for level in levels]
+    covered, wrong, widths = np.zeros(METHODS), 0, 0.0
+    for trial in range(trials):
+        found = middle_means([of_set[trial] for of_set in hits], [GROUPS[size]] * len(levels), 300, trial)
+        covered += covers((found.low, found.high), truth)
+        ranks = rank_intervals(found.value, holm_of_pairs(found.p_values))
+        # A method that ranks above another is better in truth, by more than the truth is known.
+        above = ranks[:, None, 1] < ranks[None, :, 0]
+        wrong += (above & (truth[:, None] < truth + 1e-3)).any()
+        widths += (ranks[:, 1] - ranks[:, 0] + 1).mean()
+    return covered / trials, wrong / trials, widths / trials
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("effect", SEED_EFFECTS)
+@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("gaps", GAPS)
+def test_means_over_data_sets_are_covered_and_ranks_are_right(capsys, gaps, seeds, effect):
+    rng = np.random.default_rng([4, seeds])
+    trials, kinds = 60, [("1", 0.0), ("1 to 12", 0.7)]
+    found = [
+        over_data_sets(rng, trials, levels, seeds, effect, *kind, GAPS[gaps]) for levels in DATA_SETS for kind in kinds
+    ]
+    covered, wrong, widths = (np.array(each) for each in zip(*found, strict=True))
+    of_kind = covered.mean(axis=1)
+    show(
+        capsys,
+        f"| {gaps} | {seeds} | {effect} | {spanned(of_kind)} | {covered.mean(axis=0).min():.3f} | {wrong.mean():.3f} "
+        f"| {widths.mean():.1f} |",
+    )
+    assert 0.93 <= of_kind.mean() <= 0.98
+    assert of_kind.min() >= 0.93 - chance(trials)
+    assert wrong.mean() <= LEVEL + chance(trials * len(found))
+
+
 # A short form of the same, for every run of the tests.
 
 
@@ -171,3 +238,22 @@ def test_without_groups_they_would_not():
 def test_few_equal_methods_are_called_different():
     rates = wrongs(np.random.default_rng(6), 80, 2, "large", "4", 0.7, 0.6, 999)
     assert rates.max() <= LEVEL + chance(80)
+
+
+def test_few_means_over_data_sets_are_missed_and_few_ranks_wrong():
+    covered, wrong, _ = over_data_sets(
+        np.random.default_rng(7), 40, DATA_SETS[0], 3, "medium", "1 to 12", 0.7, GAPS["different"]
+    )
+    assert 0.93 - chance(40) <= covered.mean() <= 1
+    assert wrong <= LEVEL + chance(40)
+
+
+def test_seeds_alone_would_miss_means_over_data_sets():
+    """Other test items are drawn too: without them the intervals would be far too short."""
+    rng, levels = np.random.default_rng(8), DATA_SETS[0]
+    hits = [simulate(rng, 40, 5, "none", "1 to 12", 0.7, level) for level in levels]
+    truth, covered = true_means(levels, "none", GAPS["equal"])[0], 0
+    for trial in range(40):
+        mean = interquartile_mean([of_set[trial, 0].mean(axis=1) for of_set in hits], 300)
+        covered += mean.low <= truth <= mean.high
+    assert covered / 40 < 0.8

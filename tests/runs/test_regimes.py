@@ -22,6 +22,7 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.samples import Samples
 from huse_bench.results.statistics import mean_interval
 from huse_bench.runs.data import load, make_ready
+from huse_bench.runs.several import expanded
 from huse_bench.tuning import tune
 
 OPTIONS = {"items": 600, "classes": 15, "image_dim": 16, "text_dim": 16, "class_dim": 16, "noise": 1.0, "group_size": 2}
@@ -203,7 +204,7 @@ def test_options_of_a_regime_belong_into_its_table() -> None:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (["--held-out", "one"], "'one' is no fold; give which one of how many, such as 1/5"),
+        (["--held-out", "one"], "'one' is no fold; give which one of how many, such as 1/5, or all/5"),
         (["--held-out", "1"], "'1' is no fold"),
         (["--held-out", "1/40"], "40 folds of 70 classes have less than 2 classes each"),
         (["--label-noise", "1.5"], "regime.label_noise = 1.5 (command line): Input should be less than 1"),
@@ -296,6 +297,59 @@ def test_a_search_in_a_regime_is_of_retrieval_on_its_validation_split(run, quick
     assert not any("accuracy" in name for trial in found.trials for name in trial.metrics)
     (record,) = run(["cme"], seeds=1, regime={"held_out": 1}, params=path).records
     assert record.tuning.trials == 2
+
+
+def test_all_folds_are_run_and_every_class_is_tested_once(run, capsys) -> None:
+    regime = {"held_out": "all", "folds": 3}
+    found = run(["cme", "huse"], ["synthetic"], regime=regime)
+    assert list(found) == [f"synthetic-held-out-{fold}-of-3" for fold in (1, 2, 3)]
+    assert [results.folder.as_posix() for results in found.values()] == [f"results/{name}" for name in found]
+    tested = [set(results.predictions(results.records[0])["label"].tolist()) for results in found.values()]
+    assert sorted(label for classes in tested for label in classes) == list(range(15))
+    over = hb.summary(found.values())
+    assert list(over.index) == ["CME", "HUSE"]
+    names = [of_set.records[0].dataset.title for of_set in found.values()]
+    assert main(["tables", *(str(results.folder) for results in found.values()), "--table", "summary"]) == 0
+    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert all(name in said for name in names)
+    with pytest.raises(
+        ConfigError, match=r"held_out = 'all' \(argument\) is 3 folds, .* hb.run\(dataset=\['synthetic'\]\)"
+    ):
+        run(["cme"], regime=regime)
+
+
+def test_folds_are_averaged_with_folds_alone(run) -> None:
+    clean, noisy = run(["cme"]), run(["cme"], regime={"label_noise": 0.4})
+    with pytest.raises(
+        ResultsError, match=r"in different regimes: none, and 40 % of training labels wrong; name folders"
+    ):
+        hb.summary([clean, noisy])
+
+
+def test_each_fold_has_a_configuration_and_paths_of_its_own() -> None:
+    def each(**given):
+        return expanded(resolve_config(given={"regime": {"held_out": "all", "folds": 3}, **given}))
+
+    plain = each()
+    assert [(name, one.regime.held_out, one.every_fold) for name, one in plain] == [
+        (f"emoji-held-out-{fold}-of-3", fold, False) for fold in (1, 2, 3)
+    ]
+    assert plain[1][1].results_folder.as_posix() == "results/emoji-held-out-2-of-3"
+    assert each(results="out")[2][1].results_folder.as_posix() == "out/emoji-held-out-3-of-3"
+    assert each(results="out/{fold}")[2][1].results_folder.as_posix() == "out/3"
+    assert each(params="tuned/{dataset}-{fold}.toml")[0][1].params.as_posix() == "tuned/emoji-1.toml"
+    with pytest.raises(ConfigError, match=r"params \(argument\) = 'tuned.toml' is a file of one fold, and there are 3"):
+        each(params="tuned.toml")
+    with pytest.raises(ConfigError, match=r"held_out = 'all' \(argument\) is 3 folds, and this takes one; give"):
+        load(resolve_config(given={"regime": {"held_out": "all", "folds": 3}}))
+
+
+def test_all_folds_by_an_option(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--held-out", "all/3", "--methods", "cme", "--steps", "2", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    for fold in (1, 2, 3):
+        assert f"results folder results/emoji-held-out-{fold}-of-3" in said
 
 
 def test_a_bundle_of_a_regime_is_trained_again_in_it(run, capsys) -> None:

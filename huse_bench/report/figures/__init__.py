@@ -15,12 +15,14 @@ from huse_bench.report.figures.forest import forest, precision_metric
 from huse_bench.report.figures.learning import losses, validation
 from huse_bench.report.figures.model import Drawn, LeftOut, NotHeldError
 from huse_bench.report.figures.per_class import per_class
+from huse_bench.report.figures.profile import profile
 from huse_bench.report.figures.semantics import pairs, semantics_summary
 from huse_bench.report.figures.style import require_matplotlib, styled
 from huse_bench.report.figures.tuning import tuned_beside_default, tuning_curves
+from huse_bench.results.summary import Summary
 from huse_bench.results.tables import Results
 
-__all__ = ["FIGURES", "Drawn", "LeftOut", "draw_all", "drawn"]
+__all__ = ["FIGURES", "OVER", "Drawn", "LeftOut", "draw_all", "draw_over", "drawn"]
 
 #: Draws a figure of a name and a title.
 _Draw = Callable[[Results, str, str], Drawn]
@@ -48,6 +50,29 @@ FIGURES: Mapping[str, tuple[str, _Draw]] = {
     "tuning": ("The search for hyper-parameters", tuning_curves),
     "tuned": ("Defaults beside tuned hyper-parameters", tuned_beside_default),
 }
+
+#: The figures of several data sets together, likewise.
+OVER: Mapping[str, tuple[str, Callable[[Summary, str, str], Drawn]]] = {
+    "profile": ("Performance profiles over all data sets", profile),
+}
+
+
+def draw_over(summary: Summary, only: Collection[str] | None = None) -> list[Drawn]:
+    """Draw the figures of several data sets together.
+
+    Args:
+        summary: the methods over the data sets.
+        only: names of the figures to draw; None for all.
+
+    Returns:
+        The figures in the order of :data:`OVER`.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    require_matplotlib()
+    with styled():
+        return [draw(summary, name, title) for name, (title, draw) in OVER.items() if only is None or name in only]
 
 
 def draw_all(results: Results, only: Collection[str] | None = None) -> list[Drawn | LeftOut]:

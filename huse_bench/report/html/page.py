@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huse_bench.report.html import facts, figures, gallery, methods, published, tables, versus
+from huse_bench.report.html import facts, figures, gallery, methods, published, summary, tables, versus
 from huse_bench.report.html.document import environment_of, policy, refuse_without_jinja
 from huse_bench.report.html.section import Section
 from huse_bench.report.html.texts import embedded_json
 from huse_bench.report.shown import Change
 from huse_bench.results.consistency import refuse_unflagged
 from huse_bench.results.published import Published
+from huse_bench.results.summary import folder_titles
 from huse_bench.results.tables import Results
 from huse_bench.version import installed_version
 
@@ -84,11 +85,12 @@ def render_page(
     environment = environment_of(_TEMPLATES)
     shown = [
         _Folder(f"f{number}", title, results, _parts(environment, f"f{number}", _sections(results, change, printed)))
-        for number, (title, results) in enumerate(zip(_titles(folders), folders, strict=True), start=1)
+        for number, (title, results) in enumerate(zip(folder_titles(folders), folders, strict=True), start=1)
     ]
+    over = _parts(environment, "over", summary.sections(folders))
     left_out: list[str] = []
     while True:
-        page = _page(environment, shown, left_out, most_bytes)
+        page = _page(environment, over, shown, left_out, most_bytes)
         spare = [
             (part.size, place, part) for place in shown for part in place.parts if part.section.name not in _ALWAYS
         ]
@@ -112,18 +114,6 @@ def _sections(results: Results, change: Change | None, printed: Published | None
     ]
 
 
-def _titles(folders: Sequence[Results]) -> list[str]:
-    """What each folder is called: by its data and its name, and by a number where two have the same."""
-    titles: list[str] = []
-    for results in folders:
-        name = "" if results.folder is None else results.folder.resolve().name
-        data = results.records[0].dataset.title
-        title = data if name.casefold() in {"", data.casefold()} else f"{data}: {name}"
-        again = sum(title == other.rpartition(" (")[0] or title == other for other in titles)
-        titles.append(f"{title} ({again + 1})" if again else title)
-    return titles
-
-
 def _parts(environment: Environment, folder: str, sections: Iterable[Section]) -> list[_Part]:
     parts = []
     for section in sections:
@@ -134,14 +124,21 @@ def _parts(environment: Environment, folder: str, sections: Iterable[Section]) -
     return parts
 
 
-def _page(environment: Environment, folders: Sequence[_Folder], left_out: Sequence[str], most_bytes: int) -> str:
+def _page(
+    environment: Environment,
+    over: Sequence[_Part],
+    folders: Sequence[_Folder],
+    left_out: Sequence[str],
+    most_bytes: int,
+) -> str:
     from markupsafe import Markup  # noqa: PLC0415  comes with Jinja2
 
-    sections = [part.section for folder in folders for part in folder.parts]
+    sections = [part.section for parts in (over, *(folder.parts for folder in folders)) for part in parts]
     styles = _sources(["page.css", *(section.style for section in sections if section.style)])
     scripts = _sources(["page.js", *(section.script for section in sections if section.script)])
     records = [record for folder in folders for record in folder.results.records]
     context: Mapping[str, Any] = {
+        "over": over,
         "folders": folders,
         "styles": [Markup(text) for text in styles],  # noqa: S704  our own files
         "scripts": [Markup(text) for text in scripts],  # noqa: S704  our own files
