@@ -13,10 +13,22 @@ from huse_bench.faults import fault_message, fault_place
 from huse_bench.hints import did_you_mean
 from huse_bench.text_files import read_toml
 
-__all__ = ["MAX_PIXELS", "PRESETS", "Overwrite", "RunConfig", "TrainingConfig", "read_config_file", "resolve_config"]
+__all__ = [
+    "MAX_PIXELS",
+    "PRESETS",
+    "EngineName",
+    "Overwrite",
+    "RunConfig",
+    "TrainingConfig",
+    "read_config_file",
+    "resolve_config",
+]
 
 #: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
+
+#: What does runs in other processes: of this machine, or of a cluster.
+EngineName = Literal["loky", "dask", "ray", "slurm"]
 
 #: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
 MAX_PIXELS = 89_478_485
@@ -80,7 +92,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # Options that are tables, of which each name may come from another layer.
-_TABLES = ("training", "dataset_options")
+_TABLES = ("training", "dataset_options", "engine_options")
 
 
 class RunConfig(BaseModel):
@@ -105,6 +117,11 @@ class RunConfig(BaseModel):
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
             (or diverged), or ``"always"`` all.
         device: torch device; None is the GPU where there is one.
+        jobs: runs at once; None is one, in this process, or where an engine is named as many as that has room for.
+        engine: what does runs in other processes; None is this process, or for several jobs ``"loky"``, processes of
+            this machine.
+        address: of the engine's cluster.
+        engine_options: what a run needs of the engine, by Ray's or submitit's names.
         save_model: write the trained towers and heads as safetensors.
         save_embeddings: write the embeddings of all items as safetensors.
         save_neighbours: keep what each query found first with every run, and not with those of the first seed alone.
@@ -134,6 +151,10 @@ class RunConfig(BaseModel):
     results: Path | None = None
     overwrite: Overwrite = "never"
     device: str | None = None
+    jobs: int | None = Field(default=None, ge=1)
+    engine: EngineName | None = None
+    address: str | None = None
+    engine_options: dict[str, Any] = Field(default_factory=dict)
     save_model: bool = False
     save_embeddings: bool = False
     save_neighbours: bool = False
@@ -159,6 +180,11 @@ class RunConfig(BaseModel):
     def results_folder(self) -> Path:
         """Where the records go."""
         return self.results if self.results is not None else Path("results") / self.dataset
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether runs are done by other processes."""
+        return self.engine is not None or (self.jobs or 1) > 1
 
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""

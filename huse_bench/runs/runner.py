@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import notify
+from huse_bench.execution import check_engine
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
+from huse_bench.runs.crew import hand_out_to_workers
 from huse_bench.runs.data import audited, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
 from huse_bench.runs.methods import Method, resolve_methods
@@ -47,6 +50,10 @@ def run(
     near_duplicates_as_groups: bool | None = None,
     overwrite: str | None = None,
     device: str | None = None,
+    jobs: int | None = None,
+    engine: str | None = None,
+    address: str | None = None,
+    engine_options: Mapping[str, Any] | None = None,
     save_model: bool | None = None,
     save_embeddings: bool | None = None,
     save_neighbours: bool | None = None,
@@ -82,6 +89,11 @@ def run(
         overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
             (``"never"``).
         device: torch device (the GPU where there is one).
+        jobs: how many runs at once (1, or as many as the engine has room for).
+        engine: what does them in other processes: ``"loky"``, those of this machine, or a cluster of ``"dask"``,
+            ``"ray"`` or ``"slurm"`` (this process; ``"loky"`` for several jobs).
+        address: of the engine's cluster.
+        engine_options: what a run needs of the engine, by Ray's or submitit's names.
         save_model: write trained towers and heads as safetensors (False).
         save_embeddings: write all items' embeddings as safetensors (False).
         save_neighbours: keep what each query found first with the runs of all seeds, not of the first alone (False).
@@ -122,6 +134,10 @@ def run(
         "near_duplicates_as_groups": near_duplicates_as_groups,
         "overwrite": overwrite,
         "device": device,
+        "jobs": jobs,
+        "engine": engine,
+        "address": address,
+        "engine_options": None if engine_options is None else dict(engine_options),
         "save_model": save_model,
         "save_embeddings": save_embeddings,
         "save_neighbours": save_neighbours,
@@ -139,6 +155,8 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     if tuned is not None:
         config = tuned.applied(config)
     methods = resolve_methods(config)
+    if config.elsewhere:
+        check_engine(config.engine or "loky", config.address, config.engine_options)
     loaded = load(config)
     # Before features are made, which may take hours.
     Store.refuse_unusable(config.results_folder, config.dataset)
@@ -157,8 +175,12 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     write_card(store, config, loaded.dataset_class, items, prepared, reporter)
     prepared = audited(prepared, items, known, config, reporter, needed=bool(waiting))
 
-    listeners = (Hooks(reporter), Shown(reporter))
-    hand_out(waiting, store, config.overwrite, lambda spec: run_unit(spec, prepared, store, listeners), reporter.say)
+    listeners = (Hooks(reporter), Shown(reporter, bars=not config.elsewhere))
+    if config.elsewhere:
+        hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
+    else:
+        do = partial(run_unit, prepared=prepared, store=store, listeners=listeners)
+        hand_out(waiting, store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)
