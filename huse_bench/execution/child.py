@@ -100,7 +100,7 @@ def serve() -> None:
     task = json.load(sys.stdin)
     end_with_parent(task["parent"])
     module, _, function = task["target"].partition(":")
-    reply = {"answer": None, "error": None}
+    reply: dict[str, str | None] = {"answer": None, "error": None}
     try:
         reply["answer"] = getattr(import_module(module), function)(*task["arguments"])
     except Exception as error:  # noqa: BLE001  whatever it is, who asked must hear of it

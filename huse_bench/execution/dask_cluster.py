@@ -57,18 +57,25 @@ class DaskCluster(Engine):
 
     def _start(self, task: Task) -> Any:
         busy = Counter(self._given.values())
-        # None of them may be there in the middle of a change; Dask then waits for the next.
-        chosen = min(self._workers(), key=lambda address: busy[address], default=None)
-        future = self._client.submit(
-            call_in_child,
-            f"{task.call.__module__}:{task.call.__qualname__}",
-            str(self.threads),
-            *task.arguments,
-            key=f"huse-bench-{task.key}",
-            pure=False,
-            workers=None if chosen is None else [chosen],
-            allow_other_workers=chosen is not None,
-        )
+        try:
+            # None of them may be there in the middle of a change; Dask then waits for the next.
+            chosen = min(self._workers(), key=lambda address: busy[address], default=None)
+            future = self._client.submit(
+                call_in_child,
+                f"{task.call.__module__}:{task.call.__qualname__}",
+                str(self.threads),
+                *task.arguments,
+                key=f"huse-bench-{task.key}",
+                pure=False,
+                workers=None if chosen is None else [chosen],
+                allow_other_workers=chosen is not None,
+            )
+        # Its own classes for a lost connection derive from several.
+        except Exception as error:
+            raise EngineError(
+                f"the Dask scheduler is gone ({error}). Start it and its workers again, and call the same command: it "
+                f"goes on from what is finished"
+            ) from error
         self._given[future] = chosen or ""
         return future
 

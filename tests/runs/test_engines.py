@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 import huse_bench as hb
-from huse_bench.discovery import refresh
 
 TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
 
@@ -112,7 +111,7 @@ def test_any_number_of_jobs_gives_the_same_records(toy, quick_training):
 
 @pytest.mark.parametrize("engine", ["loky", "dask", "ray", "slurm"])
 def test_a_run_whose_worker_is_lost_is_done_by_another_and_every_result_arrives_once(
-    engine, clusters, command, slow, toy, quick_training, monkeypatch
+    engine, clusters, command, slow, toy
 ):
     (slow / "wait").touch()
     with clusters[engine]() as address:
@@ -130,10 +129,8 @@ def test_a_run_whose_worker_is_lost_is_done_by_another_and_every_result_arrives_
     assert "Traceback" not in err
     if engine != "dask":
         assert re.search(r"^Slow seed \d: a worker was lost \(.+\); the run is given to another$", err, re.MULTILINE)
-    monkeypatch.setenv("HUSE_BENCH_PLUGINS_DIR", "plugins")
-    refresh()
-    alone = hb.run(["slow", "gap", "huse"], "toy", seeds=2, training=quick_training, results="alone", quiet=True)
-    assert same(hb.load_results(toy / "results/toy")) == same(alone)
+    assert command("--methods", "slow,gap,huse", "--seeds", "2", "--results", "alone").wait() == 0
+    assert same(hb.load_results(toy / "results/toy")) == same(hb.load_results(toy / "alone"))
     assert not left_over(toy / "results/toy")
 
 
