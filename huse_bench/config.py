@@ -128,6 +128,8 @@ class RunConfig(BaseModel):
         controls: add the controls to the results: rows that show the floor and the ceiling.
         protocol: which items a query may find: ``"v2"`` leaves its own group out but for its pair, ``"v1"`` itself
             alone.
+        checkpoint_every: seconds between two checkpoints of a run; 0 for none.
+        timeout: seconds that a run may take; 0 for any time.
         training: how towers and heads are trained.
         origins: where each value comes from, by dotted name.
     """
@@ -160,6 +162,8 @@ class RunConfig(BaseModel):
     save_neighbours: bool = False
     controls: bool = False
     protocol: Literal["v1", "v2"] = "v2"
+    checkpoint_every: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    timeout: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     training: TrainingConfig = TrainingConfig()
     origins: dict[str, str] = Field(default_factory=dict, repr=False)
 

@@ -16,7 +16,8 @@ The tree::
     │   └── PluginConflictError     two distributions provide the same name
     ├── ConformanceError            a component that does not keep the contract it was checked against
     ├── RecordError                 a run record that cannot be read
-    └── DivergedError               a training whose loss or gradients stopped being finite
+    ├── DivergedError               a training whose loss or gradients stopped being finite
+    └── TimeLimitError              a run that took longer than it may
 
 Every message says what is wrong, where, and how to fix it.
 """
@@ -35,6 +36,7 @@ __all__ = [
     "PluginLoadError",
     "RecordError",
     "ResultsError",
+    "TimeLimitError",
     "UnknownComponentError",
     "UsageError",
 ]
@@ -104,3 +106,7 @@ class RecordError(HuseBenchError):
 
 class DivergedError(HuseBenchError):
     """A training whose loss or gradients stopped being finite."""
+
+
+class TimeLimitError(HuseBenchError):
+    """A run that took longer than it may."""

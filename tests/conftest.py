@@ -1,6 +1,7 @@
 """What tests of several areas need: a small world for whole runs, and records without a run."""
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -369,3 +370,34 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+# What a record says of time, and of the last process that was at it.
+TIMES = {"command", "created", "seconds", "steps_per_second", "peak_memory_bytes"}
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
+
+
+def left_in(folder):
+    """All that runs left in a results folder but times: records, what was measured, hashes of the other files."""
+    left = {}
+    for path in (Path(folder) / "runs").iterdir():
+        if path.suffix == ".json":
+            left[path.name] = without_times(json.loads(path.read_text()))
+        elif path.suffix == ".jsonl":
+            events = [json.loads(line) for line in path.read_text().splitlines()]
+            left[path.name] = [{**event, "time": None} for event in events if event["event"] == "measured"]
+        else:
+            left[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len({Path(name).suffix for name in left}) >= 4, sorted(left)
+    return left
+
+
+@pytest.fixture(scope="session")
+def left_by():
+    """Gives all that the runs of a results folder left, but for times."""
+    return left_in

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
@@ -11,6 +13,7 @@ import click
 from huse_bench.cli._encodings import spare_encodings
 from huse_bench.errors import HuseBenchError, PluginConflictError
 from huse_bench.hints import did_you_mean
+from huse_bench.runs.stopping import Stopped
 from huse_bench.version import installed_version
 
 __all__ = ["cli", "main"]
@@ -138,7 +141,8 @@ def cli() -> None:
     """Compare image-text embedding methods on equal terms.
 
     Tables go to standard output, progress and notices to standard error. The exit code is 0 if all went well,
-    1 if a run or a check failed or a bundle was refused, 2 for a mistake in what was asked, 130 if interrupted.
+    1 if a run or a check failed or a bundle was refused, 2 for a mistake in what was asked, 130 if interrupted, 143 if
+    ended by SIGTERM.
     """
 
 
@@ -149,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows ``huse-bench``; by default what the process was started with.
 
     Returns:
-        The exit code: 0 if all went well, 1 if a run or a check failed, 2 for a user's mistake, 130 if interrupted.
+        The exit code: 0 if all went well, 1 if a run or a check failed, 2 for a user's mistake, 130 if interrupted, 143
+        if ended by SIGTERM.
     """
     spare_encodings()
     try:
@@ -160,6 +165,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("huse-bench: interrupted", err=True)
         return 130
+    except Stopped as stopped:
+        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+        click.echo(f"huse-bench: {stopped}; what is done is kept. To go on: huse-bench {again}", err=True)
+        return stopped.exit_code
     except HuseBenchError as error:
         click.echo(f"huse-bench: error: {error}", err=True)
         return 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,15 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Keep what each query found first with the runs of all seeds, not of the first alone.",
 )
 @click.option(
+    "--checkpoint-every",
+    type=float,
+    metavar="SECONDS",
+    help="Time between two checkpoints of a run, from which a killed one goes on; 0 for none; default: 30.",
+)
+@click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Time that each run may take before it fails; default: any."
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Show which runs are waiting, and by a few steps of each method what they would take; write nothing.",
@@ -97,8 +108,8 @@ def run(
 ) -> None:
     """Train and evaluate methods on equal terms, and print the paper's three tables.
 
-    A run that has a record in the results folder is not run again, so a command that was killed goes on
-    where it stopped.
+    A run that has a record in the results folder is not run again, and one that was stopped goes on from its last
+    checkpoint, so a command that was killed goes on where it stopped.
     """
     if as_json and not dry_run:
         raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
@@ -110,6 +121,7 @@ def run(
     from huse_bench.cli.tables import print_tables  # noqa: PLC0415
     from huse_bench.config import resolve_config  # noqa: PLC0415
     from huse_bench.runs.runner import run_config  # noqa: PLC0415
+    from huse_bench.runs.stopping import stoppable  # noqa: PLC0415
 
     resolved = resolve_config(config, given, by="command line")
     if dry_run:
@@ -119,7 +131,9 @@ def run(
         rehearsal = rehearse(resolved, quiet=quiet, verbose=verbose)
         click.echo(json.dumps(document(rehearsal), indent=2, ensure_ascii=False) if as_json else as_text(rehearsal))
         ctx.exit(1 if any(run.cost is not None and run.cost.error for run in rehearsal.runs) else 0)
-    results = run_config(resolved, quiet=quiet, verbose=verbose)
+    # What plugins print must not come between the tables.
+    with stoppable(lambda text: None if quiet else click.echo(text, err=True)), redirect_stdout(sys.stderr):
+        results = run_config(resolved, quiet=quiet, verbose=verbose)
     print_tables(results)
     if any(record.status != "finished" for record in results.records):
         ctx.exit(1)

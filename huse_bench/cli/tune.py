@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +72,14 @@ def tune(
 
     # Torch loads only once the command line was understood.
     from huse_bench.config import resolve_config  # noqa: PLC0415
+    from huse_bench.runs.stopping import stoppable  # noqa: PLC0415
     from huse_bench.tuning import Objective, tune  # noqa: PLC0415
 
     goal = None if objective is None else Objective(objective)
-    tuned, path = tune(
-        resolve_config(config, given, by="command line"), trials, goal, output, quiet=quiet, verbose=verbose
-    )
+    resolved = resolve_config(config, given, by="command line")
+    # What plugins print must not come between the tables.
+    with stoppable(lambda text: None if quiet else click.echo(text, err=True)), redirect_stdout(sys.stderr):
+        tuned, path = tune(resolved, trials, goal, output, quiet=quiet, verbose=verbose)
     click.echo(_table(tuned))
     if not quiet and any(result.best is not None for result in tuned):
         click.echo(f"best hyper-parameters: {path}; to use them: huse-bench run --params {path}", err=True)

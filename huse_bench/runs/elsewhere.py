@@ -28,10 +28,11 @@ from huse_bench.features.prepared_files import load_prepared
 from huse_bench.results import RunRecord, Store
 from huse_bench.results.schema import Tuning
 from huse_bench.runs.controls import shuffled_method
-from huse_bench.runs.events import Event, RunFailed, RunFinished
+from huse_bench.runs.events import Event, RunFailed, RunFinished, RunNoticed, RunResumed
 from huse_bench.runs.listeners import reason
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.runs.plan import RunSpec, plan_run
+from huse_bench.runs.stopping import stoppable
 from huse_bench.runs.unit import run_unit
 
 __all__ = ["Answer", "do_run", "plan_text", "read_answer"]
@@ -114,7 +115,8 @@ def do_run(text: str) -> str:
     """
     plan = json.loads(text)
     try:
-        with _one_at_a_time, limited(plan["threads"]):
+        # A worker that is told to end writes down how far it is, for whoever takes the run up.
+        with _one_at_a_time, stoppable(lambda _: None), limited(plan["threads"]):
             _take_over(plan["environment"], plan["command"])
             return json.dumps(_done(plan))
     # A message crosses to the parent, and a traceback says nothing there.
@@ -150,17 +152,30 @@ def _done(plan: Mapping[str, Any]) -> dict[str, Any]:
         return _fields(plan, None)
     prepared = _prepared(plan["prepared"])
     spec = _spec(plan, prepared)
+    said: list[str] = []
     last: list[Event] = []
 
-    def keep_last(event: Event) -> None:
+    def listen(event: Event) -> None:
         last[:] = [event]
+        match event:
+            case RunResumed(step):
+                said.append(f"it went on from its checkpoint after step {step}")
+            case RunNoticed(text):
+                said.append(text)
 
-    run_unit(spec, prepared, store, [keep_last])
-    return _fields(plan, last[0])
+    run_unit(spec, prepared, store, [listen])
+    fields = _fields(plan, last[0])
+    return fields | {"notices": [*said, *fields["notices"]]}
 
 
 def _fields(plan: Mapping[str, Any], event: Event | None) -> dict[str, Any]:
-    fields = {"fingerprint": plan["fingerprint"], "seconds": 0.0, "notices": [], "files": [], "error": None}
+    fields: dict[str, Any] = {
+        "fingerprint": plan["fingerprint"],
+        "seconds": 0.0,
+        "notices": [],
+        "files": [],
+        "error": None,
+    }
     match event:
         case RunFinished(_, seconds, notices, files):
             fields |= {"seconds": seconds, "notices": list(notices), "files": list(map(str, files))}

@@ -13,7 +13,19 @@ from huse_bench.results import RunRecord
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.steps import Measured, Stepped
 
-__all__ = ["Event", "EventLog", "Listener", "Measured", "RunFailed", "RunFinished", "RunStarted", "Stepped"]
+__all__ = [
+    "Event",
+    "EventLog",
+    "Listener",
+    "Measured",
+    "RunFailed",
+    "RunFinished",
+    "RunNoticed",
+    "RunResumed",
+    "RunStarted",
+    "RunStopped",
+    "Stepped",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,43 @@ class RunStarted:
     """
 
     spec: RunSpec
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A run goes on from a checkpoint.
+
+    Attributes:
+        step: after which it was taken.
+        earlier: the lines of the log of events until then.
+    """
+
+    step: int
+    earlier: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunNoticed:
+    """Something that the user should know while the run goes on.
+
+    Attributes:
+        text: a line.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunStopped:
+    """The process was asked to end before the run did.
+
+    Attributes:
+        step: after which.
+        kept: the step that it will go on from; 0 where it begins anew.
+    """
+
+    step: int
+    kept: int
 
 
 @dataclass(frozen=True)
@@ -61,7 +110,7 @@ class RunFailed:
     error: Exception
 
 
-Event = RunStarted | Stepped | Measured | RunFinished | RunFailed
+Event = RunStarted | RunResumed | Stepped | Measured | RunNoticed | RunStopped | RunFinished | RunFailed
 
 #: Is told of each event in turn.
 Listener = Callable[[Event], None]
@@ -71,13 +120,18 @@ class EventLog:
     """Writes events to a file, a line of JSON each; steps are left out, for there may be many.
 
     Each line has ``event``, ``time`` (UTC) and what happened. A file that cannot be written is given up: it is worth
-    less than the run.
+    less than the run. A run that goes on from a checkpoint has the lines until then, and not those of steps that are
+    taken again.
 
     Args:
         path: the file, which is made anew.
+
+    Attributes:
+        lines: those so far.
     """
 
     def __init__(self, path: Path) -> None:
+        self.lines: list[str] = []
         self._path = path
         self._file: TextIO | None = None
 
@@ -85,15 +139,21 @@ class EventLog:
         """Add a line."""
         if isinstance(event, Stepped):
             return
+        earlier = event.earlier if isinstance(event, RunResumed) else self.lines
+        self.lines = [*earlier, json.dumps(_fields(event))]
         try:
             if isinstance(event, RunStarted):
                 self._file = self._path.open("w", encoding="utf-8")
             if self._file is not None:
-                self._file.write(json.dumps(_fields(event)) + "\n")
+                if isinstance(event, RunResumed):
+                    self._file.seek(0)
+                    self._file.truncate()
+                    self._file.writelines(f"{line}\n" for line in self.lines[:-1])
+                self._file.write(f"{self.lines[-1]}\n")
                 self._file.flush()
         except OSError:
             self.close()
-        if isinstance(event, RunFinished | RunFailed):
+        if isinstance(event, RunFinished | RunFailed | RunStopped):
             self.close()
 
     def close(self) -> None:
@@ -112,7 +172,9 @@ def _short(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") for name, value in values.items()}
 
 
-def _fields(event: RunStarted | Measured | RunFinished | RunFailed) -> dict[str, Any]:
+def _fields(
+    event: RunStarted | RunResumed | Measured | RunNoticed | RunStopped | RunFinished | RunFailed,
+) -> dict[str, Any]:
     fields: dict[str, Any]
     match event:
         case RunStarted(spec):
@@ -124,6 +186,12 @@ def _fields(event: RunStarted | Measured | RunFinished | RunFailed) -> dict[str,
                 "device": spec.device,
                 "steps": spec.config.training.steps,
             }
+        case RunResumed(step):
+            fields = {"event": "run_resumed", "step": step}
+        case RunNoticed(text):
+            fields = {"event": "noticed", "text": text}
+        case RunStopped(step, kept):
+            fields = {"event": "run_stopped", "step": step, "kept": kept}
         case Measured(step, losses, validation):
             fields = {"event": "measured", "step": step, "losses": _short(losses), "validation": _short(validation)}
         case RunFinished(record, seconds):

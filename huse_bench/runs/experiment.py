@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from huse_bench.runs.methods import Method
 from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
 
-__all__ = ["Outcome", "run_experiment", "run_trial"]
+__all__ = ["Keeper", "Outcome", "run_experiment", "run_trial"]
 
 # Items that a point of the learning curve is measured on: 14 ms of one core at 512 dimensions, where a step takes 25.
 # All points add some 5 % to the 400 steps of the quick preset. All 671 of the emoji data would take 40 ms.
@@ -55,6 +56,16 @@ class Outcome:
     validation: dict[str, float]
 
 
+class Keeper(Protocol):
+    """Keeps what a run has come to, so that it need not begin anew where its process ends."""
+
+    def restore(self, training: Training) -> Sequence[Measured]:
+        """Bring a training, before its first step, to where it was kept; gives the points of its learning curve."""
+
+    def offer(self, training: Training, learning: Sequence[Measured]) -> None:
+        """May keep a training, after each of its steps, with the points of its learning curve so far."""
+
+
 def run_experiment(
     method: Method,
     prepared: Prepared,
@@ -64,6 +75,7 @@ def run_experiment(
     watch: Watch | None = None,
     *,
     neighbours: bool = False,
+    keeper: Keeper | None = None,
 ) -> Outcome:
     """Train a method and evaluate it; the test split is read once, at the end.
 
@@ -75,6 +87,7 @@ def run_experiment(
         protocol: of the retrieval, see :func:`huse_bench.evaluation.evaluate_retrieval`.
         watch: told of each step, and of each point of the learning curve.
         neighbours: give the first items that each query of the test split finds.
+        keeper: keeps the training while it goes on, and may have kept it before.
 
     Raises:
         ConfigError: if the batch is larger than the train split.
@@ -91,8 +104,12 @@ def run_experiment(
             learning.append(point)
             if watch is not None:
                 watch(point)
+        if keeper is not None:
+            keeper.offer(training, learning)
 
     with _training(method, prepared, config, seed) as training:
+        if keeper is not None:
+            learning += keeper.restore(training)
         trained = training.run(look)
     model, loss = training.model, training.loss
     metrics, fusion = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)

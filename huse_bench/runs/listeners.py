@@ -9,7 +9,17 @@ from huse_bench.discovery import notify
 from huse_bench.errors import HuseBenchError
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord
-from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunStarted, Stepped
+from huse_bench.runs.events import (
+    Event,
+    Listener,
+    RunFailed,
+    RunFinished,
+    RunNoticed,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    Stepped,
+)
 
 __all__ = ["Hooks", "Shown", "reason", "steps_to"]
 
@@ -49,16 +59,25 @@ class Shown:
         self._bars = bars
         self._bar = ExitStack()
         self._step: _ShowStep | None = None
+        self._label = ""
 
     def __call__(self, event: Event) -> None:
         """Show what happened."""
         match event:
             case RunStarted(spec):
+                self._label = f"{spec.method.title} seed {spec.seed}"
                 if self._bars:
-                    label = f"{spec.method.title} seed {spec.seed}"
-                    self._step = self._bar.enter_context(self._reporter.run(label, spec.config.training.steps))
+                    self._step = self._bar.enter_context(self._reporter.run(self._label, spec.config.training.steps))
             case Stepped(done, losses) if self._step is not None:
                 self._step(done, losses)
+            case RunResumed(step):
+                self._reporter.say(f"{self._label}: goes on from its checkpoint after step {step}")
+            case RunNoticed(text):
+                self._reporter.say(f"{self._label}: {text}")
+            case RunStopped(step, kept):
+                self._bar.close()
+                left = f"goes on from step {kept}" if kept else "begins anew"
+                self._reporter.say(f"{self._label}: stopped after step {step}; the next time it {left}")
             case RunFailed(spec, record, seconds, error):
                 self._bar.close()
                 label = f"{spec.method.title} seed {spec.seed}"

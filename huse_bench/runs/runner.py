@@ -23,6 +23,7 @@ from huse_bench.runs.methods import Method, resolve_methods
 from huse_bench.runs.params import ParamsFile
 from huse_bench.runs.plan import RunSpec, plan_runs
 from huse_bench.runs.references import evaluate_controls
+from huse_bench.runs.resuming import remove_left
 from huse_bench.runs.sharing import hand_out
 from huse_bench.runs.unit import run_unit
 
@@ -59,6 +60,8 @@ def run(
     save_neighbours: bool | None = None,
     controls: bool | None = None,
     protocol: str | None = None,
+    checkpoint_every: float | None = None,
+    timeout: float | None = None,
     quiet: bool = False,
 ) -> Results:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
@@ -102,6 +105,8 @@ def run(
             seed on shuffled labels.
         protocol: which items a query may find: ``"v2"`` leaves the query's own group out, but for its pair in the
             other modality, ``"v1"`` the query alone (``"v2"``).
+        checkpoint_every: seconds between two checkpoints of a run, from which a killed one goes on; 0 for none (30).
+        timeout: seconds that each run may take before it fails; 0 for any time (0).
         quiet: show neither progress nor notices.
 
     Returns:
@@ -143,6 +148,8 @@ def run(
         "save_neighbours": save_neighbours,
         "controls": controls,
         "protocol": protocol,
+        "checkpoint_every": checkpoint_every,
+        "timeout": timeout,
     }
     given = {name: value for name, value in options.items() if value is not None}
     return run_config(resolve_config(None if config is None else Path(config), given), quiet=quiet)
@@ -168,6 +175,7 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
 
     specs = plan_runs(config, methods, prepared, ledgers)
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
+    remove_left((spec for spec in specs if spec not in waiting), store)
     for error in notify("huse_bench_configure", config=config):
         reporter.say(error)
     announce(config, specs, waiting, prepared, reporter)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from huse_bench.config import Overwrite
 from huse_bench.results import Store
+from huse_bench.runs import stopping
 from huse_bench.runs.plan import RunSpec
 
 __all__ = ["POLL_SECONDS", "hand_out", "is_done"]
@@ -39,6 +40,7 @@ def hand_out(
     while left:
         busy = []
         for spec in left:
+            stopping.check()
             with store.claim(spec.fingerprint) as mine:
                 if not mine:
                     busy.append(spec)

@@ -21,6 +21,7 @@ from huse_bench.runs.listeners import steps_to
 from huse_bench.runs.methods import Method
 from huse_bench.runs.params import Ledger, MethodLedger, ParamsFile, table_of
 from huse_bench.runs.privacy import Privacy
+from huse_bench.runs.stopping import deferred
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.plan import given, identity_of, methods_to_tune, space_of
 from huse_bench.tuning.repeats import distinct, repeats
@@ -206,7 +207,9 @@ def _run(
                 if number is None:
                     continue
                 trial = _trial(search, number, trials, objective, config, seen, reporter)
-                search.study.record(trial)
+                # A signal waits until the line is whole.
+                with deferred():
+                    search.study.record(trial)
             _report(search, trial, trials, reporter)
             waiting = False
             break

@@ -1,0 +1,127 @@
+"""Real faults that befall real commands, and the table of them on the page about reliability."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-table", action="store_true", help="write the table of faults into docs/reliability.md")
+
+
+def table(items):
+    """The faults that tests are marked with, as lines of Markdown."""
+    rows = dict.fromkeys(
+        f"| {mark.args[0]} | {mark.kwargs['seen']} | {mark.kwargs['lost']} |\n"
+        for item in items
+        for mark in item.iter_markers("fault")
+    )
+    return "".join(["| fault | what is seen | what is lost |\n", "| --- | --- | --- |\n", *rows])
+
+
+@pytest.fixture
+def faults(request):
+    """The table that the tests of this run make."""
+    return table(request.session.items)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Write the table, once all of it was seen to be so."""
+    skipped = session.config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", ())
+    # One is the comparison of the page.
+    if not session.config.getoption("--write-table", default=False) or exitstatus or len(skipped) > 1:
+        return
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(session.items)}\n{END}{after}", encoding="utf-8")
+
+
+class Command:
+    """``huse-bench run`` on the toy data, in the working folder."""
+
+    def start(self, results, *more, methods="huse", command="run"):
+        options = ["--dataset", "toy", "--methods", methods, "--config", "quick.toml", "--results", str(results)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "huse_bench", command, *options, *more],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, process, code=0):
+        """What a command printed, and what it said, once it has ended with this code."""
+        out, said = process.communicate(timeout=300)
+        assert process.returncode == code, said
+        assert "Traceback" not in said
+        return out, said
+
+    def __call__(self, results, *more, methods="huse", code=0):
+        return self.finish(self.start(results, *more, methods=methods), code)
+
+    def training(self, results, *more, methods="huse", before=0.0):
+        """A command that trains: it has written checkpoints of its own, or ended."""
+        process = self.start(results, "--checkpoint-every", "0.02", *more, methods=methods)
+        began = time.time_ns()
+        while process.poll() is None:
+            try:
+                if any(path.stat().st_mtime_ns >= began for path in Path(results).rglob("step-*")):
+                    break
+            except FileNotFoundError:
+                continue
+            time.sleep(0.002)
+        time.sleep(before)
+        return process
+
+
+@pytest.fixture
+def command(toy):
+    (toy / "quick.toml").write_text("[training]\nsteps = 800\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\n")
+    return Command()
+
+
+@pytest.fixture(scope="session")
+def _undisturbed():
+    return {}
+
+
+@pytest.fixture
+def undisturbed(_undisturbed, command, left_by):
+    """Gives what a command leaves that nothing befalls, and the tables that it prints."""
+
+    def of(methods="huse"):
+        if methods not in _undisturbed:
+            table, _ = command("undisturbed", "--checkpoint-every", "0", methods=methods)
+            _undisturbed[methods] = (left_by("undisturbed"), table)
+        return _undisturbed[methods]
+
+    return of
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts file systems of a few megabytes of memory."""
+    mounted = []
+
+    def mount(name, options):
+        place = tmp_path / "work" / name
+        place.mkdir()
+        if shutil.which("mount") is None:
+            pytest.skip("there is no mount")
+        arguments = ["mount", "-t", "tmpfs", "-o", options, "huse-bench-test", str(place)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)
