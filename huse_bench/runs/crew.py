@@ -169,7 +169,7 @@ class _Crew:
         answer = Answer(given.spec.fingerprint) if ended.answer is None else read_answer(ended.answer)
         record = self._store.find(given.spec.fingerprint)
         if record is None or (given.before is not None and record.created == given.before.created):
-            self._give_again(given, ended.lost or "its record is not in the results folder")
+            self._give_again(given, ended.lost or answer.lost or "its record is not in the results folder")
             return
         given.claim.close()
         seconds = answer.seconds or time.perf_counter() - given.since

@@ -32,7 +32,7 @@ from huse_bench.runs.events import Event, RunFailed, RunFinished, RunNoticed, Ru
 from huse_bench.runs.listeners import reason
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.runs.plan import RunSpec, plan_run
-from huse_bench.runs.stopping import stoppable
+from huse_bench.runs.stopping import Stopped, stoppable
 from huse_bench.runs.unit import run_unit
 
 __all__ = ["Answer", "do_run", "plan_text", "read_answer"]
@@ -54,6 +54,7 @@ class Answer:
         notices: what the user should know of it, a line each.
         files: what was saved beside it on demand.
         error: why it failed; None where it did not.
+        lost: what told the worker to end before the run had; None where nothing did.
     """
 
     fingerprint: str
@@ -61,6 +62,7 @@ class Answer:
     notices: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     error: str | None = None
+    lost: str | None = None
 
 
 def plan_text(spec: RunSpec, prepared: Path, store: Store, threads: int, before: RunRecord | None) -> str:
@@ -119,6 +121,8 @@ def do_run(text: str) -> str:
         with _one_at_a_time, stoppable(lambda _: None), limited(plan["threads"]):
             _take_over(plan["environment"], plan["command"])
             return json.dumps(_done(plan))
+    except Stopped as stopped:
+        return json.dumps(_fields(plan, None) | {"lost": str(stopped)})
     # A message crosses to the parent, and a traceback says nothing there.
     except HuseBenchError as error:
         return json.dumps({"refused": str(error)})
@@ -142,6 +146,7 @@ def read_answer(text: str) -> Answer:
         notices=tuple(fields["notices"]),
         files=tuple(map(Path, fields["files"])),
         error=fields["error"],
+        lost=fields["lost"],
     )
 
 
@@ -169,13 +174,8 @@ def _done(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(plan: Mapping[str, Any], event: Event | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "fingerprint": plan["fingerprint"],
-        "seconds": 0.0,
-        "notices": [],
-        "files": [],
-        "error": None,
-    }
+    fields: dict[str, Any] = {"fingerprint": plan["fingerprint"], "seconds": 0.0, "notices": [], "files": []}
+    fields |= {"error": None, "lost": None}
     match event:
         case RunFinished(_, seconds, notices, files):
             fields |= {"seconds": seconds, "notices": list(notices), "files": list(map(str, files))}
