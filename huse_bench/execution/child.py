@@ -71,6 +71,8 @@ def begin_worker(parent: int) -> None:
     """
     # A terminal sends it to all, and it is for the parent to say what is to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What plugins print must not come between the parent's results.
+    os.dup2(2, 1)
     end_with_parent(parent)
 
 
