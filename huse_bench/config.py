@@ -112,6 +112,7 @@ class RunConfig(BaseModel):
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
         preset: ``"quick"`` or ``"paper"``.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes it.
+        with_defaults: also run the methods of that file at their defaults, with the same seeds.
         seeds: one run of each method for each seed.
         results: folder of the records; None is ``results/<dataset>``.
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
@@ -149,6 +150,7 @@ class RunConfig(BaseModel):
     near_duplicates_as_groups: bool = False
     preset: Literal["quick", "paper"] = "quick"
     params: Path | None = None
+    with_defaults: bool = False
     seeds: tuple[int, ...] = (0,)
     results: Path | None = None
     overwrite: Overwrite = "never"

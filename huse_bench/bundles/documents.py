@@ -136,7 +136,7 @@ def _citation(facts: BundleFacts) -> str:
 
 def _configuration(row: Row) -> Json:
     first = row.records[0]
-    return {
+    facts: dict[str, Json] = {
         "row": row.label,
         "kind": first.kind,
         "configuration": first.configuration,
@@ -147,6 +147,25 @@ def _configuration(row: Row) -> Json:
         "protocol": dict(first.protocol),
         "runs": {str(record.seed): record.stem for record in row.records},
     }
+    return facts | _besides(row)
+
+
+def _besides(row: Row) -> dict[str, Json]:
+    """What a row has that a search of several studies chose, and the runs at the defaults beside it."""
+    besides: dict[str, Json] = {}
+    winners = {record.configuration: record for record in row.records}
+    if len(winners) > 1:
+        besides["winners"] = [
+            {
+                "configuration": configuration,
+                "parameters": dict(record.method.parameters),
+                "tuning": None if record.tuning is None else record.tuning.model_dump(mode="json"),
+            }
+            for configuration, record in winners.items()
+        ]
+    if row.defaults:
+        besides["defaults"] = {str(record.seed): record.stem for record in row.defaults}
+    return besides
 
 
 def _environments(records: tuple[RunRecord, ...]) -> Json:

@@ -60,6 +60,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any option; options given here win.")
 @click.option("--params", type=click.Path(path_type=Path), help="Tuned hyper-parameters, a file of huse-bench tune.")
+@click.option(
+    "--with-defaults",
+    is_flag=True,
+    default=None,
+    help="Also run the methods of --params at their defaults, to set beside the tuned ones.",
+)
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the records; default: results/<dataset>.")
 @click.option(
     "--overwrite",

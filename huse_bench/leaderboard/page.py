@@ -190,7 +190,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "step": LEVELS.index(entry.level),
         "seeds": len(entry.finished),
         "training": f"{_count(training.steps)} steps of {_count(training.batch_size)}" if training else "no training",
-        "tuning": f"{_count(tuning.trials)} trials" if tuning else "not tuned",
+        "tuning": f"{_count(tuning.studies * tuning.trials)} trials" if tuning else "not tuned",
         "tuned": tuning is not None,
         "date": entry.created.date().isoformat(),
         "text": " ".join([title, record.method.name, *entry.authors, entry.bundle, entry.title]).lower(),

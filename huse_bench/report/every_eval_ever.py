@@ -112,7 +112,7 @@ def _model(record: RunRecord) -> dict[str, str]:
     if record.training is not None:
         facts |= {"steps": record.training.steps, "batch_size": record.training.batch_size}
     if record.tuning is not None:
-        facts["tuning_trials"] = record.tuning.trials
+        facts["tuning_trials"] = record.tuning.studies * record.tuning.trials
     return {name: str(value) for name, value in facts.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from huse_bench.report.tuning_budget import tuned_more, tuning_notes
+from huse_bench.report.tuning_gain import gain_notes
 from huse_bench.report.words import by_value, each_of, listed
 from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
 from huse_bench.results.rows import Row
@@ -88,6 +89,7 @@ def notes(results: Results) -> list[str]:
     return [
         *_budget(methods),
         *tuning_notes(methods),
+        *gain_notes(results),
         _features(results.rows),
         f"Protocol: {_plain(results.records[0].counting)}.",
         *_similarities(methods),
@@ -149,8 +151,7 @@ def _variants(rows: Sequence[Row]) -> list[str]:
         values = ", ".join(f"{name}={_plain(method.parameters[name])}" for name in changes)
         told = " and else ".join(part for part in (values, rest) if part) or "nothing changed"
         lines.append(f"{row.label} is {base} with {told}")
-    # Else two with equal settings would look like a fault.
-    return [f"Variants: {'; '.join(lines)}. Random numbers go by the names of methods and variants."] if lines else []
+    return [f"Variants: {'; '.join(lines)}."] if lines else []
 
 
 def _configurations(rows: Sequence[Row]) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from huse_bench.report.words import by_value, each_of, listed
 from huse_bench.results.rows import Row
-from huse_bench.results.schema import Tuning
 
 __all__ = ["tuned_more", "tuning_notes"]
 
@@ -20,30 +19,30 @@ def tuned_more(rows: Sequence[Row]) -> set[str]:
     Returns:
         Their labels; empty where as much was spent on all rows.
     """
-    spent = {row.label: _pairs(row.records[0].tuning) for row in rows if _tunable(row)}
+    spent = {row.label: _pairs(row) for row in rows if _tunable(row)}
     least = min(spent.values(), default=0)
     return {label for label, pairs in spent.items() if pairs > least}
 
 
 def tuning_notes(rows: Sequence[Row]) -> list[str]:
-    """The line of the budget about tuning.
+    """The lines of the budget about tuning.
 
     Args:
         rows: the rows of a table.
 
     Returns:
-        One line, which says so where the rows are not equal.
+        A line, which says so where the rows are not equal, and one on searches whose result is doubtful.
     """
-    groups = by_value([row for row in rows if _tunable(row)], lambda row: _text(row.records[0].tuning))
+    groups = by_value([row for row in rows if _tunable(row)], _text)
     without = [row.label for row in rows if not _tunable(row)]
-    nothing = f"; {listed(without)}: nothing to tune" if without and any(map(_tuned, rows)) else ""
+    nothing = f"; {listed(without)}: nothing to tune" if without and any(row.tunings for row in rows) else ""
     if not groups:
         return []
     repeated = [text for row in rows if _tunable(row) and (text := _repeated(row))]
     also = "".join(f"; {text}" for text in repeated) + nothing
-    if len(groups) == 1:
-        return [f"Tuning: {next(iter(groups))}{also}."]
-    return [f"Tuning: NOT EQUAL: {each_of(groups)}{also}."]
+    spent = next(iter(groups)) if len(groups) == 1 else f"NOT EQUAL: {each_of(groups)}"
+    doubts = [text for row in rows for text in _doubts(row)]
+    return [f"Tuning: {spent}{also}.", *([f"Doubts about the tuning: {'; '.join(doubts)}."] if doubts else [])]
 
 
 def _tunable(row: Row) -> bool:
@@ -51,26 +50,36 @@ def _tunable(row: Row) -> bool:
     return not row.is_control and row.records[0].method.space != ()
 
 
-def _tuned(row: Row) -> bool:
-    return row.records[0].tuning is not None
+def _pairs(row: Row) -> int:
+    if not row.tunings:
+        return 0
+    tuning = row.tunings[0]
+    return tuning.studies * tuning.trials * tuning.steps * tuning.batch_size
 
 
-def _pairs(tuning: Tuning | None) -> int:
-    return 0 if tuning is None else tuning.trials * tuning.steps * tuning.batch_size
-
-
-def _text(tuning: Tuning | None) -> str:
-    if tuning is None:
+def _text(row: Row) -> str:
+    if not row.tunings:
         return "none"
+    tuning = row.tunings[0]
+    goal = f"the mean of {listed(tuning.objective)}" if len(tuning.objective) > 1 else tuning.objective[0]
+    studies = f"{tuning.studies:,} studies, whose winners share the seeds, each of " if tuning.studies > 1 else ""
     return (
-        f"{tuning.trials:,} trials of {tuning.steps:,} steps of {tuning.batch_size:,} pairs, for the mean of "
-        f"{listed(tuning.objective)} on the validation split by protocol {tuning.protocol}, seed {tuning.seed}"
+        f"{studies}{tuning.trials:,} trials of {tuning.steps:,} steps of {tuning.batch_size:,} pairs, for {goal} on "
+        f"the validation split by protocol {tuning.protocol}, seed {tuning.seed}"
     )
 
 
 def _repeated(row: Row) -> str:
     """How many of a row's trials were another's over again, if any."""
-    tuning = row.records[0].tuning
-    if tuning is None or tuning.distinct is None or tuning.distinct >= tuning.trials - tuning.failed:
-        return ""
-    return f"{row.label}: {tuning.trials:,} trials ({tuning.distinct:,} distinct)"
+    told = [one for one in row.tunings if one.distinct is not None]
+    trials, failed = (sum(getattr(one, name) for one in told) for name in ("trials", "failed"))
+    distinct = sum(one.distinct or 0 for one in told)
+    return f"{row.label}: {trials:,} trials ({distinct:,} distinct)" if distinct < trials - failed else ""
+
+
+def _doubts(row: Row) -> list[str]:
+    return [
+        f"{row.label}{f' (study {tuning.number})' if tuning.studies > 1 else ''}: {remark}"
+        for tuning in row.tunings
+        for remark in tuning.remarks
+    ]

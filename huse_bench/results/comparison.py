@@ -144,7 +144,7 @@ def _differences(
     means = values.mean(axis=(2, 3))
     paired = values[:, 0] - values[:, 1]
     spread = stacked([evidence.spread(rows, task, metric) for metric in metrics]).of_pairs().of(1).of(0)
-    low, high = bootstrap_interval(paired, spread, evidence.groups)
+    low, high = bootstrap_interval(evidence.studies.means(paired, seeds), spread, evidence.groups)
     p_values = tests[:, 0, 1]
     effects = effect_size(paired, evidence.groups)
     for i, metric in enumerate(metrics):

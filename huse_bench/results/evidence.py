@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from huse_bench.results.rows import Row
 from huse_bench.results.samples import Samples, has_samples
 from huse_bench.results.statistics import RESAMPLES, mean_interval, paired_tests
+from huse_bench.results.studies import Studies
 from huse_bench.results.tables import Results
 from huse_bench.results.variance import SeedSpread, seed_spread, stacked
 
@@ -26,6 +27,7 @@ class Evidence:
         rows: these rows; none where the results have no folder, or fewer than two groups of test items.
         groups: (queries,) numbers of the groups of test items.
         samples: the scores.
+        studies: the searches whose winners seeds of the methods share.
 
     Raises:
         RecordError: if the groups of a run cannot be read, or two runs differ in them.
@@ -38,6 +40,7 @@ class Evidence:
         records = [record for row in rows for record in row.finished]
         self.groups: NDArray[np.int64] = self.samples.shared_groups(records) if rows else np.arange(0)
         self.rows = rows if self.group_count > 1 else []
+        self.studies = Studies([row for row in self.rows if not row.is_control])
         self._spreads: dict[tuple[bool, str, str], dict[str, SeedSpread]] = {}
 
     @property
@@ -81,7 +84,7 @@ class Evidence:
         Raises:
             RecordError: if the scores of a run cannot be read.
         """
-        values = self.samples.values(row.finished, task, metric)
+        values = self._units(row, task, metric)
         ends = mean_interval(values, self.spread([row], task, metric).of(0), self.groups)
         return float(ends.low), float(ends.high)
 
@@ -106,16 +109,21 @@ class Evidence:
             [[self.samples.values(row.of_seeds(seeds), task, metric) for row in rows] for task, metric in columns]
         )
         spread = stacked([self.spread(rows, task, metric) for task, metric in columns])
-        return values, paired_tests(values, spread, self.groups, flips)
+        return values, paired_tests(self.studies.means(values, seeds), spread, self.groups, flips)
 
     def _of_kind(self, controls: bool, task: str, metric: str) -> dict[str, SeedSpread]:
         key = (controls, task, metric)
         if key not in self._spreads:
             pool = [row for row in self.rows if row.is_control == controls and _has_number(row, task, metric)]
-            values = [self.samples.values(row.finished, task, metric) for row in pool]
+            values = [self._units(row, task, metric) for row in pool]
             of_all = seed_spread(values, self.groups)
             self._spreads[key] = {row.label: of_all.of(place) for place, row in enumerate(pool)}
         return self._spreads[key]
+
+    def _units(self, row: Row, task: str, metric: str) -> NDArray[np.float64]:
+        """(units, queries) scores of what is independent in a row: its seeds, or the studies that they share."""
+        values = self.samples.values(row.finished, task, metric)
+        return values if row.is_control else self.studies.means(values, [record.seed for record in row.finished])
 
 
 def _has_number(row: Row, task: str, metric: str) -> bool:

@@ -113,7 +113,8 @@ def _column(
     values = np.stack([evidence.samples.values(rows[place].of_seeds(seeds), task, metric) for place in places])
     means = values.mean(axis=(1, 2))
     told = len(seeds) > 1 and evidence.group_count > 1
-    resampled = hierarchical_bootstrap(values, evidence.groups) if told else None
+    units = evidence.studies.means(values, seeds)
+    resampled = hierarchical_bootstrap(units, evidence.groups) if told else None
     at = {place: number for number, place in enumerate(places)}
     for pair in pairs:
         if pair[0] not in at or pair[1] not in at:
@@ -124,7 +125,10 @@ def _column(
         if resampled is not None:
             spread = stacked([evidence.spread([rows[place] for place in pair], task, metric)]).of_pairs().of(1).of(0)
             ends = stretched_interval(
-                (resampled[:, one] - resampled[:, other])[:, None], paired[None], spread, evidence.groups
+                (resampled[:, one] - resampled[:, other])[:, None],
+                (units[one] - units[other])[None],
+                spread,
+                evidence.groups,
             )
             low, high = float(ends.low[0]), float(ends.high[0])
         won, lost = _share(paired > 0), _share(paired < 0)

@@ -34,7 +34,8 @@ class Results:
         records: the records.
         problems: the problems.
         rows: the records by method and configuration, in the order of the tables: the paper's own methods first,
-            and in each section those without semantic information first.
+            and in each section those without semantic information first. Runs at the defaults of a tuned method are
+            with its row.
         folder: the results folder; None where the records come from elsewhere.
         hp: whose hierarchical precision Table 2 shows.
         layout: the columns of each table.
@@ -97,7 +98,7 @@ class Results:
             ResultsError: if there are no runs of a method, or no such direction.
         """
         rows = self.rows if methods is None else [row for name in methods for row in rows_named(self.rows, name)]
-        kept = {record.fingerprint for row in rows for record in row.records}
+        kept = {record.fingerprint for row in rows for record in (*row.records, *row.defaults)}
         records = [record for record in self.records if record.fingerprint in kept]
         chosen = Results(records, self.problems, self.folder, self.hp)
         if directions is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import HP_KS, RECALL_KS, TASKS
 from huse_bench.training import Model, ranking_rows
 
-__all__ = ["Classification", "Embedded", "Ranked", "classify", "embed", "retrieve", "validate"]
+__all__ = ["Classification", "Embedded", "Ranked", "Validated", "classify", "embed", "retrieve", "validate"]
 
 # Rows embedded at once outside training.
 _ROWS = 4096
@@ -80,6 +80,23 @@ class Classification:
     fitted: Fusion
     predictions: dict[str, NDArray[np.int64]]
     confidences: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """How well a method does on the validation split.
+
+    Attributes:
+        metrics: by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``, as shares from 0 to 1.
+        per_query: by direction, the counts of each query, as :class:`huse_bench.evaluation.Retrieval` has them.
+        predictions: (n,) predicted classes by name: image, text, fusion; empty where the method has no classifier.
+        fusion: as fitted on the split, likewise None.
+    """
+
+    metrics: dict[str, float]
+    per_query: Mapping[str, Mapping[str, NDArray[np.int64]]]
+    predictions: dict[str, NDArray[np.int64]]
+    fusion: Fusion | None
 
 
 @torch.no_grad()
@@ -153,29 +170,31 @@ def retrieve(
     )
 
 
-def validate(validation: Embedded, prepared: Prepared, protocol: Version) -> tuple[dict[str, float], Fusion | None]:
-    """Metrics on the validation split, and the fusion fitted there, where the method has a classifier.
+def validate(validation: Embedded, prepared: Prepared, protocol: Version) -> Validated:
+    """Evaluate on the validation split, and fit the fusion there, where the method has a classifier.
 
     Args:
         validation: the split's embeddings.
         prepared: the dataset.
         protocol: of the retrieval.
-
-    Returns:
-        Metrics by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``, and the fusion or None.
     """
+    retrieval = retrieve(validation.ranked, prepared, "validation", protocol)
     metrics = {
-        f"{direction} {name}": value
-        for direction, scores in retrieve(validation.ranked, prepared, "validation", protocol).scores.items()
-        for name, value in scores.items()
+        f"{direction} {name}": value for direction, scores in retrieval.scores.items() for name, value in scores.items()
     }
-    if validation.image_logits is None or validation.text_logits is None:
-        return metrics, None
+    image, text = validation.image_logits, validation.text_logits
+    if image is None or text is None:
+        return Validated(metrics, retrieval.per_query, {}, None)
     labels = prepared.splits["validation"].labels
-    fusion = fit_fusion(validation.image_logits, validation.text_logits, labels)
-    accuracies = fusion.accuracies(validation.image_logits, validation.text_logits, labels)
+    fusion = fit_fusion(image, text, labels)
+    accuracies = fusion.accuracies(image, text, labels)
     metrics |= {f"{task} accuracy": accuracies[task] for task in TASKS}
-    return metrics, fusion
+    predictions = {
+        "image": image.numpy().argmax(axis=1),
+        "text": text.numpy().argmax(axis=1),
+        "fusion": fusion.shares(image, text).argmax(axis=1),
+    }
+    return Validated(metrics, retrieval.per_query, predictions, fusion)
 
 
 def classify(test: Embedded, prepared: Prepared, fusion: Fusion) -> Classification:

@@ -17,7 +17,7 @@ from huse_bench.errors import DivergedError
 from huse_bench.evaluation import ClassGeometry, Retrieval, ValidationSample, Version, accuracy, class_geometry
 from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import CURVE_K, NEIGHBOURS
-from huse_bench.runs.embedded import Classification, classify, embed, retrieve, validate
+from huse_bench.runs.embedded import Classification, Validated, classify, embed, retrieve, validate
 from huse_bench.runs.methods import Method
 from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
@@ -112,7 +112,7 @@ def run_experiment(
             learning += keeper.restore(training)
         trained = training.run(look)
     model, loss = training.model, training.loss
-    metrics, fusion = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)
+    validated = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)
     test = embed(model, loss, prepared.splits["test"])
     return Outcome(
         model=model,
@@ -123,9 +123,9 @@ def run_experiment(
         retrieval=retrieve(
             test.ranked, prepared, "test", protocol, curve_k=CURVE_K, neighbours=NEIGHBOURS if neighbours else 0
         ),
-        classification=None if fusion is None else classify(test, prepared, fusion),
+        classification=None if validated.fusion is None else classify(test, prepared, validated.fusion),
         geometry=class_geometry(test.image, test.text, prepared.splits["test"].labels, len(prepared.class_names)),
-        validation=metrics,
+        validation=validated.metrics,
     )
 
 
@@ -136,7 +136,7 @@ def run_trial(
     seed: int,
     protocol: Version = "v2",
     watch: Watch | None = None,
-) -> dict[str, float]:
+) -> Validated:
     """Train a method as :func:`run_experiment` does, and evaluate it on the validation split alone.
 
     Args:
@@ -148,7 +148,7 @@ def run_trial(
         watch: told of each step.
 
     Returns:
-        Metrics on the validation split by name, such as ``"i2t R@1"`` and ``"fusion accuracy"``.
+        How well it does on the validation split, and each item of it.
 
     Raises:
         ConfigError: if the batch is larger than the train split, or the loss refuses its hyper-parameters.
@@ -156,8 +156,7 @@ def run_trial(
     """
     with _training(method, prepared, config, seed) as training:
         training.run(lambda training: _step(training, watch))
-    metrics, _ = validate(embed(training.model, training.loss, prepared.splits["validation"]), prepared, protocol)
-    return metrics
+    return validate(embed(training.model, training.loss, prepared.splits["validation"]), prepared, protocol)
 
 
 class _Sample:
@@ -205,13 +204,15 @@ def _step(training: Training, watch: Watch | None) -> None:
 def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: int) -> Iterator[Training]:
     """A training from its start, and random numbers of its own for as long as the context lasts."""
     device = prepared.classes.embeddings.device
-    init_seed, batch_seed, noise_seed = _streams(prepared.name, method.name, seed)
+    loss_seed, weights_seed, batch_seed, noise_seed = _streams(prepared.name, seed)
     split = prepared.splits["train"]
     # Dropout draws from the global generators, which must be left as they were found.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(init_seed)
+        torch.manual_seed(loss_seed)
         loss = method.build()
         classes = prepared.classes if loss.class_graph == "names" else taxonomy_graph(prepared.taxonomy).to(device)
+        # After the loss, which may draw parameters of its own, so that towers of one shape start alike.
+        torch.manual_seed(weights_seed)
         model = Model(
             config,
             loss,
@@ -225,7 +226,10 @@ def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: 
         yield Training(model, loss.to(device), split, classes, config, generator)
 
 
-def _streams(dataset: str, method: str, seed: int) -> list[int]:
-    """Independent seeds for initial weights, batches and dropout of this (dataset, method, seed)."""
-    key = (zlib.crc32(dataset.encode()), zlib.crc32(method.encode()))
-    return [int(word) for word in np.random.SeedSequence(seed, spawn_key=key).generate_state(3, np.uint32)]
+def _streams(dataset: str, seed: int) -> list[int]:
+    """Independent seeds for the loss's parameters, the towers and heads, the batches and dropout of a (dataset, seed).
+
+    They are the same for all methods, so that what a seed does to all alike is no difference between them.
+    """
+    key = (zlib.crc32(dataset.encode()),)
+    return [int(word) for word in np.random.SeedSequence(seed, spawn_key=key).generate_state(4, np.uint32)]

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
-from huse_bench.config import RunConfig, TrainingConfig
+from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError
 from huse_bench.evaluation.protocol import Version
 from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
-from huse_bench.hints import did_you_mean
-from huse_bench.results.schema import Tuning
 from huse_bench.text_files import read_toml
 
 if TYPE_CHECKING:
-    from huse_bench.features import Prepared
     from huse_bench.runs.methods import Method
 
 __all__ = ["Ledger", "MethodLedger", "ParamsFile"]
@@ -34,29 +32,53 @@ class _Part(BaseModel):
 
 
 class MethodLedger(_Part):
-    """What was spent on one method, and what came of it.
+    """What was spent on one method in one study, and what came of it.
 
     Attributes:
         distribution: who provides the loss.
         source_hash: sha256 of its code.
         study: sha256 over all that the trials depended on.
+        seed: that the trials were trained with; None in files that do not say.
         trials: how many ended.
         failed: how many of them diverged or failed.
         distinct: how many different results they gave; None in files that do not say.
         best_trial: the number of the best, from 1.
         value: its objective.
         default_value: that of the defaults, which are the first trial; None where it failed.
+        gain_interval: ends of the 95 % interval of the first less the second, over groups of validation queries; None
+            where the defaults failed, there is one group alone, or the file does not say.
+        remarks: what makes the result doubtful, such as a best value at a bound of what was searched.
+        defaults: the tuned hyper-parameters of the first trial; None in files that do not say.
     """
 
     distribution: str
     source_hash: str
     study: str
+    seed: int | None = None
     trials: int = Field(ge=1)
     failed: int = Field(ge=0)
     distinct: int | None = Field(default=None, ge=0)
     best_trial: int = Field(ge=1)
     value: float
     default_value: float | None = None
+    gain_interval: tuple[float, float] | None = None
+    remarks: tuple[str, ...] = ()
+    defaults: dict[str, Any] | None = None
+
+
+_Item = TypeVar("_Item")
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, Mapping | BaseModel) else value
+
+
+def _one_alone(value: tuple[_Item, ...]) -> tuple[_Item, ...] | _Item:
+    return value[0] if len(value) == 1 else value
+
+
+#: One for each study; in the file that of a single study stands by itself, as ``[methods.NAME]`` of a config file does.
+_OfStudies = Annotated[tuple[_Item, ...], Field(min_length=1), BeforeValidator(_several), PlainSerializer(_one_alone)]
 
 
 class Ledger(_Part):
@@ -67,9 +89,10 @@ class Ledger(_Part):
         content_hash: sha256 over its items and features.
         protocol: of the retrieval; v1 in files that do not say.
         objective: validation metrics whose mean was maximised.
-        seed: of the search and of each training in it.
+        seed: of the search.
+        studies: how many searches each method had.
         training: how each trial was trained.
-        methods: what was spent on each.
+        methods: what was spent on each, in each study.
     """
 
     dataset: str
@@ -77,8 +100,9 @@ class Ledger(_Part):
     protocol: Version = "v1"
     objective: tuple[str, ...]
     seed: int
+    studies: int = Field(default=1, ge=1)
     training: TrainingConfig
-    methods: dict[str, MethodLedger]
+    methods: dict[str, _OfStudies[MethodLedger]]
 
     def differences(self, other: Ledger) -> list[str]:
         """One line for each term in which two searches differ, as ``"training.steps is 100, not 400"``."""
@@ -90,7 +114,7 @@ class Ledger(_Part):
 
 
 def _terms(ledger: Ledger) -> Iterator[tuple[str, Any]]:
-    for name in ("dataset", "content_hash", "protocol", "objective", "seed"):
+    for name in ("dataset", "content_hash", "protocol", "objective", "seed", "studies"):
         yield name, getattr(ledger, name)
     for name in TrainingConfig.model_fields:
         yield f"training.{name}", getattr(ledger.training, name)
@@ -101,11 +125,11 @@ class ParamsFile(_Part):
 
     Attributes:
         ledger: what was spent on them.
-        methods: a table for each method, as ``[methods.NAME]`` of a config file.
+        methods: for each method a table of each study, as ``[methods.NAME]`` of a config file.
     """
 
     ledger: Ledger
-    methods: dict[str, dict[str, Any]]
+    methods: dict[str, _OfStudies[dict[str, Any]]]
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -121,9 +145,20 @@ class ParamsFile(_Part):
         try:
             file = cls.model_validate(tables)
         except ValidationError as error:
-            raise ConfigError(f"{path}: {first_fault(error, 'the file')}; {cure}") from error
+            fault = first_fault(error, "the file")
+            if _one_study(tables["ledger"]):
+                # A table that stands by itself has no number in the file.
+                fault = re.sub(r"^((ledger\.)?methods\.[^:]+?)\.0\b", r"\1", fault)
+            raise ConfigError(f"{path}: {fault}; {cure}") from error
         for name in file.methods.keys() ^ file.ledger.methods.keys():
             raise ConfigError(f"{path}: the method {name!r} needs both [methods.{name}] and [ledger.methods.{name}]")
+        for name, tables_of in file.methods.items():
+            counts = len(tables_of), len(file.ledger.methods[name])
+            if set(counts) != {file.ledger.studies}:
+                raise ConfigError(
+                    f"{path}: the method {name!r} has {counts[0]} tables and {counts[1]} ledgers, and there were "
+                    f"{file.ledger.studies} studies; {cure}"
+                )
         return file
 
     def write(self, path: Path) -> None:
@@ -139,105 +174,9 @@ class ParamsFile(_Part):
         ledger = self.ledger.model_copy(update={"methods": methods})
         return ParamsFile(ledger=ledger, methods={**self.methods, **other.methods})
 
-    def applied(self, config: RunConfig) -> RunConfig:
-        """A configuration with these hyper-parameters.
 
-        Args:
-            config: one that names this file; where it names no methods, those of the file are run.
-
-        Raises:
-            ConfigError: if the file is of other methods, or the configuration gives one of the hyper-parameters too,
-                with another value.
-        """
-        asked = config.methods or tuple(self.methods)
-        tables = {name: self.methods[key] for name in asked if (key := self._key(name)) is not None}
-        if not tables:
-            raise ConfigError(
-                f"the params file {config.params} is of {', '.join(self.methods)}, and none of these is among the "
-                f"methods to run ({', '.join(asked)}).{did_you_mean(asked[0], list(self.methods))} "
-                f"Tune these methods, or run them without --params"
-            )
-        parameters = dict(config.parameters)
-        for name, table in tables.items():
-            own = config.parameters.get(name, {})
-            for key, value in own.items():
-                if key in table and table[key] != value:
-                    raise ConfigError(
-                        f"methods.{name}.{key} is {value!r} ({config.origin('parameters')}) and {table[key]!r} "
-                        f"(params file {config.params}); leave one of the two out"
-                    )
-            parameters[name] = {**own, **table}
-        own_origin = f"{config.origin('parameters')} and " if config.parameters else ""
-        origins = {**config.origins, "parameters": f"{own_origin}params file {config.params}"}
-        return config.model_copy(update={"methods": asked, "parameters": parameters, "origins": origins})
-
-    def ledgers(
-        self, config: RunConfig, methods: Sequence[Method], prepared: Prepared
-    ) -> tuple[dict[str, Tuning], list[str]]:
-        """What the records of a run say of the tuning, by method, and what its user should know.
-
-        Args:
-            config: of the run.
-            methods: those of the run.
-            prepared: what they are trained on.
-
-        Raises:
-            ConfigError: if the hyper-parameters were tuned on other data, or for a loss of another distribution.
-        """
-        ledger, path = self.ledger, config.params
-        for name, tuned, now in (
-            ("dataset", ledger.dataset, config.dataset),
-            ("content_hash", ledger.content_hash, prepared.content_hash),
-        ):
-            if tuned != now:
-                raise ConfigError(
-                    f"the hyper-parameters of {path} were tuned on other data: {name} is {tuned!r} there and {now!r} "
-                    f"here. Tune on this data, or move the [methods.NAME] tables to a file for --config; their rows "
-                    f"then count as untuned"
-                )
-        notices = [
-            f"tuned otherwise: in {path} {difference}"
-            for difference in ledger.differences(
-                ledger.model_copy(update={"training": config.training, "protocol": config.protocol})
-            )
-        ]
-        records = {}
-        for method in methods:
-            spent = ledger.methods.get(method.name)
-            if spent is None:
-                if method.loss_class.space:
-                    notices.append(f"{method.title} is not in {path}: it is run with no trials spent on it")
-                continue
-            if spent.distribution != method.component.distribution:
-                raise ConfigError(
-                    f"the hyper-parameters of {method.name!r} in {path} were tuned for the loss of "
-                    f"{spent.distribution}, not for that of {method.component.distribution}; tune this one, or name "
-                    f"the other as {spent.distribution}::{method.name}"
-                )
-            if spent.source_hash != method.source_hash:
-                notices.append(f"the code of {method.title} has changed since {path} was made")
-            records[method.name] = _tuning(ledger, spent)
-        return records, notices
-
-    def _key(self, name: str) -> str | None:
-        """The table of a method that is asked for as ``NAME`` or ``DISTRIBUTION::NAME``."""
-        return next((key for key in (name, name.rpartition("::")[2]) if key in self.methods), None)
-
-
-def _tuning(ledger: Ledger, spent: MethodLedger) -> Tuning:
-    return Tuning(
-        trials=spent.trials,
-        failed=spent.failed,
-        distinct=spent.distinct,
-        steps=ledger.training.steps,
-        batch_size=ledger.training.batch_size,
-        protocol=ledger.protocol,
-        objective=ledger.objective,
-        value=spent.value,
-        default_value=spent.default_value,
-        seed=ledger.seed,
-        study=spent.study,
-    )
+def _one_study(ledger: object) -> bool:
+    return isinstance(ledger, dict) and ledger.get("studies", 1) == 1
 
 
 def table_of(method: Method, given: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, Any]:

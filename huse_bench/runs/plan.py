@@ -65,7 +65,11 @@ def plan_run(
 
 
 def plan_runs(
-    config: RunConfig, methods: Sequence[Method], prepared: Prepared, ledgers: Mapping[str, Tuning] | None = None
+    config: RunConfig,
+    methods: Sequence[Method],
+    prepared: Prepared,
+    ledgers: Mapping[str, Tuning] | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[RunSpec]:
     """Plan all runs of a command that need a training.
 
@@ -74,16 +78,17 @@ def plan_runs(
         methods: those to compare.
         prepared: the data.
         ledgers: what their hyper-parameters cost, by method.
+        seeds: some of the command's; None for all.
 
     Returns:
         The runs of the first seed, of the second, ..., and those on shuffled labels where controls are asked for.
     """
-    device, ledgers = device_of(config), ledgers or {}
+    device, ledgers, seeds = device_of(config), ledgers or {}, config.seeds if seeds is None else seeds
     specs = [
         plan_run(config, method, seed, prepared, device, ledgers.get(method.name))
-        for seed in config.seeds
+        for seed in seeds
         for method in methods
     ]
-    if config.controls:
+    if config.controls and config.seeds[0] in seeds:
         specs += [plan_run(config, shuffled_method(method), config.seeds[0], prepared, device) for method in methods]
     return specs

@@ -18,10 +18,9 @@ from huse_bench.runs.device import device_info, forget_peak
 from huse_bench.runs.experiment import run_experiment
 from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.listeners import reason
-from huse_bench.runs.methods import resolve_methods
-from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import RunSpec, plan_runs
+from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.steps import Measured, Stepped, curve_steps
+from huse_bench.runs.tuned import AskedRuns
 from huse_bench.training.shares import steps_to_measure
 
 __all__ = ["Cost", "ForeseenRun", "Rehearsal", "rehearse"]
@@ -120,19 +119,16 @@ def rehearse(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -
         UsageError: for anything that could not be run as asked.
     """
     reporter = Reporter(quiet=quiet, verbose=verbose)
-    tuned = None if config.params is None else ParamsFile.read(config.params)
-    if tuned is not None:
-        config = tuned.applied(config)
-    methods = resolve_methods(config)
+    asked = AskedRuns(config)
+    config = asked.config
     loaded = load(config)
     store = Store.peek(config.results_folder, config.dataset)
     _, prepared = make_ready(loaded, config, reporter)
-    if tuned is not None:
-        for notice in tuned.ledgers(config, methods, prepared)[1]:
-            reporter.say(notice)
+    specs, notices = asked.plan(prepared)
+    for notice in notices:
+        reporter.say(notice)
     if store is not None:
         refuse_other_data(store.read()[0], prepared, config, store.card())
-    specs = plan_runs(config, methods, prepared)
     costs = _costs([spec for spec in specs if _waits(store, spec.fingerprint, config)], prepared, reporter)
     runs = [
         ForeseenRun(

@@ -10,21 +10,18 @@ from typing import Any
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import notify
 from huse_bench.execution import check_engine
-from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
-from huse_bench.results.schema import Tuning
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
 from huse_bench.runs.crew import hand_out_to_workers
 from huse_bench.runs.data import audited, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
-from huse_bench.runs.methods import Method, resolve_methods
-from huse_bench.runs.params import ParamsFile
-from huse_bench.runs.plan import RunSpec, plan_runs
+from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.references import evaluate_controls
 from huse_bench.runs.resuming import remove_left
 from huse_bench.runs.sharing import hand_out
+from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import run_unit
 
 __all__ = ["run", "run_config"]
@@ -39,6 +36,7 @@ def run(
     results: str | Path | None = None,
     config: str | Path | None = None,
     params: str | Path | None = None,
+    with_defaults: bool | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     training: Mapping[str, Any] | None = None,
     data: str | Path | None = None,
@@ -77,6 +75,7 @@ def run(
         results: folder of the records (``results/<dataset>``).
         config: a TOML file with any of these options.
         params: a file of tuned hyper-parameters, as ``huse-bench tune`` writes (none).
+        with_defaults: also run the methods of that file at their defaults, with the same seeds (False).
         parameters: hyper-parameters by method, where they differ from the method's defaults.
         training: names and values of :class:`~huse_bench.config.TrainingConfig` that differ from the preset's.
         data: the user's copy of the dataset, where it needs one.
@@ -127,6 +126,7 @@ def run(
         "preset": preset,
         "results": None if results is None else Path(results),
         "params": None if params is None else Path(params),
+        "with_defaults": with_defaults,
         "parameters": None if parameters is None else {name: dict(values) for name, values in parameters.items()},
         "training": None if training is None else dict(training),
         "data": None if data is None else Path(data),
@@ -158,10 +158,8 @@ def run(
 def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -> Results:
     """Run what a configuration asks for; see :func:`run`."""
     reporter = Reporter(quiet=quiet, verbose=verbose)
-    tuned = None if config.params is None else ParamsFile.read(config.params)
-    if tuned is not None:
-        config = tuned.applied(config)
-    methods = resolve_methods(config)
+    runs = AskedRuns(config)
+    config = runs.config
     if config.elsewhere:
         check_engine(config.engine or "loky", config.address, config.engine_options)
     loaded = load(config)
@@ -169,11 +167,12 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     Store.refuse_unusable(config.results_folder, config.dataset)
     items, prepared = make_ready(loaded, config, reporter)
     store = Store(config.results_folder, config.dataset)
-    ledgers = _ledgers(tuned, config, methods, prepared, reporter)
+    specs, notices = runs.plan(prepared)
+    for notice in notices:
+        reporter.say(notice)
     known, _ = store.read()
     refuse_other_data(known, prepared, config, store.card())
 
-    specs = plan_runs(config, methods, prepared, ledgers)
     waiting = [spec for spec in specs if store.should_run(spec.fingerprint, config.overwrite)]
     remove_left((spec for spec in specs if spec not in waiting), store)
     for error in notify("huse_bench_configure", config=config):
@@ -193,18 +192,6 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)
     return _collect(store, asked, reporter)
-
-
-def _ledgers(
-    tuned: ParamsFile | None, config: RunConfig, methods: Sequence[Method], prepared: Prepared, reporter: Reporter
-) -> dict[str, Tuning]:
-    """What was spent on the hyper-parameters, by method."""
-    if tuned is None:
-        return {}
-    ledgers, notices = tuned.ledgers(config, methods, prepared)
-    for notice in notices:
-        reporter.say(notice)
-    return ledgers
 
 
 def _note_tuning(specs: Sequence[RunSpec], store: Store) -> None:

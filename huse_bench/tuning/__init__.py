@@ -4,16 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from huse_bench.tuning.objective import METRICS, Objective
-    from huse_bench.tuning.search import Tuned, tune
+    from huse_bench.tuning.found import Tuned
+    from huse_bench.tuning.objective import METRICS, OBJECTIVES, Objective
+    from huse_bench.tuning.search import tune
 
-__all__ = ["METRICS", "Objective", "Tuned", "tune"]
+__all__ = ["METRICS", "OBJECTIVES", "Objective", "Tuned", "tune"]
 
 # Asking for a name must not need the packages of a search.
 _MODULES = {
     "METRICS": "objective",
+    "OBJECTIVES": "objective",
     "Objective": "objective",
-    "Tuned": "search",
+    "Tuned": "found",
     "tune": "search",
 }
 

@@ -6,17 +6,34 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from huse_bench.errors import ConfigError
+from huse_bench.features import Prepared
 from huse_bench.hints import did_you_mean
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS
+from huse_bench.results.layout import TELLS_NOTHING
+from huse_bench.results.scores import item_scores, query_scores
+from huse_bench.runs.embedded import Validated
+from huse_bench.runs.methods import Method
 
-__all__ = ["METRICS", "Objective"]
+__all__ = ["METRICS", "OBJECTIVES", "Objective", "settled"]
 
-_RETRIEVAL = tuple(f"{direction} {metric}" for direction in DIRECTIONS for metric in TABLE_METRICS)
+_MEANS = {f"mean {metric}": tuple(f"{direction} {metric}" for direction in DIRECTIONS) for metric in TABLE_METRICS}
 _ACCURACIES = ("image accuracy", "text accuracy", "fusion accuracy")
 
-#: Validation metrics that an objective may be made of.
-METRICS = _RETRIEVAL + _ACCURACIES
+#: Validation metrics that an objective may be made of; ``mean R@1`` is that of the four directions.
+METRICS = (*_MEANS, *(f"{direction} {metric}" for direction in DIRECTIONS for metric in TABLE_METRICS), *_ACCURACIES)
+
+#: The objectives that have a name.
+OBJECTIVES: Mapping[str, tuple[str, ...]] = {
+    "balanced": ("mean R@1", "mean HP@5", "fusion accuracy"),
+    "retrieval": ("mean R@1",),
+    "hierarchy": ("mean HP@5",),
+}
+
+_CHOICE = f"It is {', '.join(OBJECTIVES)}, or a list of {', '.join(METRICS)}"
 
 
 @dataclass(frozen=True)
@@ -24,25 +41,25 @@ class Objective:
     """The mean of some metrics on the validation split, of those that the method has.
 
     A method without a classifier has no accuracies, and its objective is the mean of the others. Values of methods
-    with and without a classifier are therefore not comparable; a search compares each method with itself alone.
+    with and without a classifier are then not comparable; a search compares each method with itself alone.
 
     Args:
-        metrics: names among :data:`METRICS`; by default R@1 in the four directions and the fusion accuracy.
+        metrics: names among :data:`METRICS`.
 
     Raises:
         ConfigError: for no metric, an unknown one, or one named twice.
     """
 
-    metrics: tuple[str, ...] = (*(f"{direction} R@1" for direction in DIRECTIONS), "fusion accuracy")
+    metrics: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if not self.metrics:
-            raise ConfigError(f"the objective names no metric; there are {', '.join(METRICS)}")
+            raise ConfigError(f"the objective names no metric. {_CHOICE}")
         for metric in self.metrics:
             if metric not in METRICS:
+                known = (*OBJECTIVES, *METRICS) if len(self.metrics) == 1 else METRICS
                 raise ConfigError(
-                    f"unknown validation metric {metric!r} in the objective.{did_you_mean(metric, list(METRICS))} "
-                    f"There are {', '.join(METRICS)}"
+                    f"unknown validation metric {metric!r} in the objective.{did_you_mean(metric, known)} {_CHOICE}"
                 )
             if self.metrics.count(metric) > 1:
                 raise ConfigError(f"the objective names {metric!r} twice; name it once")
@@ -74,4 +91,80 @@ class Objective:
         Returns:
             The mean of this objective's metrics that are among them.
         """
-        return statistics.fmean(metrics[metric] for metric in self.metrics if metric in metrics)
+        parts = [of for of in map(_parts, self.metrics) if of[0] in metrics]
+        return statistics.fmean(statistics.fmean(metrics[name] for name in of) for of in parts)
+
+    def item_values(self, validated: Validated, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What each item of the validation split contributes to the objective, which is their mean.
+
+        Args:
+            validated: how well a trial did.
+            labels: (n,) classes of the items.
+
+        Returns:
+            (n,) shares from 0 to 1.
+        """
+        predictions = {f"{task}_prediction": found for task, found in validated.predictions.items()}
+
+        def of_items(name: str) -> NDArray[np.float64]:
+            task, metric = name.split(" ")
+            if metric == "accuracy":
+                return item_scores({**predictions, "label": labels}, task)
+            return query_scores(validated.per_query[task], metric)
+
+        parts = [of for of in map(_parts, self.metrics) if of[0] in validated.metrics]
+        means = [np.mean([of_items(name) for name in of], axis=0) for of in parts]
+        return np.asarray(np.mean(means, axis=0))
+
+
+def settled(asked: Sequence[str], methods: Sequence[Method], prepared: Prepared) -> tuple[Objective, list[str]]:
+    """The objective of a search, where a named one adapts itself to methods and data.
+
+    Args:
+        asked: one of :data:`OBJECTIVES`, or metrics.
+        methods: those of the search.
+        prepared: the data.
+
+    Returns:
+        The objective, and what the balanced one leaves out and why, a sentence each.
+
+    Raises:
+        ConfigError: for unknown metrics, a method that has none of them, and HP@K that nothing can miss.
+    """
+    named = len(asked) == 1 and asked[0] in OBJECTIVES
+    metrics = OBJECTIVES[asked[0]] if named else tuple(asked)
+    said = []
+    if named and len(metrics) > 1:
+        without = [method.title for method in methods if method.loss_class.heads == "none"]
+        if without:
+            metrics = tuple(metric for metric in metrics if metric not in _ACCURACIES)
+            said.append(f"no accuracy is in the objective, for {', '.join(without)} {_have(without)} no classifier")
+        untold = [metric for metric in metrics if _tells_nothing(metric, prepared)]
+        metrics = tuple(metric for metric in metrics if metric not in untold)
+        said += [f"{metric} is not in the objective: {TELLS_NOTHING}" for metric in untold]
+    objective = Objective(metrics)
+    for metric in metrics:
+        if _tells_nothing(metric, prepared):
+            raise ConfigError(
+                f"the objective has {metric}, and on {prepared.name} {TELLS_NOTHING}; leave it out, or give the data a "
+                f"taxonomy with more levels"
+            )
+    for method in methods:
+        objective.of(method.name, method.loss_class.heads)
+    return objective, said
+
+
+def _parts(metric: str) -> tuple[str, ...]:
+    return _MEANS.get(metric, (metric,))
+
+
+def _tells_nothing(metric: str, prepared: Prepared) -> bool:
+    kind, _, k = metric.rpartition(" ")[2].partition("@")
+    if kind != "HP":
+        return False
+    correct = prepared.taxonomy.correct_sets(int(k))[prepared.splits["validation"].labels]
+    return bool(correct.all())
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"

@@ -17,7 +17,20 @@ from huse_bench.space import Choice, Distribution
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.study import SAMPLER
 
-__all__ = ["given", "identity_of", "methods_to_tune", "space_of"]
+__all__ = ["given", "identity_of", "methods_to_tune", "space_of", "training_seed"]
+
+# Far from the seeds of runs: a run that repeated the best trial would have the luck that it was chosen for.
+_FIRST_SEED = 1000
+
+
+def training_seed(seed: int, study: int) -> int:
+    """The seed that the trials of a study are trained with.
+
+    Args:
+        seed: of the search.
+        study: number of the study, from 1.
+    """
+    return _FIRST_SEED + seed + study - 1
 
 
 def methods_to_tune(config: RunConfig, reporter: Reporter) -> list[Method]:
@@ -96,6 +109,7 @@ def identity_of(
     config: RunConfig,
     prepared: Prepared,
     device: str,
+    study: int,
 ) -> str:
     """Sha256 over everything that the results of a method's trials depend on, but the tuned hyper-parameters.
 
@@ -106,6 +120,7 @@ def identity_of(
         config: how trials are trained.
         prepared: what they are trained on.
         device: torch device that trains.
+        study: number of the study, from 1.
     """
     described: dict[str, Json] = {
         name: ["choice", *value.options] if isinstance(value, Choice) else [type(value).__name__, value.low, value.high]
@@ -115,6 +130,8 @@ def identity_of(
         {
             "run": run_identity(config, method, prepared, device),
             "seed": config.seeds[0],
+            "study": study,
+            "trained with": training_seed(config.seeds[0], study),
             "space": described,
             "objective": [*sorted(objective.metrics)],
             "sampler": SAMPLER,

@@ -1,16 +1,15 @@
 """One method's trials: which hyper-parameters come next, and the journal where they are kept.
 
-Hyper-parameters of a trial depend on the seed, the trial's number and the results of earlier rounds, and on nothing
-else: neither on kills and resumptions nor on how many processes share the work. The first trial has the defaults, the
-next nine are random, and from then on Optuna's multivariate TPE (Bergstra et al. 2011, Algorithms for Hyper-Parameter
-Optimization) proposes in rounds of four, which learn from all trials of the rounds before.
+Hyper-parameters of a trial depend on the seed, the study, the trial's number and the results of earlier rounds, and on
+nothing else: neither on kills and resumptions nor on how many processes share the work. The first trial has the
+defaults, the next nine are random, and from then on Optuna's multivariate TPE (Bergstra et al. 2011, Algorithms for
+Hyper-Parameter Optimization) proposes in rounds of four, which learn from all trials of the rounds before.
 """
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import numpy as np
 
-from huse_bench.errors import MissingExtraError, ResultsError
+from huse_bench.errors import MissingExtraError
 from huse_bench.files import safe_name
 from huse_bench.space import Choice, Distribution, LogUniform
 
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.storages import JournalStorage
 
-__all__ = ["SAMPLER", "Study", "Trial", "open_journal", "require_optuna"]
+__all__ = ["SAMPLER", "Study", "Trial", "require_optuna"]
 
 #: How hyper-parameters are proposed; part of a study's identity.
-SAMPLER = "tpe-1"
+SAMPLER = "tpe-2"
 
 # Trials before the sampler learns: the defaults, then random ones.
 _STARTUP = 10
@@ -51,6 +50,8 @@ class Trial:
         error: why it failed.
         seconds: wall time.
         metrics: metrics on the validation split by name.
+        lots: sums of the objective over lots of items, as :class:`huse_bench.tuning.noise.Lots` has them; empty where
+            the trial failed.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Trial:
     error: str | None
     seconds: float
     metrics: dict[str, float]
+    lots: tuple[float, ...] = ()
 
 
 def require_optuna() -> None:
@@ -70,80 +72,6 @@ def require_optuna() -> None:
             raise MissingExtraError("tuning", "tune", package) from error
 
 
-@contextmanager
-def open_journal(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[JournalStorage]:
-    """Open the journal of a results folder, which several processes may share.
-
-    Args:
-        path: the file; made where there is none.
-        say: told what had to be cut.
-
-    Raises:
-        ResultsError: if it cannot be read.
-    """
-    import optuna  # noqa: PLC0415  optional
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock  # noqa: PLC0415  optional
-
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Not the default lock, a symbolic link: Windows asks for a privilege to make one.
-    lock = JournalFileOpenLock(str(path))
-    try:
-        backend = JournalFileBackend(str(path), lock)
-        cut = _cut_damaged_end(path, lock)
-        if cut:
-            which = "line was damaged and is" if cut == 1 else f"{cut} lines were damaged and are"
-            say(f"{path}: the last {which} cut; trials that are lost by it are run again")
-        try:
-            journal = optuna.storages.JournalStorage(backend)
-        except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(path, error) from error
-        yield journal
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-
-
-def _cut_damaged_end(path: Path, lock: Any) -> int:
-    """Cut what a killed process or a power failure left at the end; the next line would be glued to it.
-
-    Returns:
-        How many lines were cut.
-
-    Raises:
-        ResultsError: for a damaged line before a whole one, since what follows it may depend on it.
-    """
-    lock.acquire()
-    try:
-        with path.open("r+b") as file:
-            lines = list(file)
-            whole = [number for number, line in enumerate(lines) if _is_whole(line)]
-            kept = whole[-1] + 1 if whole else 0
-            damaged = next((number for number in range(kept) if number not in whole), None)
-            # A first line that ended was not torn: this file is something else.
-            if damaged is None and kept == 0 and lines and lines[0].endswith(b"\n"):
-                damaged = 0
-            if damaged is not None:
-                raise _unreadable(path, f"line {damaged + 1} is damaged")
-            file.truncate(sum(map(len, lines[:kept])))
-            return len(lines) - kept
-    finally:
-        lock.release()
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return False
-    return line.endswith(b"\n") and isinstance(entry, dict) and "op_code" in entry
-
-
-def _unreadable(path: Path, why: object) -> ResultsError:
-    return ResultsError(
-        f"{path} is no readable journal of trials ({why}); move the file away, and the trials are run again"
-    )
-
-
 class Study:
     """The trials of one method under fixed terms.
 
@@ -152,7 +80,7 @@ class Study:
         locks: folder of the files by which processes tell each other what they are working on.
         method: name of the method.
         identity: sha256 over everything that the results of a trial depend on, but its hyper-parameters.
-        seed: of the search.
+        seed: two numbers, that of the search and that of this study in it.
         space: what is tuned.
         defaults: the value of each in the first trial.
     """
@@ -163,7 +91,7 @@ class Study:
         locks: Path,
         method: str,
         identity: str,
-        seed: int,
+        seed: tuple[int, int],
         space: Mapping[str, Distribution],
         defaults: Mapping[str, Any],
     ) -> None:
@@ -186,7 +114,9 @@ class Study:
         ended = {}
         for frozen in self._study.get_trials(deepcopy=False):
             attributes = frozen.user_attrs
-            ended[attributes["number"]] = Trial(value=frozen.value if frozen.values else None, **attributes)
+            lots = tuple(attributes.get("lots", ()))
+            value = frozen.value if frozen.values else None
+            ended[attributes["number"]] = Trial(**{**attributes, "value": value, "lots": lots})
         return dict(sorted(ended.items()))
 
     @contextmanager
@@ -230,7 +160,8 @@ class Study:
 
         if number == 1:
             return dict(self._defaults)
-        words = np.random.SeedSequence(self._seed, spawn_key=(self._key, number)).generate_state(1, np.uint32)
+        seed, study = self._seed
+        words = np.random.SeedSequence(seed, spawn_key=(self._key, study, number)).generate_state(1, np.uint32)
         sampler = optuna.samplers.TPESampler(seed=int(words[0]), n_startup_trials=_STARTUP, multivariate=True)
         past = optuna.create_study(sampler=sampler, direction="maximize")
         for trial in self.trials().values():

@@ -32,9 +32,11 @@ class HuseP(Loss):
     heads = "shared"
     embedding = "classes"
     semantic = True
+    # Searches with beta from 0.01 ended within 3 % of it. Adam's steps heed the ratios of the weights alone, so that
+    # this reaches from hardly projecting to little else.
     space: ClassVar = {
         "alpha": LogUniform(0.1, 10),
-        "beta": LogUniform(0.01, 10),
+        "beta": LogUniform(0.0001, 10),
         "gamma": LogUniform(0.01, 10),
     }
 

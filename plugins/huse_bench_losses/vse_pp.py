@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from huse_bench import Batch, Loss, Terms, Uniform, kernels
+from huse_bench import Batch, LogUniform, Loss, Terms, kernels
 from huse_bench_losses._checks import at_least_zero
 
 __all__ = ["VSEpp"]
@@ -29,7 +29,8 @@ class VSEpp(Loss):
 
     title = "VSE++"
     position = 22
-    space: ClassVar = {"margin": Uniform(0.01, 0.6)}
+    # Where all hinges act, as from 0.08 on emoji, the margin changes nothing; searches from 0.01 ended at 0.016.
+    space: ClassVar = {"margin": LogUniform(0.001, 0.6)}
 
     def __init__(self, margin: float = 0.2) -> None:
         super().__init__()

@@ -36,13 +36,15 @@ def call(toy, capsys):
 def test_progress_table_and_the_run_after_it(call):
     done = call("--methods", "triplet,huse", "--trials", "2")
     assert done.returncode == 0, done.stderr
-    heading, _, triplet, huse = done.stdout.splitlines()
-    assert " ".join(heading.split()) == "Method Trials Failed Defaults Best In trial Best hyper-parameters"
+    heading, _, triplet, huse = done.stdout.splitlines()[:4]
+    assert " ".join(heading.split()) == "Method Trials Failed Defaults Best Gain In trial Best hyper-parameters"
     assert triplet.split()[:3] == ["Triplet", "2", "0"]
     assert "margin=" in triplet
     assert "alpha=" in huse
-    assert "toy: 2 trials for each of 2 methods, 10 steps of 32 pairs each, seed 0" in done.stderr
-    assert "Triplet has no classifier: mean of i2i R@1, i2t R@1, t2i R@1, t2t R@1\n" in done.stderr
+    assert "toy: 2 trials for each of 2 methods, 10 steps of 32 pairs each, seed 0, trained with" in done.stderr
+    assert "  objective: mean R@1, on the validation split\n" in done.stderr
+    assert "  no accuracy is in the objective, for Triplet has no classifier\n" in done.stderr
+    assert "  mean HP@5 is not in the objective: every class is correct for every query" in done.stderr
     first, second = (line for line in done.stderr.splitlines() if line.startswith("Triplet trial"))
     assert first.startswith("Triplet trial 1 of 2: 0.")
     assert first.endswith("in trial 1) margin=0.5")
@@ -69,7 +71,7 @@ def test_failed_trials_are_shown_and_exit_code_1_is_for_methods_without_a_result
     assert done.returncode == 1
     assert "Nan trial 1 of 1: diverged: the loss was gap nan at step 10 of 10 (no value yet) weight=1\n" in done.stderr
     assert "no trial of nan ended well, so the file has no parameters for it" in done.stderr
-    assert done.stdout.splitlines()[2].split() == ["Nan", "1", "1", "-", "-", "-", "-"]
+    assert done.stdout.splitlines()[2].split() == ["Nan", "1", "1", "-", "-", "-", "-", "-"]
     assert "[methods.triplet]" in (toy / "results/toy/tuned.toml").read_text()
 
 
@@ -101,6 +103,9 @@ def test_what_two_processes_share_and_one_ends_is_what_one_finds_alone(call, toy
         (["--methods", "huse", "--trials", "none"], "'none' is not a valid integer"),
         (["--methods", "huse", "--trials", "2", "--objective", "i2t R@2"], "Did you mean 'i2t R@"),
         (["--methods", "huse", "--trials", "2", "--objective", ","], "the objective names no metric"),
+        (["--methods", "huse", "--trials", "2", "--objective", "balance"], "Did you mean 'balanced'"),
+        (["--methods", "huse", "--trials", "2", "--objective", "hierarchy"], "on toy every class is correct"),
+        (["--methods", "huse", "--trials", "2", "--studies", "0"], "--studies 0: at least one study is needed"),
         (["--methods", "huse", "--trials", "2", "--seed", "-1"], "seeds must be at least 0"),
     ],
 )

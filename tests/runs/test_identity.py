@@ -182,11 +182,13 @@ def test_the_version_of_a_distribution_counts_where_its_sources_may_not_show_all
 
 def test_a_study_is_of_the_same_identity(planned):
     config, (huse, _), data = planned
-    space, objective = space_of(huse, config), Objective()
-    known = identity_of(huse, space, objective, config, data, "cpu")
+    space, objective = space_of(huse, config), Objective(("mean R@1",))
+    known = identity_of(huse, space, objective, config, data, "cpu", 1)
     changed = replace(huse, source_hash="0" * 64)
-    assert identity_of(huse, space, objective, config, data, "cuda") != known
-    assert identity_of(changed, space, objective, config, data, "cpu") != known
+    assert identity_of(huse, space, objective, config, data, "cuda", 1) != known
+    assert identity_of(changed, space, objective, config, data, "cpu", 1) != known
     seeded = config.model_copy(update={"seeds": (5,)})
-    assert identity_of(huse, space, objective, seeded, data, "cpu") != known
-    assert identity_of(huse, space, objective, config, data, "cpu") == known
+    assert identity_of(huse, space, objective, seeded, data, "cpu", 1) != known
+    assert identity_of(huse, space, objective, config, data, "cpu", 2) != known
+    assert identity_of(huse, space, Objective(("mean HP@5",)), config, data, "cpu", 1) != known
+    assert identity_of(huse, space, objective, config, data, "cpu", 1) == known

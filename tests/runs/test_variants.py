@@ -120,15 +120,12 @@ def test_variants_are_rows_of_their_own(toy, quick_training):
     (toy / "ablation.toml").write_text(table)
     results = hb.run(dataset="toy", config="ablation.toml", training=quick_training, quiet=True)
     assert [row.label for row in results.rows] == ["Gap only", "gap-2", "G3"]
-    streams = "Random numbers go by the names of methods and variants."
-    assert f"Variants: gap-2 is Gap only with weight=2; G3 is Gap only with nothing changed. {streams}" in notes(
-        results
-    )
+    assert "Variants: gap-2 is Gap only with weight=2; G3 is Gap only with nothing changed." in notes(results)
+    # Names change no number: the same settings give the same, whatever they are called.
+    scores = {record.method.name: record.retrieval for record in results.records}
+    assert scores["gap-3"] == scores["gap"]
     alone = hb.Results([record for record in results.records if record.method.name != "gap"])
-    assert (
-        f"Variants: gap-2 is gap with weight=2 and else its defaults; G3 is gap with its defaults. {streams}"
-        in notes(alone)
-    )
+    assert "Variants: gap-2 is gap with weight=2 and else its defaults; G3 is gap with its defaults." in notes(alone)
     assert len({record.fingerprint for record in results.records}) == 3
     assert [record.method.name for record in results.records if record.method.parameters["weight"] == 2.0] == ["gap-2"]
     again = hb.load_results("results/toy")

@@ -83,11 +83,12 @@ def test_a_search_says_it_and_the_tables_keep_it(site, quick_training, capsys): 
     below = [trial.parameters["weight"] for trial in tuned.trials if trial.parameters["weight"] <= 3]
     said = f"Deaf: {len(below)} of 6 trials gave the same metrics to the bit: weight changed nothing between"
     assert f"{said} {min(below):.3g} and {max(below):.3g}\n" in capsys.readouterr().err
-    assert ParamsFile.read(path).ledger.methods["deaf"].distinct == len(metrics) < 6
+    assert ParamsFile.read(path).ledger.methods["deaf"][0].distinct == len(metrics) < 6
 
     results = hb.run(["deaf"], "toy", params=path, training=training, quiet=True)
     assert results.records[0].tuning.distinct == len(metrics)
-    assert f"seed 0; Deaf: 6 trials ({len(metrics)} distinct)." in " ".join(render(results).split())
+    text = " ".join(render(results).split())
+    assert f"seed 0; Deaf: 6 trials ({len(metrics)} distinct). Doubts about the tuning: {said}" in text
 
     lines = "".join(f"{name} = {value}\n" for name, value in training.items())
     path.with_name("config.toml").write_text(f"[training]\n{lines}")

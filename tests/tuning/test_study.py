@@ -11,15 +11,16 @@ import pytest
 
 from huse_bench.errors import MissingExtraError, ResultsError
 from huse_bench.space import Choice, LogUniform, Uniform
-from huse_bench.tuning.study import Study, Trial, open_journal, require_optuna
+from huse_bench.tuning.journal import open_journal
+from huse_bench.tuning.study import Study, Trial, require_optuna
 
 SPACE = {"x": Uniform(0.0, 1.0), "y": LogUniform(0.01, 100.0), "kind": Choice("a", "b", "c")}
 DEFAULTS = {"x": 0.9, "y": 1.0, "kind": "c", "other": 3}
 
 
-def study(journal, folder, seed=0, defaults=DEFAULTS, method="m", space=SPACE):
+def study(journal, folder, seed=0, number=1, defaults=DEFAULTS, method="m", space=SPACE):
     (folder / "locks").mkdir(exist_ok=True)
-    return Study(journal, folder / "locks", method, "0" * 64, seed, space, defaults)
+    return Study(journal, folder / "locks", method, "0" * 64, (seed, number), space, defaults)
 
 
 def ended(number, parameters):
@@ -110,10 +111,11 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from huse_bench.space import Uniform
-from huse_bench.tuning.study import Study, open_journal
+from huse_bench.tuning.journal import open_journal
+from huse_bench.tuning.study import Study
 folder = Path(sys.argv[1])
 with open_journal(folder / "journal.log") as journal:
-    mine = Study(journal, folder / "locks", "m", "0" * 64, 0, {"x": Uniform(0.0, 1.0)}, {"x": 0.5})
+    mine = Study(journal, folder / "locks", "m", "0" * 64, (0, 1), {"x": Uniform(0.0, 1.0)}, {"x": 0.5})
     with mine.claim(5) as number:
         print(number, flush=True)
         time.sleep(600)

@@ -98,11 +98,11 @@ def _devices(records: Sequence[RunRecord]) -> list[dict[str, str]]:
 
 def _budget(row: Row) -> dict[str, str]:
     trainings = [record.training for record in row.finished if record.training is not None]
-    tuning = row.records[0].tuning
+    spent = sum(tuning.trials * tuning.steps * tuning.batch_size for tuning in row.tunings)
     budget = {
         "label": row.label,
         "runs": f"{len(row.finished)} of {len(row.records)}",
-        "tuning": "none" if tuning is None else f"{tuning.trials * tuning.steps * tuning.batch_size:,}",
+        "tuning": f"{spent:,}" if row.tunings else "none",
     }
     if not trainings:
         return {**budget, "steps": "", "batch": "", "pairs": "", "seconds": "", "optimizer": ""}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from huse_bench.report.html.section import Section
 from huse_bench.results.rows import Row
@@ -60,13 +60,22 @@ def _entry(row: Row) -> dict[str, object]:
         "label": row.label,
         "summary": _summary(row),
         "facts": _facts(first),
-        "parameters": [(name, plain(value), _origin(first, name)) for name, value in first.method.parameters.items()],
+        "parameters": [(name, _values(row, name), _origin(first, name)) for name in first.method.parameters],
         "terms": _terms(row),
         "steps": _gradient_steps(row),
-        "tuning": _tuning(first.tuning),
+        "tuning": _tuning(row.tunings),
         "warnings": list(dict.fromkeys(text for record in row.records for text in record.warnings)),
         "runs": [_run(record) for record in row.records],
     }
+
+
+def _values(row: Row, name: str) -> str:
+    """The value of a hyper-parameter, or those of the studies' winners that differ in it."""
+    by_study = {record.tuning.number if record.tuning else 1: record.method.parameters[name] for record in row.records}
+    values = {number: plain(by_study[number]) for number in sorted(by_study)}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{value} (study {number})" for number, value in values.items())
 
 
 def _summary(row: Row) -> str:
@@ -133,21 +142,38 @@ def _gradient_steps(row: Row) -> list[int]:
     return list(found[0]) if found else []
 
 
-def _tuning(tuning: Tuning | None) -> Mapping[str, str]:
-    if tuning is None:
+def _tuning(tunings: Sequence[Tuning]) -> Mapping[str, str]:
+    if not tunings:
         return {}
+    first = tunings[0]
+    facts = {
+        "Each trial": f"{first.steps:,} steps of {first.batch_size:,} pairs",
+        "For the mean of": ", ".join(first.objective),
+        "On": f"the validation split, protocol {first.protocol}, seed {first.seed}",
+    }
+    if first.studies == 1:
+        return facts | _study(first)
+    facts["Studies"] = f"{first.studies:,}, among whose winners the seeds are split"
+    return facts | {
+        f"{name} (study {tuning.number})": text for tuning in tunings for name, text in _study(tuning).items()
+    }
+
+
+def _study(tuning: Tuning) -> dict[str, str]:
     trials = f"{tuning.trials:,}, {tuning.failed:,} of them failed"
     if tuning.distinct is not None:
         trials += f", {tuning.distinct:,} different results"
-    return {
+    facts = {
         "Trials": trials,
-        "Each": f"{tuning.steps:,} steps of {tuning.batch_size:,} pairs",
-        "For the mean of": ", ".join(tuning.objective),
-        "On": f"the validation split, protocol {tuning.protocol}, seed {tuning.seed}",
         "Value of the choice": f"{tuning.value:.4f}",
         "Value of the defaults": "failed" if tuning.default_value is None else f"{tuning.default_value:.4f}",
-        "Study": tuning.study[:12],
     }
+    if tuning.gain_interval is not None:
+        low, high = tuning.gain_interval
+        facts["Gain"] = f"{low:+.4f} to {high:+.4f}, over groups of validation queries"
+    if tuning.remarks:
+        facts["Doubts"] = "; ".join(tuning.remarks)
+    return facts | {"Study": tuning.study[:12]}
 
 
 def _run(record: RunRecord) -> dict[str, object]:

@@ -274,8 +274,16 @@ class Tuning(Part):
         objective: validation metrics whose mean was maximised.
         value: of the setting that was chosen.
         default_value: of the method's defaults; None where they failed.
+        gain_interval: ends of the 95 % interval of the first less the second, over groups of validation queries; None
+            where the defaults failed, there is one group alone, or the record does not say.
         seed: of the search.
+        training_seed: that its trials were trained with; None in records that do not say.
         study: identity of the search: a fingerprint of everything that its trials depended on.
+        number: of this search among those that the method had, from 1.
+        studies: how many searches the method had, among whose winners the seeds are split.
+        joint: configuration that the runs of all these winners have in common; None where there was one search.
+        default_configuration: configuration of the same run at the method's defaults; None in records that do not say.
+        remarks: what makes the choice doubtful, such as a value at a bound of what was searched.
     """
 
     trials: Count
@@ -287,5 +295,12 @@ class Tuning(Part):
     objective: tuple[str, ...]
     value: float
     default_value: float | None = None
+    gain_interval: tuple[float, float] | None = None
     seed: Count
+    training_seed: Count | None = None
     study: Sha256
+    number: Annotated[int, Field(ge=1)] = 1
+    studies: Annotated[int, Field(ge=1)] = 1
+    joint: Sha256 | None = None
+    default_configuration: Sha256 | None = None
+    remarks: tuple[Title, ...] = ()
