@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -92,6 +92,7 @@ def plan_text(spec: RunSpec, prepared: Path, store: Store, threads: int, before:
             "seed": spec.seed,
             "fingerprint": spec.fingerprint,
             "device": spec.device,
+            "neighbours": spec.neighbours,
             "tuning": None if spec.tuning is None else spec.tuning.model_dump(mode="json"),
             "prepared": str(prepared.resolve()),
             "results": str(store.folder.resolve()),
@@ -192,9 +193,9 @@ def _spec(plan: Mapping[str, Any], prepared: Prepared) -> RunSpec:
     for method in [*methods, *map(shuffled_method, methods)]:
         if method.name != plan["method"]:
             continue
-        spec = plan_run(config, method, plan["seed"], prepared, plan["device"], tuning)
+        spec = plan_run(config, method, plan["seed"], prepared, plan["device"])
         if spec.fingerprint == plan["fingerprint"]:
-            return spec
+            return replace(spec, neighbours=plan["neighbours"], tuning=tuning)
     raise EngineError(
         f"a worker has another {plan['method']!r} than this process: the code of huse-bench or of a plugin differs, or "
         f"the data. Install the same versions wherever there are workers, and start these again"
