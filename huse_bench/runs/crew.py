@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkdtemp
-
-import filelock
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import DivergedError, EngineError, HuseBenchError
-from huse_bench.execution import Ended, Engine, Task, open_engine
+from huse_bench.execution import Ended, Engine, Task
 from huse_bench.features import Prepared
-from huse_bench.features.prepared_files import save_prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord, Store
 from huse_bench.runs.elsewhere import Answer, do_run, plan_text, read_answer
@@ -25,18 +20,9 @@ from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunS
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure
 from huse_bench.runs.sharing import POLL_SECONDS, is_done
+from huse_bench.runs.workers import ATTEMPTS, workers
 
 __all__ = ["hand_out_to_workers"]
-
-# How often a run is given to a worker before it is taken for one that no worker survives.
-_ATTEMPTS = 3
-
-# Folders in the results folder that hold what workers read; a folder is locked while its command lives.
-_PREFIX = ".workers-"
-_LOCK = "lock"
-
-# Younger ones may not be locked yet.
-_SETTLED_SECONDS = 60.0
 
 
 def hand_out_to_workers(
@@ -65,17 +51,7 @@ def hand_out_to_workers(
     """
     if not specs:
         return
-    with _shared_folder(store) as folder, ExitStack() as stack:
-        engine = open_engine(
-            config.engine or "loky",
-            jobs=config.jobs,
-            address=config.address,
-            options=config.engine_options,
-            gpu=specs[0].device == "cuda",
-            folder=folder / "engine",
-        )
-        stack.push(lambda kind, *_: engine.close(stop=kind is not None))
-        data = save_prepared(prepared, folder / "data")
+    with workers(config, specs[0].device, prepared, store) as (engine, data), ExitStack() as stack:
         reporter.say(f"{len(specs)} {'run' if len(specs) == 1 else 'runs'} on {engine.place}")
         show = stack.enter_context(reporter.items("runs", len(specs), unit="runs"))
         crew = _Crew(engine, data, prepared, config, store, listeners, reporter)
@@ -166,7 +142,7 @@ class _Crew:
 
     def _take(self, ended: Ended) -> None:
         given = self._at_work.pop(ended.key)
-        answer = Answer(given.spec.fingerprint) if ended.answer is None else read_answer(ended.answer)
+        answer = Answer() if ended.answer is None else read_answer(ended.answer)
         record = self._store.find(given.spec.fingerprint)
         if record is None or (given.before is not None and record.created == given.before.created):
             self._give_again(given, ended.lost or answer.lost or "its record is not in the results folder")
@@ -183,13 +159,13 @@ class _Crew:
     def _give_again(self, given: _Given, reason: str) -> None:
         spec = given.spec
         name = f"{spec.method.title} seed {spec.seed}"
-        if given.attempt < _ATTEMPTS:
+        if given.attempt < ATTEMPTS:
             self._reporter.say(f"{name}: a worker was lost ({reason}); the run is given to another")
             given.attempt += 1
             self._submit(given)
             return
         error = EngineError(
-            f"{_ATTEMPTS} workers were lost that this run was given to, the last because {reason}. Where memory is "
+            f"{ATTEMPTS} workers were lost that this run was given to, the last because {reason}. Where memory is "
             f"short, take fewer --jobs, and run it again with --overwrite failed"
         )
         record = record_failure(spec, self._prepared, error).write(self._store)
@@ -199,26 +175,3 @@ class _Crew:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-
-@contextmanager
-def _shared_folder(store: Store) -> Iterator[Path]:
-    """A folder that every worker sees, gone afterwards; those that killed commands left are removed too."""
-    for old in store.folder.glob(f"{_PREFIX}*"):
-        if time.time() - old.stat().st_mtime > _SETTLED_SECONDS:
-            _remove_abandoned(old)
-    folder = Path(mkdtemp(prefix=_PREFIX, dir=store.folder))
-    try:
-        with filelock.FileLock(folder / _LOCK):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    try:
-        with filelock.FileLock(folder / _LOCK, blocking=False):
-            shutil.rmtree(folder, ignore_errors=True)
-    except (filelock.Timeout, OSError):
-        # Its command lives, or another one removes it.
-        return

@@ -9,7 +9,6 @@ from typing import Any
 
 from huse_bench.config import RunConfig, resolve_config
 from huse_bench.discovery import notify
-from huse_bench.execution import check_engine
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
 from huse_bench.runs.announcing import announce
@@ -23,6 +22,7 @@ from huse_bench.runs.resuming import remove_left
 from huse_bench.runs.sharing import hand_out
 from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import run_unit
+from huse_bench.runs.workers import check_workers
 
 __all__ = ["run", "run_config"]
 
@@ -160,8 +160,7 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
     reporter = Reporter(quiet=quiet, verbose=verbose)
     runs = AskedRuns(config)
     config = runs.config
-    if config.elsewhere:
-        check_engine(config.engine or "loky", config.address, config.engine_options)
+    check_workers(config)
     loaded = load(config)
     # Before features are made, which may take hours.
     Store.refuse_unusable(config.results_folder, config.dataset)

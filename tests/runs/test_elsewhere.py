@@ -129,7 +129,7 @@ def test_a_plan_is_plain_and_what_is_not_plain_is_refused(planned, tmp_path):
     store = Store(tmp_path / "results", "toy")
     assert json.loads(plan_text(spec, data, store, 1, None))["fingerprint"] == spec.fingerprint
     odd = replace(spec, config=spec.config.model_copy(update={"parameters": {"gap": {"weight": object()}}}))
-    with pytest.raises(ConfigError, match=r"a setting of gap is no plain number, text or list .*leave out --jobs"):
+    with pytest.raises(ConfigError, match=r"a setting is no plain number, text or list .*leave out --jobs"):
         plan_text(odd, data, store, 1, None)
 
 

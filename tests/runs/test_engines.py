@@ -67,6 +67,12 @@ def command(slow):  # noqa: ARG001 - has the losses
     return start
 
 
+def ended(process):
+    """Exit code, standard output and standard error of a command, once it has ended."""
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
 def at_work(slow, count):
     """Ids of the processes that are in the middle of a run, when there are so many."""
     while len(found := list(slow.glob("*.pid"))) < count:
@@ -121,15 +127,17 @@ def test_a_run_whose_worker_is_lost_is_done_by_another_and_every_result_arrives_
         # With Dask a run is a child of the worker, and it is the worker that is lost.
         (lost.parent() if engine == "dask" else lost).kill()
         (slow / "wait").unlink()
-        out, err = running.communicate()
-    assert running.returncode == 0, err
+        code, out, err = ended(running)
+    assert code == 0, err
     assert "Table 1" in out
-    ended = re.findall(r"^(.+ seed \d): finished in", err, re.MULTILINE)
-    assert sorted(ended) == sorted(f"{title} seed {seed}" for title in ("Slow", "Gap only", "HUSE") for seed in (0, 1))
+    finished = re.findall(r"^(.+ seed \d): finished in", err, re.MULTILINE)
+    assert sorted(finished) == sorted(
+        f"{title} seed {seed}" for title in ("Slow", "Gap only", "HUSE") for seed in (0, 1)
+    )
     assert "Traceback" not in err
     if engine != "dask":
         assert re.search(r"^Slow seed \d: a worker was lost \(.+\); the run is given to another$", err, re.MULTILINE)
-    assert command("--methods", "slow,gap,huse", "--seeds", "2", "--results", "alone").wait() == 0
+    assert ended(command("--methods", "slow,gap,huse", "--seeds", "2", "--results", "alone"))[0] == 0
     assert same(hb.load_results(toy / "results/toy")) == same(hb.load_results(toy / "alone"))
     assert not left_over(toy / "results/toy")
 
@@ -194,10 +202,10 @@ def test_settings_of_engines_in_a_file_and_mistakes_in_them(command, toy):
 
 
 def test_what_killed_commands_left_is_removed(command, toy):
-    assert command("--methods", "gap").wait() == 0
+    assert ended(command("--methods", "gap"))[0] == 0
     old = toy / "results/toy/.workers-old"
     old.mkdir()
     (old / "data").mkdir()
     os.utime(old, (0, 0))
-    assert command("--methods", "huse", "--jobs", "2").wait() == 0
+    assert ended(command("--methods", "huse", "--jobs", "2"))[0] == 0
     assert not old.exists()
