@@ -17,6 +17,7 @@ __all__ = [
     "MAX_PIXELS",
     "NO_REGIME",
     "PRESETS",
+    "EngineName",
     "Overwrite",
     "RegimeConfig",
     "RunConfig",
@@ -27,6 +28,9 @@ __all__ = [
 
 #: When a run that already has a record is run again.
 Overwrite = Literal["never", "failed", "always"]
+
+#: What does runs in other processes: of this machine, or of a cluster.
+EngineName = Literal["loky", "dask", "ray", "slurm"]
 
 #: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
 MAX_PIXELS = 89_478_485
@@ -163,7 +167,7 @@ class RegimeConfig(BaseModel):
 NO_REGIME = RegimeConfig()
 
 # Options that are tables, of which each name may come from another layer.
-_TABLES = ("training", "dataset_options", "regime")
+_TABLES = ("training", "dataset_options", "regime", "engine_options")
 
 # The tables whose names are known here.
 _NAMED: dict[str, type[BaseModel]] = {"training": TrainingConfig, "regime": RegimeConfig}
@@ -206,6 +210,11 @@ class RunConfig(BaseModel):
         overwrite: which runs that have a record are run again: ``"never"``, those that ``"failed"``
             (or diverged), or ``"always"`` all.
         device: torch device; None is the GPU where there is one.
+        jobs: runs at once; None is one, in this process, or where an engine is named as many as that has room for.
+        engine: what does runs in other processes; None is this process, or for several jobs ``"loky"``, processes of
+            this machine.
+        address: of the engine's cluster.
+        engine_options: what a run needs of the engine, by Ray's or submitit's names.
         save_model: write the trained towers and heads as safetensors.
         save_embeddings: write the embeddings of all items as safetensors.
         save_neighbours: keep what each query found first with every run, and not with those of the first seed alone.
@@ -240,6 +249,10 @@ class RunConfig(BaseModel):
     results: Path | None = None
     overwrite: Overwrite = "never"
     device: str | None = None
+    jobs: int | None = Field(default=None, ge=1)
+    engine: EngineName | None = None
+    address: str | None = None
+    engine_options: dict[str, Any] = Field(default_factory=dict)
     save_model: bool = False
     save_embeddings: bool = False
     save_neighbours: bool = False
@@ -272,6 +285,11 @@ class RunConfig(BaseModel):
     def folder_name(self) -> str:
         """What the folder of the records is called where nothing else is said: the dataset and its regime."""
         return "-".join(filter(None, (self.dataset, self.regime.stem)))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether runs are done by other processes."""
+        return self.engine is not None or (self.jobs or 1) > 1
 
     def origin(self, name: str) -> str:
         """Where the value of a dotted name, such as ``training.steps``, comes from."""

@@ -7,6 +7,7 @@ The tree::
     │   ├── ConfigError             a wrong key, type or value in a configuration
     │   ├── BundleError             a bundle that is damaged, or does not hold what it says
     │   ├── DataError               a dataset or feature file that cannot be used
+    │   ├── EngineError             a cluster that cannot be used, or workers that cannot do what they are given
     │   ├── ResultsError            a results folder that cannot be used
     │   ├── UnknownComponentError   a method, backbone or dataset nobody provides
     │   └── MissingExtraError       an optional package that is not installed
@@ -28,6 +29,7 @@ __all__ = [
     "ConformanceError",
     "DataError",
     "DivergedError",
+    "EngineError",
     "HuseBenchError",
     "LostProcessError",
     "MissingExtraError",
@@ -60,6 +62,10 @@ class BundleError(UsageError):
 
 class DataError(UsageError):
     """A dataset or a feature file that cannot be used as it is."""
+
+
+class EngineError(UsageError):
+    """A cluster that cannot be used, or workers that cannot do what they are given."""
 
 
 class ResultsError(UsageError):

@@ -61,9 +61,9 @@ class Reporter:
             yield step
 
     @contextmanager
-    def items(self, label: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    def items(self, label: str, total: int, done: int = 0, unit: str = "items") -> Iterator[Callable[[int], None]]:
         """A bar for work on many items; yields what to call with the number of items that are done."""
-        bar = self._bar("items")
+        bar = self._bar(unit)
         with bar:
             task = bar.add_task(label, total=total, completed=done)
             yield lambda done: bar.update(task, completed=done)

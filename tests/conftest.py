@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -158,6 +159,49 @@ def toy(distribution) -> Path:
 def quick_training() -> dict[str, object]:
     """A training of the toy dataset that takes a fraction of a second."""
     return {"steps": 40, "batch_size": 32, "width": 16, "embedding_dim": 8, "warmup_steps": 5}
+
+
+# Clusters, as small as they can be.
+
+
+@contextmanager
+def dask_cluster():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def ray_cluster():
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    yield cluster.address
+    cluster.shutdown()
+
+
+@contextmanager
+def local_slurm():
+    pytest.importorskip("submitit")
+    yield "local"
+
+
+@pytest.fixture(scope="session")
+def clusters():
+    """Starts a cluster of two workers by the name of its engine, for as long as a context lasts, which is its address.
+
+    Workers inherit the environment and the Python path. What is not installed skips the test.
+    """
+    return {
+        "loky": partial(nullcontext, None),
+        "dask": dask_cluster,
+        "ray": ray_cluster,
+        "slurm": local_slurm,
+    }
 
 
 # Records without a run.

@@ -13,6 +13,7 @@ import click
 
 __all__ = [
     "data_options",
+    "engine_options",
     "folders_of",
     "folders_options",
     "in_color",
@@ -42,6 +43,30 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     )
     # The last is applied first, as of decorators above each other.
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says how many runs are done at once and where: ``--jobs``, ``--engine`` and what the engine needs."""
+    options = (
+        click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Runs at once; default: 1."),
+        click.option(
+            "--engine",
+            type=click.Choice(["loky", "dask", "ray", "slurm"]),
+            help="Does runs in other processes: here (loky) or on a cluster; default: loky for several.",
+        ),
+        click.option("--address", metavar="A", help="Where the engine's cluster is, such as tcp://HOST:8786 of Dask."),
+        click.option(
+            "--engine-option",
+            "engine_options",
+            multiple=True,
+            callback=_pairs,
+            metavar="NAME=VALUE",
+            help="What a run needs of Ray or Slurm, such as slurm_partition=gpu; may be given several times.",
+        ),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -179,6 +204,25 @@ def _not_both(context: click.Context, _parameter: click.Parameter, value: bool) 
     if value and context.params.get("quiet"):
         raise click.UsageError("--quiet and --verbose exclude each other", context)
     return value
+
+
+def _pairs(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any] | None:
+    """Names with their values, which are numbers where they can be."""
+    found: dict[str, Any] = {}
+    for pair in value:
+        name, sign, text = pair.partition("=")
+        if not (name.strip() and sign):
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE")
+        found[name.strip()] = next((kind(text) for kind in (int, float) if _is(kind, text)), text)
+    return found or None
+
+
+def _is(kind: Callable[[str], Any], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:

@@ -12,6 +12,7 @@ import click
 
 from huse_bench.cli._options import (
     data_options,
+    engine_options,
     plugins_dir_option,
     protocol_option,
     regime_options,
@@ -91,6 +92,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @protocol_option
 @click.option("--controls", is_flag=True, default=None, help="Add floors and ceilings: chance, raw features and more.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
+@engine_options
 @click.option("--save-model", is_flag=True, default=None, help="Write trained towers and heads as safetensors.")
 @click.option("--save-embeddings", is_flag=True, default=None, help="Write all items' embeddings as safetensors.")
 @click.option(

@@ -23,7 +23,10 @@ from huse_bench.results import RunRecord
 from huse_bench.results.card import DataCard
 from huse_bench.results.schema import DatasetInfo
 
-__all__ = ["Loaded", "audited", "device_of", "load", "make_ready", "refuse_other_data"]
+__all__ = ["Loaded", "audited", "device_here", "device_of", "load", "make_ready", "refuse_other_data"]
+
+# Engines whose workers are on other machines.
+_CLUSTERS = {"dask", "ray", "slurm"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def _grouped(items: Items, loaded: Loaded, config: RunConfig, reporter: Reporter
     """The items with near-duplicates as groups, in their regime."""
     # Says what is wrong with the features before they are compared.
     prepare(items, config.dataset)
-    items, groups, notices = near_duplicates_as_groups(items, torch.device(device_of(config)))
+    items, groups, notices = near_duplicates_as_groups(items, torch.device(device_here(config)))
     if loaded.items.redrawn is not None or config.regime.is_any:
         # Also of those that had to be left out, since splits are drawn of all.
         own = loaded.items.ids if loaded.items.groups is None else loaded.items.groups
@@ -197,7 +200,7 @@ def audited(
     """
     found: Mapping[str, Any] | None = next((record.audit for record in known if record.audit is not None), None)
     if found is None and needed:
-        found = audit(prepared.to(device_of(config)), items.texts).summary()
+        found = audit(prepared.to(device_here(config)), items.texts).summary()
     for finding in (found or {}).get("findings", ()):
         reporter.say(f"  audit: {finding}")
     return replace(prepared, audit=found)
@@ -214,12 +217,25 @@ def device_of(config: RunConfig) -> str:
     """
     if config.device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if config.engine in _CLUSTERS and config.device == "cuda":
+        # The machine that gives runs to a cluster need not have one.
+        return "cuda"
     try:
         torch.zeros(1, device=torch.device(config.device))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {config.device!r} cannot be used here: {reason}") from error
     return config.device
+
+
+def device_here(config: RunConfig) -> str:
+    """The device for what the command does itself, where :func:`device_of` may be that of other machines.
+
+    Args:
+        config: may name one.
+    """
+    device = device_of(config)
+    return "cpu" if device == "cuda" and not torch.cuda.is_available() else device
 
 
 def _largest_group(items: Items, split: str) -> tuple[str, int]:

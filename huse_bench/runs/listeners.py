@@ -51,22 +51,23 @@ class Shown:
 
     Args:
         reporter: shows it.
+        bars: False where many are trained at once, and only their ends are told.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, *, bars: bool = True) -> None:
         self._reporter = reporter
+        self._bars = bars
         self._bar = ExitStack()
         self._step: _ShowStep | None = None
         self._label = ""
-        self._title = ""
 
     def __call__(self, event: Event) -> None:
         """Show what happened."""
         match event:
             case RunStarted(spec):
-                self._title = spec.method.title
-                self._label = f"{self._title} seed {spec.seed}"
-                self._step = self._bar.enter_context(self._reporter.run(self._label, spec.config.training.steps))
+                self._label = f"{spec.method.title} seed {spec.seed}"
+                if self._bars:
+                    self._step = self._bar.enter_context(self._reporter.run(self._label, spec.config.training.steps))
             case Stepped(done, losses) if self._step is not None:
                 self._step(done, losses)
             case RunResumed(step):
@@ -77,16 +78,18 @@ class Shown:
                 self._bar.close()
                 left = f"goes on from step {kept}" if kept else "begins anew"
                 self._reporter.say(f"{self._label}: stopped after step {step}; the next time it {left}")
-            case RunFailed(_, record, seconds, error):
+            case RunFailed(spec, record, seconds, error):
                 self._bar.close()
-                self._reporter.say(f"{self._label}: {record.status} after {seconds:.0f} s: {reason(error)}")
+                label = f"{spec.method.title} seed {spec.seed}"
+                self._reporter.say(f"{label}: {record.status} after {seconds:.0f} s: {reason(error)}")
             case RunFinished(record, seconds, notices, files):
                 self._bar.close()
                 speed = 0.0 if record.training is None else record.training.steps_per_second
-                self._reporter.say(f"{self._label}: finished in {seconds:.0f} s (training {speed:.1f} steps/s)")
+                label = f"{record.method.title} seed {record.seed}"
+                self._reporter.say(f"{label}: finished in {seconds:.0f} s (training {speed:.1f} steps/s)")
                 self._detail(record, seconds)
                 for notice in notices:
-                    self._reporter.say(f"  {self._title}: {notice}")
+                    self._reporter.say(f"  {record.method.title}: {notice}")
                 for path in files:
                     self._reporter.say(f"  saved {path}")
 

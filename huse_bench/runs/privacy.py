@@ -54,12 +54,17 @@ class Privacy:
 
     Args:
         data: folder or file of the user's copy of the data, which paths may be said relative to.
+        address: of a cluster.
     """
 
-    def __init__(self, data: Path | None = None) -> None:
+    def __init__(self, data: Path | None = None, address: str | None = None) -> None:
         found = {_slashed(str(root)): None for root in _roots(data)}
         self._roots = sorted((root for root in found if root.strip("/") and root[1:] != ":"), key=len, reverse=True)
-        self._words = {**dict.fromkeys(_users(), "user"), **dict.fromkeys(_hosts(), "host")}
+        self._words = {
+            **dict.fromkeys(_telling({address or ""}), "address"),
+            **dict.fromkeys(_users(), "user"),
+            **dict.fromkeys(_hosts(), "host"),
+        }
         # The longest first, for a machine's name may begin another.
         names = "|".join(map(re.escape, sorted(self._words, key=len, reverse=True)))
         self._names = re.compile(rf"(?<![^\W_])(?:{names})(?![^\W_])" if names else r"(?!)")

@@ -216,7 +216,7 @@ def _record(planned: _Planned, ended: Ended, run: RunConfig, prepared: Prepared)
         audit=None if prepared.audit is None else dict(prepared.audit),
         created=datetime.now(UTC),
     )
-    return RunRecord.model_validate(Privacy(run.data).record(record.model_dump()))
+    return RunRecord.model_validate(Privacy(run.data, run.address).record(record.model_dump()))
 
 
 def _warnings(spec: RunSpec, prepared: Prepared, outcome: Outcome) -> list[str]:

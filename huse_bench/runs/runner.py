@@ -17,6 +17,7 @@ from huse_bench.results import Results, Store
 from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
+from huse_bench.runs.crew import hand_out_to_workers
 from huse_bench.runs.data import Loaded, audited, load, make_ready, refuse_other_data
 from huse_bench.runs.listeners import Hooks, Shown
 from huse_bench.runs.plan import RunSpec
@@ -26,6 +27,7 @@ from huse_bench.runs.several import dataset_names, expanded
 from huse_bench.runs.sharing import hand_out
 from huse_bench.runs.tuned import AskedRuns
 from huse_bench.runs.unit import run_unit
+from huse_bench.runs.workers import check_workers
 
 __all__ = ["run", "run_config"]
 
@@ -65,6 +67,10 @@ def run(  # type: ignore[misc]  # the other options are named here alone
     regime: Mapping[str, Any] | None = None,
     overwrite: str | None = None,
     device: str | None = None,
+    jobs: int | None = None,
+    engine: str | None = None,
+    address: str | None = None,
+    engine_options: Mapping[str, Any] | None = None,
     save_model: bool | None = None,
     save_embeddings: bool | None = None,
     save_neighbours: bool | None = None,
@@ -108,6 +114,11 @@ def run(  # type: ignore[misc]  # the other options are named here alone
         overwrite: which runs that have a record are run again: ``"never"``, ``"failed"`` or ``"always"``
             (``"never"``).
         device: torch device (the GPU where there is one).
+        jobs: how many runs at once (1, or as many as the engine has room for).
+        engine: what does them in other processes: ``"loky"``, those of this machine, or a cluster of ``"dask"``,
+            ``"ray"`` or ``"slurm"`` (this process; ``"loky"`` for several jobs).
+        address: of the engine's cluster.
+        engine_options: what a run needs of the engine, by Ray's or submitit's names.
         save_model: write trained towers and heads as safetensors (False).
         save_embeddings: write all items' embeddings as safetensors (False).
         save_neighbours: keep what each query found first with the runs of all seeds, not of the first alone (False).
@@ -154,6 +165,10 @@ def run(  # type: ignore[misc]  # the other options are named here alone
         "regime": None if regime is None else dict(regime),
         "overwrite": overwrite,
         "device": device,
+        "jobs": jobs,
+        "engine": engine,
+        "address": address,
+        "engine_options": None if engine_options is None else dict(engine_options),
         "save_model": save_model,
         "save_embeddings": save_embeddings,
         "save_neighbours": save_neighbours,
@@ -215,6 +230,9 @@ class _Ready:
 def _ready(config: RunConfig, reporter: Reporter) -> _Ready:
     runs = AskedRuns(config)
     config = runs.config
+    if config.elsewhere:
+        together.refuse("a command with --jobs or --engine")
+    check_workers(config)
     loaded = load(config)
     if not together.follows():
         # Before features are made, which may take hours.
@@ -248,13 +266,16 @@ def _carry_out(ready: _Ready, reporter: Reporter) -> Results:
     write_card(store, config, ready.loaded.dataset_class, ready.items, prepared, reporter)
     prepared = audited(prepared, ready.items, known, config, reporter, needed=bool(waiting))
 
-    listeners = (Hooks(reporter), Shown(reporter))
+    listeners = (Hooks(reporter), Shown(reporter, bars=not config.elsewhere))
 
     def do(spec: RunSpec) -> None:
         with together.led(specs.index(spec)):
             run_unit(spec, prepared, store, listeners)
 
-    hand_out(waiting, store, config.overwrite, do, reporter.say)
+    if config.elsewhere:
+        hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
+    else:
+        hand_out(waiting, store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)

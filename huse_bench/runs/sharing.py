@@ -11,10 +11,10 @@ from huse_bench.results import Store
 from huse_bench.runs import stopping
 from huse_bench.runs.plan import RunSpec
 
-__all__ = ["hand_out"]
+__all__ = ["POLL_SECONDS", "hand_out", "is_done"]
 
-# Between two looks at runs that other processes are at.
-_POLL_SECONDS = 1.0
+#: Between two looks at runs that other processes are at.
+POLL_SECONDS = 1.0
 
 
 def hand_out(
@@ -44,17 +44,24 @@ def hand_out(
             with store.claim(spec.fingerprint) as mine:
                 if not mine:
                     busy.append(spec)
-                elif not _ended(spec, began, overwrite, store):
+                elif not is_done(spec, began, overwrite, store):
                     do(spec)
         left = busy
         if left and not said:
             said = True
             say(f"waiting for {len(left)} {'run' if len(left) == 1 else 'runs'} that other processes are at")
         if left:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
-def _ended(spec: RunSpec, began: datetime, overwrite: Overwrite, store: Store) -> bool:
-    """Whether a run needs no training any more; also one that is to be run anew, where another process just did."""
+def is_done(spec: RunSpec, began: datetime, overwrite: Overwrite, store: Store) -> bool:
+    """Whether a run needs no training any more; also one that is to be run anew, where another process just did.
+
+    Args:
+        spec: the run.
+        began: when the command began.
+        overwrite: which runs that have a record are done again.
+        store: the results folder.
+    """
     record = store.find(spec.fingerprint)
     return record is not None and (record.created >= began or not store.should_run(spec.fingerprint, overwrite))
