@@ -14,7 +14,7 @@ from huse_bench.runs.params import ParamsFile
 
 # A factor on the only term of a loss is nothing to AdamW.
 REPEATED = "Tunable: 2 trials (1 distinct)"
-DOUBTS = "Tunable: 2 of 2 trials gave the same metrics to the bit as another, though weight, squared differ"
+DOUBTS = "Tunable: 2 of 2 trials gave the same metrics to the bit"
 
 
 @pytest.fixture
