@@ -14,7 +14,7 @@ from huse_bench.runs.params import Ledger
 from huse_bench.tuning.found import Tuned, refuse_other_terms, write_found
 from huse_bench.tuning.journal import open_journal
 from huse_bench.tuning.noise import Lots
-from huse_bench.tuning.objective import Objective, settled
+from huse_bench.tuning.objective import OBJECTIVES, Objective, settled
 from huse_bench.tuning.plan import identity_of, methods_to_tune, space_of, training_seed
 from huse_bench.tuning.study import Study, require_optuna
 from huse_bench.tuning.trials import Search, run_trials
@@ -90,7 +90,8 @@ def tune(
                 label = method.title if studies == 1 else f"{method.title} (study {number})"
                 seed = training_seed(config.seeds[0], number)
                 searches.append(Search(method, number, seed, space, identity, study, label))
-        _announce(searches, trials, studies, goal, config, reporter)
+        name = objective[0] if len(objective) == 1 and objective[0] in OBJECTIVES else ""
+        _announce(searches, trials, studies, goal, name, config, reporter)
         for sentence in left_out:
             reporter.say(f"  {sentence}")
         run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
@@ -117,7 +118,13 @@ def _check(config: RunConfig, trials: int, studies: int) -> None:
 
 
 def _announce(
-    searches: Sequence[Search], trials: int, studies: int, objective: Objective, config: RunConfig, reporter: Reporter
+    searches: Sequence[Search],
+    trials: int,
+    studies: int,
+    objective: Objective,
+    name: str,
+    config: RunConfig,
+    reporter: Reporter,
 ) -> None:
     training = config.training
     count = len(searches) // studies
@@ -130,7 +137,8 @@ def _announce(
         f"of {training.batch_size} pairs each, seed {config.seeds[0]}, trained with seed {seeds}"
     )
     of = "mean of " if len(objective.metrics) > 1 else ""
-    reporter.say(f"  objective: {of}{', '.join(objective.metrics)}, on the validation split")
+    named = f" {name}" if name else ""
+    reporter.say(f"  objective{named}: {of}{', '.join(objective.metrics)}, on the validation split")
     for search in searches:
         metrics = objective.of(search.method.name, search.method.loss_class.heads)
         if len(metrics) < len(objective.metrics) and search.number == 1:
