@@ -18,7 +18,7 @@ from huse_bench.results.scores import item_scores, query_scores
 from huse_bench.runs.embedded import Validated
 from huse_bench.runs.methods import Method
 
-__all__ = ["METRICS", "OBJECTIVES", "Objective", "settled"]
+__all__ = ["METRICS", "OBJECTIVES", "Objective", "heads_of", "settled"]
 
 _MEANS = {f"mean {metric}": tuple(f"{direction} {metric}" for direction in DIRECTIONS) for metric in TABLE_METRICS}
 _ACCURACIES = ("image accuracy", "text accuracy", "fusion accuracy")
@@ -135,7 +135,7 @@ def settled(asked: Sequence[str], methods: Sequence[Method], prepared: Prepared)
     metrics = OBJECTIVES[asked[0]] if named else tuple(asked)
     said = []
     if named and len(metrics) > 1:
-        without = [method.title for method in methods if method.loss_class.heads == "none"]
+        without = [method.title for method in methods if heads_of(method, prepared) == "none"]
         if without:
             metrics = tuple(metric for metric in metrics if metric not in _ACCURACIES)
             said.append(f"no accuracy is in the objective, for {', '.join(without)} {_have(without)} no classifier")
@@ -150,8 +150,18 @@ def settled(asked: Sequence[str], methods: Sequence[Method], prepared: Prepared)
                 f"taxonomy with more levels"
             )
     for method in methods:
-        objective.of(method.name, method.loss_class.heads)
+        objective.of(method.name, heads_of(method, prepared))
     return objective, said
+
+
+def heads_of(method: Method, prepared: Prepared) -> str:  # noqa: ARG001  data may have classes that no head knows
+    """The classification heads of a method that accuracies on the validation split are of.
+
+    Args:
+        method: one of the search.
+        prepared: the data.
+    """
+    return method.loss_class.heads
 
 
 def _parts(metric: str) -> tuple[str, ...]:

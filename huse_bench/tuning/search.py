@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError
+from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.runs.data import device_of, load, make_ready
@@ -14,7 +15,7 @@ from huse_bench.runs.params import Ledger
 from huse_bench.tuning.found import Tuned, refuse_other_terms, write_found
 from huse_bench.tuning.journal import open_journal
 from huse_bench.tuning.noise import Lots
-from huse_bench.tuning.objective import OBJECTIVES, Objective, settled
+from huse_bench.tuning.objective import OBJECTIVES, Objective, heads_of, settled
 from huse_bench.tuning.plan import identity_of, methods_to_tune, space_of, training_seed
 from huse_bench.tuning.study import Study, require_optuna
 from huse_bench.tuning.trials import Search, run_trials
@@ -91,7 +92,7 @@ def tune(
                 seed = training_seed(config.seeds[0], number)
                 searches.append(Search(method, number, seed, space, identity, study, label))
         name = objective[0] if len(objective) == 1 and objective[0] in OBJECTIVES else ""
-        _announce(searches, trials, studies, goal, name, config, reporter)
+        _announce(searches, trials, studies, goal, name, config, prepared, reporter)
         for sentence in left_out:
             reporter.say(f"  {sentence}")
         run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
@@ -124,6 +125,7 @@ def _announce(
     objective: Objective,
     name: str,
     config: RunConfig,
+    prepared: Prepared,
     reporter: Reporter,
 ) -> None:
     training = config.training
@@ -140,7 +142,7 @@ def _announce(
     named = f" {name}" if name else ""
     reporter.say(f"  objective{named}: {of}{', '.join(objective.metrics)}, on the validation split")
     for search in searches:
-        metrics = objective.of(search.method.name, search.method.loss_class.heads)
+        metrics = objective.of(search.method.name, heads_of(search.method, prepared))
         if len(metrics) < len(objective.metrics) and search.number == 1:
             reporter.say(f"  {search.method.title} has no classifier: mean of {', '.join(metrics)}")
         done = len(search.ended(trials))
