@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from huse_bench.config import RegimeConfig
 from huse_bench.errors import ConfigError
 from huse_bench.features import Prepared
 from huse_bench.hints import did_you_mean
@@ -19,7 +18,7 @@ from huse_bench.results.scores import item_scores, query_scores
 from huse_bench.runs.embedded import Validated
 from huse_bench.runs.methods import Method
 
-__all__ = ["METRICS", "OBJECTIVES", "Objective", "classifiers", "settled"]
+__all__ = ["METRICS", "OBJECTIVES", "Objective", "heads_of", "settled"]
 
 _MEANS = {f"mean {metric}": tuple(f"{direction} {metric}" for direction in DIRECTIONS) for metric in TABLE_METRICS}
 _ACCURACIES = ("image accuracy", "text accuracy", "fusion accuracy")
@@ -136,7 +135,7 @@ def settled(asked: Sequence[str], methods: Sequence[Method], prepared: Prepared)
     metrics = OBJECTIVES[asked[0]] if named else tuple(asked)
     said = []
     if named and len(metrics) > 1:
-        without = [method.title for method in methods if classifiers(method, prepared.regime) == "none"]
+        without = [method.title for method in methods if heads_of(method, prepared) == "none"]
         if without:
             metrics = tuple(metric for metric in metrics if metric not in _ACCURACIES)
             why = f"for {', '.join(without)} {_have(without)} no classifier"
@@ -154,13 +153,18 @@ def settled(asked: Sequence[str], methods: Sequence[Method], prepared: Prepared)
                 f"taxonomy with more levels"
             )
     for method in methods:
-        objective.of(method.name, classifiers(method, prepared.regime))
+        objective.of(method.name, heads_of(method, prepared))
     return objective, said
 
 
-def classifiers(method: Method, regime: RegimeConfig) -> str:
-    """The heads of a method that its accuracies are of; none knows held-out classes."""
-    return "none" if regime.held_out else method.loss_class.heads
+def heads_of(method: Method, prepared: Prepared) -> str:
+    """The classification heads of a method that accuracies on the validation split are of; none knows held-out classes.
+
+    Args:
+        method: one of the search.
+        prepared: the data.
+    """
+    return "none" if prepared.regime.held_out else method.loss_class.heads
 
 
 def _parts(metric: str) -> tuple[str, ...]:
@@ -171,7 +175,7 @@ def _tells_nothing(metric: str, prepared: Prepared) -> bool:
     kind, _, k = metric.rpartition(" ")[2].partition("@")
     if kind != "HP":
         return False
-    correct = prepared.taxonomy.correct_sets(int(k))[prepared.splits["validation"].labels]
+    correct = prepared.taxonomy_of("validation").correct_sets(int(k))[prepared.splits["validation"].labels]
     return bool(correct.all())
 
 

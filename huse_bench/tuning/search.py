@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import ConfigError
+from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.runs.data import device_of, load, make_ready
@@ -14,7 +15,7 @@ from huse_bench.runs.params import Ledger
 from huse_bench.tuning.found import Tuned, refuse_other_terms, write_found
 from huse_bench.tuning.journal import open_journal
 from huse_bench.tuning.noise import Lots
-from huse_bench.tuning.objective import Objective, classifiers, settled
+from huse_bench.tuning.objective import OBJECTIVES, Objective, heads_of, settled
 from huse_bench.tuning.plan import identity_of, methods_to_tune, space_of, training_seed
 from huse_bench.tuning.study import Study, require_optuna
 from huse_bench.tuning.trials import Search, run_trials
@@ -90,7 +91,8 @@ def tune(
                 label = method.title if studies == 1 else f"{method.title} (study {number})"
                 seed = training_seed(config.seeds[0], number)
                 searches.append(Search(method, number, seed, space, identity, study, label))
-        _announce(searches, trials, studies, goal, config, reporter)
+        name = objective[0] if len(objective) == 1 and objective[0] in OBJECTIVES else ""
+        _announce(searches, trials, studies, goal, name, config, prepared, reporter)
         for sentence in left_out:
             reporter.say(f"  {sentence}")
         run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
@@ -117,7 +119,14 @@ def _check(config: RunConfig, trials: int, studies: int) -> None:
 
 
 def _announce(
-    searches: Sequence[Search], trials: int, studies: int, objective: Objective, config: RunConfig, reporter: Reporter
+    searches: Sequence[Search],
+    trials: int,
+    studies: int,
+    objective: Objective,
+    name: str,
+    config: RunConfig,
+    prepared: Prepared,
+    reporter: Reporter,
 ) -> None:
     training = config.training
     count = len(searches) // studies
@@ -130,9 +139,10 @@ def _announce(
         f"of {training.batch_size} pairs each, seed {config.seeds[0]}, trained with seed {seeds}"
     )
     of = "mean of " if len(objective.metrics) > 1 else ""
-    reporter.say(f"  objective: {of}{', '.join(objective.metrics)}, on the validation split")
+    named = f" {name}" if name else ""
+    reporter.say(f"  objective{named}: {of}{', '.join(objective.metrics)}, on the validation split")
     for search in searches:
-        metrics = objective.of(search.method.name, classifiers(search.method, config.regime))
+        metrics = objective.of(search.method.name, heads_of(search.method, prepared))
         if len(metrics) < len(objective.metrics) and search.number == 1:
             why = "has no classifier that knows held-out classes" if config.regime.held_out else "has no classifier"
             reporter.say(f"  {search.method.title} {why}: mean of {', '.join(metrics)}")

@@ -38,11 +38,12 @@ def test_progress_table_and_the_run_after_it(call):
     assert done.returncode == 0, done.stderr
     heading, _, triplet, huse = done.stdout.splitlines()[:4]
     assert " ".join(heading.split()) == "Method Trials Failed Defaults Best Gain In trial Best hyper-parameters"
-    assert triplet.split()[:3] == ["Triplet", "2", "0"]
+    assert triplet.split()[:2] == ["Triplet", "2"]
+    assert huse.split()[:3] == ["HUSE", "2", "0"]
     assert "margin=" in triplet
     assert "alpha=" in huse
     assert "toy: 2 trials for each of 2 methods, 10 steps of 32 pairs each, seed 0, trained with" in done.stderr
-    assert "  objective: mean R@1, on the validation split\n" in done.stderr
+    assert "  objective balanced: mean R@1, on the validation split\n" in done.stderr
     assert "  no accuracy is in the objective, for Triplet has no classifier\n" in done.stderr
     assert "  mean HP@5 is not in the objective: every class is correct for every query" in done.stderr
     first, second = (line for line in done.stderr.splitlines() if line.startswith("Triplet trial"))

@@ -104,7 +104,7 @@ def test_a_search_says_what_it_maximises(site, quick_training, capsys):  # noqa:
     given = {"dataset": "deep", "methods": ["huse", "triplet"], "training": {**quick_training, "steps": 10}}
     tune(resolve_config(None, given), 1)
     err = capsys.readouterr().err
-    assert "  objective: mean of mean R@1, mean HP@5, on the validation split\n" in err
+    assert "  objective balanced: mean of mean R@1, mean HP@5, on the validation split\n" in err
     assert "  no accuracy is in the objective, for Triplet has no classifier\n" in err
 
 
