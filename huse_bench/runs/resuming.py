@@ -19,6 +19,7 @@ from huse_bench.training import Training
 
 __all__ = ["Resuming", "remove_left"]
 
+
 def remove_left(specs: Iterable[RunSpec], store: Store) -> None:
     """Remove the checkpoints of runs that have their records, which a process was killed before it could.
 
