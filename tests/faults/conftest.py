@@ -35,6 +35,8 @@ def faults(request):
 
 def pytest_sessionfinish(session, exitstatus):
     """Write the table, once all of it was seen to be so."""
+    if session.config.option.collectonly:
+        return
     skipped = session.config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", ())
     # One is the comparison of the page.
     if not session.config.getoption("--write-table", default=False) or exitstatus or len(skipped) > 1:
