@@ -127,3 +127,17 @@ def test_package_is_small() -> None:
 
 def test_drawings_of_an_emoji_are_a_group(items):
     assert list(items.groups) == [_hexcode(item) for item in items.ids]
+
+
+def test_the_notes_have_what_the_features_find_as_they_are(items) -> None:
+    test = np.flatnonzero(items.splits == "test")
+    labels, groups = items.labels[test], np.array(items.groups)[test]
+    correct = items.taxonomy.correct_sets(5)
+    notes = (FOLDER / "data" / "README.md").read_text(encoding="utf-8")
+    for features in (items.image_features, items.text_features):
+        unit = features.values[test].astype(np.float64)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        similarities = np.where(groups[:, None] == groups, -np.inf, unit @ unit.T)
+        found = labels[np.argsort(-similarities, axis=1, kind="stable")[:, :5]]
+        for score in ((found[:, 0] == labels).mean(), correct[labels[:, None], found].mean()):
+            assert f"{score:.4f}".removeprefix("0") in notes
