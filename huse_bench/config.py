@@ -191,7 +191,7 @@ class RunConfig(BaseModel):
         methods: names of losses; None is every method that is installed.
         parameters: hyper-parameters by method, where they differ from the method's defaults.
         dataset: name of the dataset; several with commas between, or ``all``, as
-            :func:`huse_bench.runs.several.dataset_names` takes them. A list of names is taken too.
+            ``huse-bench run --dataset`` takes them. A list of names is taken too.
         data: folder or file of the user's copy of the dataset.
         dataset_options: further arguments of the dataset, where they differ from its defaults.
         image_backbone: ``NAME`` or ``NAME:REFERENCE``; None for the dataset's own features or backbone.

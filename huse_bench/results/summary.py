@@ -20,6 +20,7 @@ from huse_bench.results.rows import Row
 from huse_bench.results.schema import RunRecord
 from huse_bench.results.statistics import holm_of_pairs, may_be_best, rank_intervals
 from huse_bench.results.summary_means import middle_means
+from huse_bench.results.summary_methods import SummaryRow, by_reason, methods_over
 from huse_bench.results.summary_scores import Score, chance_of, items_of, runs_of, scores_of
 from huse_bench.results.tables import Results
 
@@ -39,19 +40,6 @@ Floats = NDArray[np.float64]
 
 #: Which fields of a protocol must agree where numbers of several data sets are averaged.
 _COUNTED = ("recall", "hp", "classification")
-
-
-@dataclass(frozen=True)
-class SummaryRow:
-    """A method that ran on all data sets.
-
-    Attributes:
-        label: what it is called.
-        rows: its runs on each data set.
-    """
-
-    label: str
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -122,7 +110,7 @@ class Summary:
 
     def missing(self) -> list[str]:
         """The methods that are left out, those of one reason together."""
-        return _by_reason(self.left_out)
+        return by_reason(self.left_out)
 
     def frame(self) -> pd.DataFrame:
         """The means with their intervals and ranks: a row for each method, columns (score, what of it)."""
@@ -181,9 +169,9 @@ def summarise(results: Sequence[Results]) -> Summary:
     """
     titles = folder_titles(results)
     _refuse(results, titles)
-    rows, left_out = _methods(results, titles)
+    rows, left_out = methods_over(results, titles)
     if not rows:
-        reasons = "".join(f"\n  {each}" for each in _by_reason(left_out))
+        reasons = "".join(f"\n  {each}" for each in by_reason(left_out))
         raise ResultsError(f"no method ran on all of {', '.join(titles)}, so none can be averaged over them{reasons}")
     evidence = [Evidence(each) for each in results]
     scores = tuple(_of_score(score, rows, titles, evidence) for score in scores_of(results[0].hp))
@@ -237,59 +225,6 @@ def _asked(record: RunRecord) -> RegimeConfig:
     """The regime of a run, whichever fold it holds out: folds of classes are as other data."""
     regime = record.dataset.regime or NO_REGIME
     return regime.model_copy(update={"held_out": 1}) if regime.held_out else regime
-
-
-def _methods(results: Sequence[Results], titles: Sequence[str]) -> tuple[list[SummaryRow], dict[str, str]]:
-    """The methods that can be averaged, and the others with their reasons.
-
-    A method is the same on two data sets where its name and the distribution that provides it are, and where a search
-    chose its parameters on both or on neither.
-    """
-    found: dict[tuple[str, str, bool], list[list[Row]]] = {}
-    for place, each in enumerate(results):
-        for row in each.rows:
-            if not row.is_control:
-                info, tuned = row.records[0].method, row.records[0].tuning is not None
-                of_method = found.setdefault((info.name, info.distribution, tuned), [[] for _ in results])
-                of_method[place].append(row)
-    rows, left_out = [], {}
-    for key, by_set in found.items():
-        title = next(row for rows_of_set in by_set for row in rows_of_set).records[0].method.title
-        label = f"{title}{_qualified(key, found)}"
-        if reason := _fault(by_set, titles):
-            left_out[label] = reason
-        else:
-            rows.append(SummaryRow(label, tuple(rows_of_set[0] for rows_of_set in by_set)))
-    return sorted(rows, key=lambda row: (row.rows[0].section, row.rows[0].semantic)), left_out
-
-
-def _qualified(key: tuple[str, str, bool], keys: Iterable[tuple[str, str, bool]]) -> str:
-    """What tells a method from others of its name."""
-    alike = [other for other in keys if other[0] == key[0]]
-    of_whom = [key[1]] if len({distribution for _, distribution, _ in alike}) > 1 else []
-    how = ["tuned" if key[2] else "not tuned"] if len({tuned for *_, tuned in alike}) > 1 else []
-    return f" ({', '.join([*of_whom, *how])})" if of_whom or how else ""
-
-
-def _by_reason(left_out: Mapping[str, str]) -> list[str]:
-    """As ``"A, B (no runs on C)"``."""
-    groups: dict[str, list[str]] = {}
-    for label, reason in left_out.items():
-        groups.setdefault(reason, []).append(label)
-    return [f"{', '.join(labels)} ({reason})" for reason, labels in groups.items()]
-
-
-def _fault(by_set: Sequence[Sequence[Row]], titles: Sequence[str]) -> str:
-    """Why a method cannot be averaged; empty where it can."""
-    missing = [title for title, rows in zip(titles, by_set, strict=True) if not rows]
-    if missing:
-        return f"no runs on {', '.join(missing)}"
-    for title, rows in zip(titles, by_set, strict=True):
-        if len(rows) > 1:
-            return f"{len(rows)} configurations on {title}, of which none is the one to average"
-        if not rows[0].finished:
-            return f"no run finished on {title}"
-    return ""
 
 
 def _of_score(
