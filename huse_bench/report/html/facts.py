@@ -41,7 +41,7 @@ def _runs(results: Results) -> Section:
     records = results.records
     trained = [record for record in records if record.kind != "control"]
     context = {
-        "counts": _told(record.status for record in records),
+        "counts": [f"{count:,} {status}" for status, count in Counter(r.status for r in records).most_common()],
         "first": f"{min(record.created for record in records):%Y-%m-%d %H:%M %Z}",
         "last": f"{max(record.created for record in records):%Y-%m-%d %H:%M %Z}",
         "problems": results.problems,

@@ -197,6 +197,7 @@ def test_run_facts_name_every_machine_and_command(page, tmp_path, make_record):
     section = parsed(page(store.folder)).find(".//section[@data-section='runs']")
     assert texts(section, ".//pre") == ["huse-bench run --seeds 0", "huse-bench run --seeds 1"]
     assert "3.12 (2 runs); 3.11 (1 run)" in texts(section, ".//dd")
+    assert "3 finished" in texts(section, ".//dd")
     assert ["Pentium", "cpu", "float32", "1,024 MiB", "3"] in [texts(row, "*") for row in section.iterfind(".//tr")]
     assert texts(section, "ul[@class='notes']/li") == ["copies"]
 
