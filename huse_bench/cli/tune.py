@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option, protocol_option, verbosity_options
+from huse_bench.cli._options import data_options, engine_options, plugins_dir_option, protocol_option, verbosity_options
 from huse_bench.cli.run import method_names
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the trials; default: results/<dataset>.")
 @click.option("--output", type=click.Path(path_type=Path), help="File of the best; default: tuned.toml in --results.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
+@engine_options
 @plugins_dir_option
 @verbosity_options
 @click.pass_context
