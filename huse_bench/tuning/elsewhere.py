@@ -62,10 +62,13 @@ def run_trials_on_workers(
     """
     if all(len(search.ended(trials)) >= trials for search in searches):
         return
-    with workers(config, device_of(config), without_test(prepared), store) as (engine, data), ExitStack() as stack:
+    with ExitStack() as stack:
+        # Others may have what is under way once the workers are stopped, and not before.
+        claims = stack.enter_context(ExitStack())
+        engine, data = stack.enter_context(workers(config, device_of(config), without_test(prepared), store))
         reporter.say(f"  trials on {engine.place}")
         driver = _Driver(engine, data, searches, trials, objective, config, queries, reporter)
-        stack.callback(driver.release)
+        claims.callback(driver.release)
         driver.work()
 
 
