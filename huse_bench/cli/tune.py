@@ -11,6 +11,7 @@ import click
 
 from huse_bench.cli._options import (
     data_options,
+    engine_options,
     plugins_dir_option,
     protocol_option,
     regime_options,
@@ -58,6 +59,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the trials; default: results/<dataset>.")
 @click.option("--output", type=click.Path(path_type=Path), help="File of the best; default: tuned.toml in --results.")
 @click.option("--device", metavar="D", help="Torch device, such as cpu or cuda:0; default: the GPU where there is one.")
+@engine_options
 @plugins_dir_option
 @verbosity_options
 @click.pass_context

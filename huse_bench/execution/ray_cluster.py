@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +48,8 @@ class RayCluster(Engine):
         )
 
     def _join(self, address: str | None) -> None:
+        # Ray has a SIGTERM end the process in its own way.
+        before = signal.getsignal(signal.SIGTERM)
         try:
             self._ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
@@ -53,6 +57,8 @@ class RayCluster(Engine):
                 f"there is no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]}). Start one "
                 f"with: ray start --head, and name it with --address HOST:6379"
             ) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
     def _start(self, task: Task) -> Any:
         return self._needs(task.call).options(name=f"huse-bench-{task.key}").remote(*task.arguments)

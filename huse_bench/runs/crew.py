@@ -51,11 +51,14 @@ def hand_out_to_workers(
     """
     if not specs:
         return
-    with workers(config, specs[0].device, prepared, store) as (engine, data), ExitStack() as stack:
+    with ExitStack() as stack:
+        # Others may have what is under way once the workers are stopped, and not before.
+        claims = stack.enter_context(ExitStack())
+        engine, data = stack.enter_context(workers(config, specs[0].device, prepared, store))
         reporter.say(f"{len(specs)} {'run' if len(specs) == 1 else 'runs'} on {engine.place}")
         show = stack.enter_context(reporter.items("runs", len(specs), unit="runs"))
         crew = _Crew(engine, data, prepared, config, store, listeners, reporter)
-        stack.callback(crew.release)
+        claims.callback(crew.release)
         for done in crew.work(specs):
             show(done)
 
@@ -121,7 +124,7 @@ class _Crew:
 
     def _give(self, left: Sequence[RunSpec]) -> list[RunSpec]:
         """Fill the free slots; gives the runs that are left, also those that other commands are at."""
-        later = []
+        later: list[RunSpec] = []
         for position, spec in enumerate(left):
             if len(self._at_work) >= self._engine.slots:
                 return [*later, *left[position:]]

@@ -12,6 +12,8 @@ from huse_bench.progress import Reporter
 from huse_bench.results import Store
 from huse_bench.runs.data import device_of, load, make_ready
 from huse_bench.runs.params import Ledger
+from huse_bench.runs.workers import check_workers
+from huse_bench.tuning.elsewhere import run_trials_on_workers
 from huse_bench.tuning.found import Tuned, refuse_other_terms, write_found
 from huse_bench.tuning.journal import open_journal
 from huse_bench.tuning.noise import Lots
@@ -60,6 +62,7 @@ def tune(
     reporter = Reporter(quiet=quiet, verbose=verbose)
     _check(config, trials, studies)
     methods = methods_to_tune(config, reporter)
+    check_workers(config)
     loaded = load(config)
     Store.refuse_unusable(config.results_folder, config.dataset)
     _, prepared = make_ready(loaded, config, reporter)
@@ -95,7 +98,10 @@ def tune(
         _announce(searches, trials, studies, goal, name, config, prepared, reporter)
         for sentence in left_out:
             reporter.say(f"  {sentence}")
-        run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
+        if config.elsewhere:
+            run_trials_on_workers(searches, trials, goal, config, prepared, queries, store, reporter)
+        else:
+            run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
         tuned = [search.tuned(trials, queries) for search in searches]
     for search, result in zip(searches, tuned, strict=True):
         for sentence in result.remarks:

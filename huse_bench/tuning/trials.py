@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from huse_bench.config import RunConfig
 from huse_bench.errors import DivergedError, HuseBenchError
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.runs.device import settle_functions
+from huse_bench.runs.events import Listener
 from huse_bench.runs.experiment import run_trial
 from huse_bench.runs.listeners import steps_to
 from huse_bench.runs.methods import Method
@@ -22,7 +24,7 @@ from huse_bench.tuning.noise import Lots
 from huse_bench.tuning.objective import Objective
 from huse_bench.tuning.study import Study, Trial
 
-__all__ = ["Search", "run_trials"]
+__all__ = ["Search", "report", "run_trials", "train_trial", "without_test"]
 
 # Between two looks at whether another process has ended its trial.
 _POLL_SECONDS = 0.5
@@ -81,8 +83,7 @@ def run_trials(
         reporter: says what came of each.
     """
     settle_functions()
-    # What is not there cannot be looked at.
-    seen = replace(prepared, splits={name: split for name, split in prepared.splits.items() if name != "test"})
+    seen = without_test(prepared)
     waiting = False
     while pending := [search for search in searches if len(search.ended(trials)) < trials]:
         for search in pending:
@@ -93,7 +94,7 @@ def run_trials(
                 # A signal waits until the line is whole.
                 with deferred():
                     search.study.record(trial)
-            _report(search, trial, trials, queries, reporter)
+            report(search, trial, trials, queries, reporter)
             waiting = False
             break
         else:
@@ -114,20 +115,54 @@ def _trial(
     reporter: Reporter,
 ) -> Trial:
     parameters = search.study.propose(number)
-    method = replace(search.method, parameters={**search.method.parameters, **parameters})
+    with reporter.run(f"{search.label} trial {number} of {trials}", config.training.steps) as step:
+        return train_trial(
+            search.method, number, parameters, search.seed, objective, config, prepared, queries, steps_to(step)
+        )
+
+
+def without_test(prepared: Prepared) -> Prepared:
+    """The data without the test split: what is not there cannot be looked at."""
+    return replace(prepared, splits={name: split for name, split in prepared.splits.items() if name != "test"})
+
+
+def train_trial(
+    method: Method,
+    number: int,
+    parameters: Mapping[str, Any],
+    seed: int,
+    objective: Objective,
+    config: RunConfig,
+    prepared: Prepared,
+    queries: Lots,
+    watch: Listener | None = None,
+) -> Trial:
+    """Train and validate one trial; one that fails says why.
+
+    Args:
+        method: with the hyper-parameters of the first trial.
+        number: of the trial, from 1.
+        parameters: those that are tuned.
+        seed: to train with.
+        objective: what is maximised.
+        config: how trials are trained.
+        prepared: what it is trained on, on the device.
+        queries: the items of the validation split in independent lots.
+        watch: told of each step.
+    """
+    method = replace(method, parameters={**method.parameters, **parameters})
     started = time.perf_counter()
     value, error, metrics = None, None, {}
     lots: tuple[float, ...] = ()
     try:
-        with reporter.run(f"{search.label} trial {number} of {trials}", config.training.steps) as step:
-            validated = run_trial(method, prepared, config.training, search.seed, config.protocol, steps_to(step))
+        validated = run_trial(method, prepared, config.training, seed, config.protocol, watch)
         metrics = validated.metrics
         lots = queries.sums(objective.item_values(validated, prepared.splits["validation"].labels))
         value = objective.value(metrics)
     # A failing trial is a line that says so; the search goes on.
     except Exception as problem:  # noqa: BLE001
         error = Privacy(config.data).text(_reason(problem))
-    return Trial(number, parameters, value, error, round(time.perf_counter() - started, 3), metrics, lots)
+    return Trial(number, dict(parameters), value, error, round(time.perf_counter() - started, 3), metrics, lots)
 
 
 def _reason(error: Exception) -> str:
@@ -136,7 +171,16 @@ def _reason(error: Exception) -> str:
     return f"failed: {error}" if isinstance(error, HuseBenchError) else f"failed: {type(error).__name__}: {error}"
 
 
-def _report(search: Search, trial: Trial, trials: int, queries: Lots, reporter: Reporter) -> None:
+def report(search: Search, trial: Trial, trials: int, queries: Lots, reporter: Reporter) -> None:
+    """Say what came of a trial.
+
+    Args:
+        search: its study.
+        trial: the trial.
+        trials: how many the study gets.
+        queries: the items of the validation split in independent lots.
+        reporter: says it.
+    """
     best = search.tuned(trials, queries).best
     so_far = "no value yet" if best is None else f"best {best.value:.4f} in trial {best.number}"
     shown = ", ".join(
