@@ -124,7 +124,7 @@ class _Crew:
 
     def _give(self, left: Sequence[RunSpec]) -> list[RunSpec]:
         """Fill the free slots; gives the runs that are left, also those that other commands are at."""
-        later = []
+        later: list[RunSpec] = []
         for position, spec in enumerate(left):
             if len(self._at_work) >= self._engine.slots:
                 return [*later, *left[position:]]

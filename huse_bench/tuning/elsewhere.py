@@ -196,7 +196,7 @@ class _Driver:
 
     def _tell(self, ended: Ended) -> None:
         asked = self._at_work.pop(ended.key)
-        fields = {"lost": ended.lost} if ended.answer is None else read_fields(ended.answer)
+        fields: dict[str, Any] = {"lost": ended.lost} if ended.answer is None else read_fields(ended.answer)
         if reason := fields.get("lost"):
             if asked.attempt < ATTEMPTS:
                 label = f"{asked.search.label} trial {asked.number}"
