@@ -30,9 +30,10 @@ class DaskCluster(Engine):
     def __init__(self, address: str, jobs: int | None = None) -> None:
         import distributed  # noqa: PLC0415  optional
 
-        self._dask = distributed
+        # Some of its functions have types and some have not.
+        self._dask: Any = distributed
         try:
-            self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            self._client = self._dask.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise EngineError(
                 f"there is no Dask scheduler at {address} ({error}). Start one with: dask scheduler, and workers with: "

@@ -28,21 +28,22 @@ class RayCluster(Engine):
     ) -> None:
         import ray  # noqa: PLC0415  optional
 
-        self._ray = ray
+        # Some of its functions have types and some have not.
+        self._ray: Any = ray
         needs = {"num_cpus": 1, "num_gpus": int(gpu), "scheduling_strategy": "SPREAD", **(options or {})}
         try:
             # A process for each task gives its memory back. Whoever gave a task gives it again, if it must be.
-            self._needs = ray.remote(max_calls=1, max_retries=0, **needs)
+            self._needs = self._ray.remote(max_calls=1, max_retries=0, **needs)
             self._needs(_nothing)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"Ray refuses the engine options {dict(options or {})} ({error})") from error
         # A notebook may be in a cluster already, and stays there.
-        self._leaves = not ray.is_initialized()
+        self._leaves = not self._ray.is_initialized()
         if self._leaves:
             self._join(address)
         kind, each = ("GPU", needs["num_gpus"]) if gpu else ("CPU", needs["num_cpus"])
-        room = max(1, int(ray.cluster_resources().get(kind, 0) / (each or 1)))
-        nodes = sum(node["Alive"] for node in ray.nodes())
+        room = max(1, int(self._ray.cluster_resources().get(kind, 0) / (each or 1)))
+        nodes = sum(node["Alive"] for node in self._ray.nodes())
         super().__init__(
             jobs or room, max(1, int(needs["num_cpus"])), f"Ray on {nodes} {'node' if nodes == 1 else 'nodes'}"
         )
