@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
 import huse_bench as hb
 from huse_bench.config import resolve_config
@@ -13,7 +14,7 @@ from huse_bench.errors import ConfigError, EngineError
 from huse_bench.features.prepared_files import save_prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
-from huse_bench.runs.data import load, make_ready
+from huse_bench.runs.data import device_here, device_of, load, make_ready
 from huse_bench.runs.elsewhere import do_run, plan_text, read_answer
 from huse_bench.runs.methods import resolve_methods
 from huse_bench.runs.plan import plan_runs
@@ -136,3 +137,11 @@ def test_a_plan_is_plain_and_what_is_not_plain_is_refused(planned, tmp_path):
 def test_the_public_function_refuses_what_an_engine_does_not_take(toy):  # noqa: ARG001
     with pytest.raises(ConfigError, match=r"'dask' needs the address"):
         hb.run(["gap"], "toy", engine="dask", quiet=True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="shows what happens without a GPU")
+def test_the_machine_of_the_command_needs_no_gpu_where_those_of_the_cluster_train():
+    config = resolve_config(None, {"device": "cuda", "engine": "slurm"})
+    assert (device_of(config), device_here(config)) == ("cuda", "cpu")
+    with pytest.raises(ConfigError, match="device 'cuda' cannot be used here"):
+        device_of(resolve_config(None, {"device": "cuda", "engine": "loky"}))
