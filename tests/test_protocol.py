@@ -13,7 +13,7 @@ from huse_bench.cli import main
 from huse_bench.config import resolve_config
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import HP_PROTOCOL, RECALL_PROTOCOL
-from huse_bench.tuning import Objective, tune
+from huse_bench.tuning import tune
 
 DIRECTIONS = ("i2i", "i2t", "t2i", "t2t")
 
@@ -110,7 +110,7 @@ def test_a_search_maximises_by_its_protocol(quick_training):
     for version in ("v1", "v2"):
         given = {"dataset": "toy", "methods": ["triplet"], "protocol": version, "results": f"results/{version}"}
         config = resolve_config(None, {**given, "training": {**quick_training, "steps": 1}})
-        (tuned,), _ = tune(config, 1, Objective(("i2i R@1",)), quiet=True)
+        (tuned,), _ = tune(config, 1, ["i2i R@1"], quiet=True)
         found[version] = tuned.trials[0].value
     assert found["v1"] > found["v2"]
 

@@ -66,7 +66,11 @@ def _owner(entry: EntryPoint) -> tuple[str, str]:
     # What an interrupted installation leaves has entry points without a name or version.
     if entry.dist is None:
         return "unknown", "unknown"
-    return canonical(entry.dist.name or "unknown"), entry.dist.version or "unknown"
+    try:
+        return canonical(entry.dist.name or "unknown"), entry.dist.version or "unknown"
+    # The backport importlib_metadata, once anything has imported it, answers in place of the standard library.
+    except (ImportError, OSError):
+        return "unknown", "unknown"
 
 
 def _target(entry: EntryPoint) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from huse_bench.report import render
-from huse_bench.report.grid import _Form
+from huse_bench.report.grid import Form
 from huse_bench.results import Results, load_results
 from huse_bench.results.intervals import CellUncertainty, uncertainty
 from huse_bench.results.layout import LAYOUT
@@ -65,7 +65,7 @@ def test_text_has_intervals_below_the_numbers_and_marks_ties(results):
 
 
 def test_an_interval_that_reaches_as_far_both_ways_has_one_number():
-    shares, percents = _Form(percent=False, decimals=3), _Form(percent=True, decimals=1)
+    shares, percents = Form(percent=False, decimals=3), Form(percent=True, decimals=1)
     assert shares.reach(0.5, 0.48, 0.5204) == ("±.020",)
     assert shares.reach(0.5, 0.48, 0.521) == ("±.021",)
     assert shares.reach(0.5, 0.48, 0.518) == ("±.020",)
