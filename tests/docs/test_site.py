@@ -94,7 +94,7 @@ def test_a_method_is_described_by_what_its_class_declares(pages, site):
     text = pages[(site / "docs" / "methods" / "huse.html").resolve()].text
     for name in load("loss", "huse").space:
         assert f"\n{name}\n" in re.sub(r"[ \n]*\n[ \n]*", "\n", text)
-    assert "0.01 to 100, logarithmic" in text
+    assert "0.01 to 1000, logarithmic" in text
     assert "zeta of equation 10" in text
 
 
