@@ -39,6 +39,9 @@ def wait(folder):
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(600)
 """
+# The libraries leave some of their own files and processes to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 PACKAGES = {"dask": "distributed", "ray": "ray", "slurm": "submitit"}
 
 

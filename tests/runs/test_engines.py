@@ -55,16 +55,26 @@ def slow(toy, monkeypatch):
 @pytest.fixture
 def command(slow):  # noqa: ARG001 - has the losses
     options = ["--dataset", "toy", "--config", "quick.toml", "--plugins-dir", "plugins"]
+    started = []
+    # A test suite in the background of a script ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*more):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "huse_bench", "run", *options, *more],
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    signal.signal(signal.SIGINT, before)
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def ended(process):
