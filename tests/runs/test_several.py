@@ -74,9 +74,9 @@ def test_each_of_several_has_its_own_folder_and_all_else_alike():
 
 @pytest.mark.usefixtures("toys")
 def test_all_are_those_that_come_whole():
-    assert dataset_names("all") == ["emoji", "second"]
-    assert dataset_names("toy,all") == ["toy", "emoji", "second"]
-    assert dataset_names("second,all") == ["second", "emoji"]
+    assert dataset_names("all") == ["clipart", "emoji", "icons", "second"]
+    assert dataset_names("toy,all") == ["toy", "clipart", "emoji", "icons", "second"]
+    assert dataset_names("second,all") == ["second", "clipart", "emoji", "icons"]
     # A name alone is looked up where the data are loaded, which has more to say.
     assert dataset_names("tooy") == ["tooy"]
 

@@ -56,6 +56,7 @@ class ShippedDataset(Dataset):
         DataError: if ``data`` is given.
     """
 
+    shipped: ClassVar = True
     name: ClassVar[str]
     folder: ClassVar[Path]
     tree_sha256: ClassVar[str]

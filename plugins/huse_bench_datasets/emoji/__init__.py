@@ -40,7 +40,6 @@ class Emoji(ShippedDataset):
         "License v3, MIT, CC BY-SA 4.0. What was made from OpenMoji, thumbnails too, is under CC BY-SA 4.0. All "
         "notices are in the dataset's LICENSES.md"
     )
-    shipped: ClassVar = True
 
     name: ClassVar = "emoji"
     folder: ClassVar = Path(__file__).parent
