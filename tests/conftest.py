@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+# Workers that share the cores, each with a thread for every core, would wait for each other: before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
