@@ -60,8 +60,8 @@ def recurrences(
 
     The test is that of two methods (:func:`~huse_bench.results.statistics.paired_tests`), for means over different
     numbers of seeds. How much seeds vary is learnt from all rows of two seeds or more, as in the tables; of a row with
-    one recorded seed from its fresh ones. Holm's correction over all columns and rows keeps the chance that any honest
-    row is refused at 1 % at most.
+    one recorded seed from its fresh ones, and of one whose recorded seeds are the same in each query from both. Holm's
+    correction over all columns and rows keeps the chance that any honest row is refused at 1 % at most.
 
     Args:
         recorded: scores of each row, (S, Q) by column.
@@ -109,17 +109,21 @@ def _spread(
     groups: NDArray[np.int64] | None,
 ) -> SeedSpread:
     """How much seeds of a row vary, learnt from it and from all others."""
-    pool = [
-        old[column] if len(old[column]) > 1 else new[column]
-        for old, new in zip(recorded, fresh, strict=True)
-        if column in old
-    ]
+    pool = [_seeds(old[column], new[column]) for old, new in zip(recorded, fresh, strict=True) if column in old]
     place = sum(column in old for old in recorded[:row])
     pool += [other[column] for other in others if column in other]
     spread = seed_spread(pool, groups).of(place)
     # Few seeds on few queries often have the same mean by chance. That their variance is at least what single queries
     # make of it is known from many queries.
     return spread._replace(total=np.maximum(spread.total, spread.rest))
+
+
+def _seeds(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What says how much seeds of a row vary: the recorded ones, where they do."""
+    if len(old) == 1:
+        return new
+    # Two that are the same in each query say nothing of a third.
+    return old if np.ptp(old, axis=0).any() else np.concatenate([old, new])
 
 
 def _means(both: NDArray[np.float64], groups: NDArray[np.int64] | None) -> tuple[float, float]:

@@ -32,6 +32,15 @@ def test_honest_rows_are_accepted(seeds, fresh):
     assert sum(accepted) >= 38
 
 
+def test_seeds_that_agree_by_chance_do_not_say_that_none_differs():
+    """On few queries two seeds of three may well find all, and the third half of them."""
+    found, half = np.ones(32), np.arange(32) % 2.0
+    alike, apart = (np.stack(seeds) for seeds in ([found, found], [found, half]))
+    of_all = [{COLUMNS[0]: alike}, {COLUMNS[0]: apart}]
+    rows = recurrences(of_all, [{COLUMNS[0]: half[None]}, {COLUMNS[0]: found[None]}])
+    assert all(row.accepted for row in rows)
+
+
 @pytest.mark.parametrize("shift", [0.25, -0.25])
 def test_better_and_worse_rows_are_refused(shift):
     rng = np.random.default_rng(1)
