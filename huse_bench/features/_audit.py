@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from huse_bench import kernels
 from huse_bench.components import ClassGraph, Split
 from huse_bench.features._near import COLLAPSED, SAME, classes_are_alike, link, near_limit, typical_distance
+from huse_bench.features._pairs import near_pairs
 from huse_bench.features._prepare import Prepared, SplitFeatures
 
 __all__ = ["Audit", "audit"]
@@ -25,8 +24,6 @@ _IMBALANCE = 10
 _NOTABLE = 0.01
 # Where a tenth of all items have one and the same features, an encoder does not tell them apart.
 _ALIKE = 0.1
-
-_CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,8 @@ def audit(prepared: Prepared, texts: Sequence[str] | None) -> Audit:
       distance of up to 1e-5. Also, how many of them have another class than their double, a sign of wrong labels. A
       finding where an image is the same or 1 % of the test items are near.
 
-    Takes time proportional to test items x (train items + test items / 2) x feature length, and memory for a copy of
-    the test features.
+    Takes time proportional to test items x (train items + test items / 2), and memory of
+    :func:`~huse_bench.features._pairs.near_pairs`.
 
     Args:
         prepared: the dataset.
@@ -202,11 +199,10 @@ def _unusable(values: Tensor) -> int:
 def _duplicates(
     kind: str, rows: dict[Split, Tensor], splits: dict[Split, SplitFeatures], typical: float, findings: list[str]
 ) -> dict[str, Any]:
-    cosines, nearest = _nearest(rows["test"], rows["train"])
-    distances = 1 - cosines
-    near = distances <= near_limit(typical)
+    distances, nearest = _nearest(rows["test"], rows["train"], near_limit(typical))
+    near = np.isfinite(distances)
     same = distances <= SAME
-    other_class = near & (splits["test"].targets != splits["train"].targets[nearest])
+    other_class = near & (splits["test"].labels != splits["train"].labels[nearest])
     found = {
         "typical_distance": typical,
         "near": int(near.sum()),
@@ -261,14 +257,16 @@ def _shared(sets: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.in
     return np.where(several[sets], sets, -1)
 
 
-def _nearest(test: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    """The cosine and index of each test row's nearest train row."""
-    unit = F.normalize(test, dim=1)
-    best = test.new_full((len(test),), -torch.inf)
-    index = torch.zeros(len(test), dtype=torch.int64, device=test.device)
-    for start in range(0, len(train), _CHUNK):
-        values, indices = kernels.top_k(unit, F.normalize(train[start : start + _CHUNK], dim=1), 1)
-        better = values[:, 0] > best
-        best = torch.where(better, values[:, 0], best)
-        index = torch.where(better, indices[:, 0] + start, index)
+def _nearest(test: Tensor, train: Tensor, limit: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The distance and place of each test row's nearest train row; infinite where none is within the limit."""
+    best = np.full(len(test), np.inf, dtype=np.float32)
+    index = np.zeros(len(test), dtype=np.int64)
+    for pairs in near_pairs(test, train, limit):
+        left, right, distances = (part.cpu().numpy() for part in pairs)
+        # Of train rows that are equally near the first.
+        order = np.argsort(distances, kind="stable")
+        rows, first = np.unique(left[order], return_index=True)
+        nearest = order[first]
+        closer = distances[nearest] < best[rows]
+        best[rows[closer]], index[rows[closer]] = distances[nearest[closer]], right[nearest[closer]]
     return best, index

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huse_bench.components import ClassGraph, Items
+from huse_bench.features._pairs import near_pairs
 from huse_bench.features._prepare import numbered
 
 __all__ = [
@@ -36,7 +37,6 @@ COLLAPSED = 1e-4
 _NEAR = 0.05
 
 _SAMPLE = 512
-_TILE = 2048
 
 _Numbers = NDArray[np.int64]
 
@@ -83,7 +83,7 @@ def near_limit(typical: float) -> float:
 def link(rows: Tensor, limits: Sequence[float], parts: _Numbers | None = None) -> list[Links]:
     """Connect items whose cosine distance is at most a limit.
 
-    Takes time proportional to n x n x d / 2 and memory for a tile of pairs, however many pairs are near.
+    Takes time and memory of :func:`~huse_bench.features._pairs.near_pairs`, however many pairs are near.
 
     Args:
         rows: (n, d) floating point.
@@ -95,34 +95,24 @@ def link(rows: Tensor, limits: Sequence[float], parts: _Numbers | None = None) -
     """
     count = len(rows)
     found = [Links(np.arange(count), np.zeros(count, dtype=np.bool_)) for _ in limits]
-    for first in range(0, count, _TILE):
-        left = slice(first, first + _TILE)
-        unit = F.normalize(rows[left], dim=1)
-        for second in range(first, count, _TILE):
-            right = slice(second, second + _TILE)
-            distances = 1 - unit @ F.normalize(rows[right], dim=1).T
-            apart = None if parts is None else _differ(parts, left, right, rows.device)
-            for index, limit in enumerate(limits):
-                found[index] = _connected(found[index], distances <= limit, apart, left, right)
+    for left, right, distances in near_pairs(rows, None, max(limits)):
+        ends = left.cpu().numpy(), right.cpu().numpy()
+        apart = np.zeros(len(left), dtype=np.bool_) if parts is None else parts[ends[0]] != parts[ends[1]]
+        for index, limit in enumerate(limits):
+            within = (distances <= limit).cpu().numpy()
+            for end in ends:
+                found[index].crossing[end[within & apart]] = True
+            found[index] = _connected(found[index], *(end[within & ~apart] for end in ends))
     return found
 
 
-def _differ(numbers: _Numbers, left: slice, right: slice, device: torch.device) -> Tensor:
-    return torch.from_numpy(numbers[left, None] != numbers[None, right]).to(device)
-
-
-def _connected(links: Links, near: Tensor, apart: Tensor | None, left: slice, right: slice) -> Links:
-    if apart is not None:
-        crossing = near & apart
-        links.crossing[left] |= crossing.any(dim=1).cpu().numpy()
-        links.crossing[right] |= crossing.any(dim=0).cpu().numpy()
-        near = near & ~apart
+def _connected(links: Links, left: _Numbers, right: _Numbers) -> Links:
+    one, other = links.sets[left], links.sets[right]
     # Of many that are all alike, pairs that are connected already are almost all.
-    pairs = torch.nonzero(near & _differ(links.sets, left, right, near.device)).cpu().numpy()
-    if not len(pairs):
+    differ = one != other
+    if not differ.any():
         return links
-    ends = links.sets[left][pairs[:, 0]], links.sets[right][pairs[:, 1]]
-    return replace(links, sets=_components(*ends, len(links.sets))[links.sets])
+    return replace(links, sets=_components(one[differ], other[differ], len(links.sets))[links.sets])
 
 
 def _components(left: _Numbers, right: _Numbers, nodes: int) -> _Numbers:

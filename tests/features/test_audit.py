@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import huse_bench as hb
 from huse_bench.components import Features, Items
-from huse_bench.features import _audit, _near, prepare
+from huse_bench.features import _audit, _near, _pairs, prepare
 from huse_bench.features._audit import audit
 from huse_bench.taxonomy import Taxonomy
 
@@ -218,20 +218,24 @@ def test_summary_is_json_and_the_data_stays_as_it_was() -> None:
     tests=st.integers(1, 30),
     trains=st.integers(1, 40),
     dim=st.integers(1, 6),
-    chunk=st.integers(1, 45),
+    tile=st.integers(1, 45),
+    limit=st.sampled_from([1e-5, 0.1003, 2.1]),
     seed=st.integers(0, 10_000),
 )
-def test_the_nearest_is_that_of_brute_force_whatever_the_chunk(tests, trains, dim, chunk, seed) -> None:
+def test_the_nearest_is_that_of_brute_force_whatever_the_tile(tests, trains, dim, tile, limit, seed) -> None:
     rng = np.random.default_rng(seed)
     # Few values, so that rows repeat and ties are common; the first column keeps rows from being zero.
     test, train = (rng.integers(0, 3, (n, dim)).astype(np.float32) + np.eye(dim)[0] for n in (tests, trains))
     unit_test, unit_train = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (test, train))
-    cosines = unit_test @ unit_train.T
+    least = 1 - (unit_test @ unit_train.T).max(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_audit, "_CHUNK", chunk)
-        values, indices = _audit._nearest(torch.from_numpy(test).float(), torch.from_numpy(train).float())
-    np.testing.assert_allclose(values.numpy(), cosines.max(1), atol=1e-6)
-    np.testing.assert_allclose(cosines[np.arange(tests), indices.numpy()], cosines.max(1), atol=1e-6)
+        patch.setattr(_pairs, "_TILE", tile)
+        found, indices = _audit._nearest(torch.from_numpy(test).float(), torch.from_numpy(train).float(), limit)
+    near = least <= limit
+    np.testing.assert_array_equal(np.isfinite(found), near)
+    np.testing.assert_allclose(found[near], least[near], atol=1e-6)
+    at = 1 - (unit_test * unit_train[indices]).sum(1)
+    np.testing.assert_allclose(at[near], least[near], atol=1e-6)
 
 
 def chains(distances: np.ndarray, limit: float, parts=None) -> list[set[int]]:
@@ -266,7 +270,7 @@ def test_links_are_those_of_brute_force_whatever_the_tile(count, dim, tile, limi
     unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     distances = 1 - unit @ unit.T
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_near, "_TILE", tile)
+        patch.setattr(_pairs, "_TILE", tile)
         found = _near.link(torch.from_numpy(rows), limits, parts)
     for links, limit in zip(found, limits, strict=True):
         # No distance of such small integers is as near to a limit as rounding.
