@@ -28,7 +28,7 @@ def test_near_pairs(record, kind, sizes, thread_count):
 
 
 def _case(kind, sizes):
-    left, right = _mixed(kind, sizes)
+    left, right = mixed(kind, sizes)
     limit = near_limit(typical_distance(right))
 
     def ours(lap):
@@ -55,7 +55,8 @@ def _case(kind, sizes):
     return Case(f"near_{kind}_pairs", len(left), left.shape[1], competitors, _difference, 1e-3)
 
 
-def _mixed(kind, sizes):
+def mixed(kind, sizes):
+    """Some such sets of rows of these sizes."""
     names = ("emoji", "clipart", "icons")
     of_items = [getattr(hb.load("dataset", name)().load(), f"{kind}_features").values for name in names]
     rows = functional.normalize(torch.from_numpy(np.concatenate(of_items).astype(np.float32)), dim=1)

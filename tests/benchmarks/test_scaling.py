@@ -1,0 +1,56 @@
+"""The measurement of growing galleries runs, and shards merge to the ranking of the whole, bit for bit."""
+
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import scaling
+from huse_bench.kernels import top_k
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    k=st.integers(1, 12),
+    dim=st.integers(1, 5),
+    seed=st.integers(0, 10_000),
+)
+def test_shards_merge_to_the_ranking_of_the_whole(sizes, k, dim, seed):
+    generator = torch.Generator().manual_seed(seed)
+    # Few values, so that rows repeat across shards and ties are common.
+    gallery = torch.randint(-1, 2, (sum(sizes), dim), generator=generator) / 3
+    queries = torch.randn(7, dim, generator=generator)
+    k = min(k, len(gallery))
+    shards, start = [], 0
+    for size in sizes:
+        values, indices = top_k(queries, gallery[start : start + size], min(k, size))
+        shards.append((values, indices + start))
+        start += size
+    generator.manual_seed(seed + 1)
+    order = torch.randperm(len(shards), generator=generator).tolist()
+    whole = top_k(queries, gallery, k)
+    for found, expected in zip(scaling.merged([shards[place] for place in order], k), whole, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_the_measurement_checks_what_it_times(capsys):
+    scaling.main(
+        ["--items", "300", "500", "--gallery", "3000", "--queries", "80", "--dim", "16", "--pairs", "200", "600"]
+    )
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[2:4]] == ["300", "500"]
+    assert "80 queries in 3000 items" in said
+    assert re.search(r"\d+ near image pairs of 200 test and 600 train items", said)
+    assert "the first 50 of 64 are those of float64" in said
+
+
+def test_a_wrong_ranking_is_noticed():
+    gallery, _ = scaling.rows(200, 8, 0)
+    found = top_k(gallery[:3], gallery, 50)[1]
+    scaling.check(gallery[:3], gallery, found)
+    found[1, 0] = found[1, -1]
+    with pytest.raises(AssertionError, match="not close"):
+        scaling.check(gallery[:3], gallery, found)
