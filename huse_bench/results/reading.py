@@ -26,9 +26,12 @@ from huse_bench.results.migration import migrated
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
 from huse_bench.text_files import read_json
-from huse_bench.untrusted import MOST_BYTES, read_limited, read_parquet
+from huse_bench.untrusted import MOST_BYTES, MOST_VALUES, read_limited, read_parquet
 
 __all__ = ["read_classes", "read_neighbours", "read_per_query", "read_predictions", "read_record"]
+
+# Classes and items of a dataset: for each of them a number is kept in memory, whether there is one in a file or not.
+_MOST_CLASSES, _MOST_ITEMS = 2**20, MOST_VALUES
 
 _CURE = "delete the run's .json file beside it and run it again"
 
@@ -62,6 +65,12 @@ def read_record(path: Path) -> RunRecord:
         raise RecordError(f"{path}: no valid run record: {first_fault(error, 'the record')}; {cure}") from error
     if path.stem != record.stem:
         raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
+    classes, items = record.dataset.classes, max(record.dataset.items.model_dump().values())
+    if classes > _MOST_CLASSES or items > _MOST_ITEMS:
+        raise RecordError(
+            f"{path}: says that there are {classes:,} classes and {items:,} items, and {_MOST_CLASSES:,} and "
+            f"{_MOST_ITEMS:,} are the limit; {cure}"
+        )
     for name, _ in _named(record):
         if name is not None and not _is_beside(path, name):
             raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")

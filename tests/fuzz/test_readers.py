@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutated
+from run_atheris import READERS
 from targets import TARGETS, run, tidy
 
 #: Examples of a target; checking a bundle takes some tenths of a second.
@@ -49,3 +50,7 @@ def test_any_bytes_are_read_or_refused(name):
         run(name, contents)
 
     any_bytes()
+
+
+def test_what_atheris_is_given_is_there():
+    assert set(READERS) <= TARGETS.keys()

@@ -314,6 +314,16 @@ def test_a_record(folder, text, reason):
         read_record(path)
 
 
+@pytest.mark.parametrize(("part", "number"), [("classes", 2**40), ("items", 2**60), ("classes", 10**400)])
+def test_a_record_of_more_than_there_can_be(folder, part, number):
+    (path,) = (folder / "runs").glob("*.json")
+    fields = json.loads(path.read_text())
+    fields["dataset"][part] = {**fields["dataset"]["items"], "test": number} if part == "items" else number
+    path.write_text(json.dumps(fields))
+    with pytest.raises(RecordError, match=r"says that there are .* classes and .* items, and 1,048,576 and"):
+        read_record(path)
+
+
 def test_a_trial_whose_value_is_no_float(folder):
     (folder / JOURNAL).parent.mkdir()
     study = {"op_code": 0, "study_name": "huse"}
