@@ -121,6 +121,8 @@ def read_parquet(
         for name in words:
             place = table.schema.get_field_index(name)
             table = table.set_column(place, schema.field(name), table[name].cast(schema.field(name).type))
+            # Whether they are UTF-8, which nobody has asked yet.
+            table[name].validate(full=True)
     except (pa.ArrowException, OSError, KeyError, UnicodeError) as error:
         raise ValueError(f"it is no parquet file that can be read ({error})") from error
     return table

@@ -118,6 +118,8 @@ def _parquet(contents: bytes, chance: random.Random) -> bytes | None:
         table = pq.read_table(pa.BufferReader(contents))
     except (pa.ArrowException, OSError, ValueError):
         return None
+    if not table.num_rows or len(set(table.column_names)) < len(table.column_names):
+        return None
     columns = {name: table[name] for name in table.column_names}
     name = chance.choice(list(columns))
     rows, how = len(table), chance.randrange(7)

@@ -19,6 +19,7 @@ from huse_bench.results.arrays import (
 from huse_bench.results.reading import read_record
 from huse_bench.untrusted import read_parquet
 from huse_bench.untrusted._parquet_index import _Reader
+from huse_bench_datasets._own_data.table import read_table
 from huse_bench_datasets.features._arrays import array_beside
 
 
@@ -137,3 +138,15 @@ def test_tables_of_neighbours(column):
     table = pa.table({"query": [0], "direction": directions(1), "neighbours": column})
     with pytest.raises(ValueError, match="its column neighbours "):
         from_neighbours_table(table)
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_words_that_are_not_utf_8(tmp_path, encoded):
+    parts = pa.array([b"cat", b"d\xaeg"])
+    words = pa.StringArray.from_buffers(2, parts.buffers()[1], parts.buffers()[2])
+    contents = parquet({"label": words.dictionary_encode() if encoded else words})
+    with pytest.raises(ValueError, match=r"no parquet file that can be read \(.*UTF8"):
+        read_parquet(contents)
+    (tmp_path / "items.parquet").write_bytes(contents)
+    with pytest.raises(DataError, match=r"items.parquet is a damaged Parquet file"):
+        read_table(tmp_path / "items.parquet", ["label"])
