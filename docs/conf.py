@@ -26,6 +26,7 @@ include_patterns = [
     "docs/**.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "plugins/**/README.md",
     "plugins/**/LICENSES.md",
     "results/*/README.md",

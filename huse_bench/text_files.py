@@ -1,4 +1,4 @@
-"""Read text files that people edit."""
+"""Read text files, which people edit and others send."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from huse_bench.errors import ConfigError
+from huse_bench.untrusted import json_value, read_limited
 
-__all__ = ["read_text", "read_toml"]
+__all__ = ["read_json", "read_text", "read_toml"]
 
 
 def read_text(path: Path) -> str:
@@ -20,14 +21,28 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: if it cannot be read.
+        ValueError: if it is larger than any text of ours.
         UnicodeError: if it is not UTF-8; the message names UTF-16 and UTF-32.
     """
-    contents = path.read_bytes()
+    contents = read_limited(path)
     # Known by the zeros among the first four bytes, with or without a byte order mark.
     encoding = json.detect_encoding(contents)
     if not encoding.startswith("utf-8"):
         raise UnicodeError(f"it is encoded in {encoding[:6].upper()}; save it as UTF-8")
     return contents.decode("utf-8-sig")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file in UTF-8.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is too large, not UTF-8, no JSON, or nested too deep.
+    """
+    return json_value(read_text(path))
 
 
 def read_toml(path: Path, what: str, cure: str = "") -> dict[str, Any]:
@@ -46,5 +61,7 @@ def read_toml(path: Path, what: str, cure: str = "") -> dict[str, Any]:
         return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"cannot read the {what} {path}: {error.strerror}{end}") from error
-    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not a TOML file: it is nested too deep{end}") from error
+    except ValueError as error:
         raise ConfigError(f"{path} is not a TOML file: {error}{end}") from error

@@ -20,6 +20,8 @@ from huse_bench.errors import BundleError, HuseBenchError, MissingExtraError
 from huse_bench.results import Results, RunRecord, Store
 from huse_bench.results.protocols import unknown_protocol
 from huse_bench.runs.privacy import Privacy
+from huse_bench.text_files import read_text
+from huse_bench.untrusted import MOST_TEXT, json_value
 from huse_bench.version import installed_version
 
 __all__ = ["Check", "check_bundle"]
@@ -191,9 +193,9 @@ def _private(bundle: Bundle) -> str:
 
 def _values(path: Path, name: str) -> Iterable[JsonValue]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [json.loads(text)]
-    except (OSError, ValueError, RecursionError) as error:
+        text = read_text(path)
+        return [json_value(line) for line in (text.splitlines() if path.suffix == ".jsonl" else [text])]
+    except (OSError, ValueError) as error:
         raise BundleError(f"{name} is no readable JSON ({error})") from error
 
 
@@ -228,6 +230,8 @@ def _documents(bundle: Bundle, recounts: Mapping[str, Results]) -> list[Check]:
         path = bundle.folder / name
         if name not in bundle.facts.files:
             checks.append(Check(what, False, f"{name} is missing"))
+        elif path.stat().st_size > len(contents) + MOST_TEXT:
+            checks.append(Check(what, False, "it is much longer than what the scores give"))
         elif path.read_bytes() == contents:
             checks.append(Check(what, True, "made again from the scores, byte for byte the same"))
         elif written != drawn:

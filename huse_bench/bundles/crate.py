@@ -9,6 +9,7 @@ from typing import Any
 from huse_bench.bundles.schema import BundleFacts
 from huse_bench.errors import BundleError, MissingExtraError
 from huse_bench.results import Results
+from huse_bench.untrusted import json_value
 
 __all__ = ["CRATE", "crate", "refuse_other_crate"]
 
@@ -80,8 +81,8 @@ def refuse_other_crate(
         sizes: bytes of its files by path, but for the metadata themselves.
     """
     try:
-        found = {entity["@id"]: entity for entity in json.loads(contents)["@graph"]}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        found = {entity["@id"]: entity for entity in json_value(contents)["@graph"]}
+    except (ValueError, TypeError, KeyError) as error:
         raise BundleError(f"{CRATE} is no list of entities in JSON-LD") from error
     expected = _graph(facts, results, sizes)
     if other := sorted(map(str, found.keys() ^ {*expected, CRATE})):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from huse_bench.errors import BundleError
 from huse_bench.results.json_text import json_text
 from huse_bench.results.schema import Json
 from huse_bench.runs.privacy import Privacy
+from huse_bench.untrusted import check_parquet, json_value, read_parquet
 
 __all__ = ["private_text", "public_json", "refuse_private_columns"]
 
@@ -30,7 +29,7 @@ def public_json(contents: bytes, privacy: Privacy) -> bytes:
     Returns:
         The contents as they are where nothing was private, so that their hash stays.
     """
-    fields = json.loads(contents)
+    fields = json_value(contents)
     public = privacy.record(fields)
     public |= {name: _said(public[name], privacy) for name in _WORDS if name in public}
     return contents if public == fields else (json_text(public) + "\n").encode()
@@ -66,10 +65,12 @@ def refuse_private_columns(path: Path, name: str, privacy: Privacy) -> None:
     Raises:
         BundleError: naming the column and the first such text.
     """
-    with pq.ParquetFile(path) as file:
-        schema = file.schema_arrow
+    try:
+        schema = check_parquet(path)
         columns = [field.name for field in schema if pa.types.is_string(field.type) and field.name != "text"]
-        table = file.read(columns)
+        table = read_parquet(path, columns)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{name} is no readable parquet file ({error})") from error
     for column in columns:
         text = private_text(table[column].unique().to_pylist(), privacy)
         if text is not None:

@@ -142,7 +142,6 @@ def write_bundle(
                 write_atomically(output, zip_bytes(whole))
             else:
                 _write(folder, {name: whole[name] for name in whole if name not in files})
-                folder.chmod(0o755)
                 shutil.move(folder, output)
     except OSError as error:
         raise UsageError(f"cannot write the bundle {output} ({error.strerror or error}); make room there") from error

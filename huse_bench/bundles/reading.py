@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from huse_bench.bundles.archive import digest_of, listed, unpack
@@ -27,6 +25,7 @@ from huse_bench.errors import BundleError, HuseBenchError, ResultsError
 from huse_bench.faults import first_fault
 from huse_bench.results import Results, Store, load_results
 from huse_bench.text_files import read_text
+from huse_bench.untrusted import MOST_TEXT, check_parquet
 
 __all__ = ["FACTS", "VERIFICATION", "Bundle", "read_bundle"]
 
@@ -37,15 +36,6 @@ FACTS = "bundle.json"
 VERIFICATION = "verification.json"
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-# Numbers in one file of arrays: those of five million queries.
-_MOST_VALUES = 2**28
-
-# Bytes of such a file once it is unpacked.
-_MOST_BYTES = 2**30
-
-# Bytes of a file of JSON: a record has 25 kB, a bundle's list of 25,000 files 5 MB.
-_MOST_JSON = 2**25
 
 
 # Equal where it is the same: the folder of an archive goes with the one that unpacked it.
@@ -156,8 +146,8 @@ def _read(path: Path, folder: Path) -> Bundle:
             f"{path}"
         )
     for name in files:
-        if name.endswith(".json") and files[name].stat().st_size > _MOST_JSON:
-            raise BundleError(f"{path}: {name} has more than {_MOST_JSON // 2**20} MiB, which no record has")
+        if name.endswith((".json", ".jsonl")) and files[name].stat().st_size > MOST_TEXT:
+            raise BundleError(f"{path}: {name} has more than {MOST_TEXT // 2**20} MiB, which no record has")
     facts = _parsed(BundleFacts, files[FACTS], f"{path}: {FACTS}", BUNDLE_FORMAT)
     _check_files(facts, files, path)
     for name in facts.files:
@@ -219,16 +209,6 @@ def _more(names: list[str]) -> str:
 def _check_amount(path: Path, where: str) -> None:
     """Raise BundleError for a file of arrays that would fill the memory, by what its own index says."""
     try:
-        with pq.ParquetFile(path) as file:
-            index = file.metadata
-            values = total = 0
-            for place in range(index.num_row_groups):
-                group = index.row_group(place)
-                for column in range(group.num_columns):
-                    chunk = group.column(column)
-                    values += max(chunk.num_values, group.num_rows)
-                    total += chunk.total_uncompressed_size
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BundleError(f"{where} is no readable parquet file ({error})") from error
-    if values > _MOST_VALUES or total > _MOST_BYTES:
-        raise BundleError(f"{where} would take {values:,} values and {total:,} bytes of memory, which no run has")
+        check_parquet(path)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{where} cannot be read ({error}); get the bundle again from where it came") from error

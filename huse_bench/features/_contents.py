@@ -12,6 +12,7 @@ from pathlib import Path
 
 from huse_bench.errors import DataError
 from huse_bench.files import write_atomically
+from huse_bench.untrusted import json_value
 
 __all__ = ["hash_files", "hash_texts"]
 
@@ -103,10 +104,10 @@ def _look(path: Path, known: _Known | None) -> tuple[_Known | None, str]:
 
 def _recall(notes: Path) -> dict[str, _Known]:
     try:
-        files = json.loads(notes.read_bytes())["files"]
+        files = json_value(notes.read_bytes())["files"]
         return {str(name): (_state(*state), str(digest)) for name, (state, digest) in files.items()}
     # Notes that cannot be read are notes that were not taken: the files are hashed again.
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return {}
 
 

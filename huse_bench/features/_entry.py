@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from huse_bench.errors import DataError
+from huse_bench.untrusted import json_value, safetensors_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +21,6 @@ __all__ = ["Entry", "entry_header", "read_entry", "sha256_of"]
 
 _TENSOR = "features"
 _CHUNK = 1 << 20
-# The format's own limit.
-_LARGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Entry:
     @property
     def flaws(self) -> dict[int, tuple[str, str, str]]:
         """By row, of the pictures that had to be left out or are truncated: which of the two, why, and the file."""
-        return {int(row): (flaw[0], flaw[1], flaw[2]) for row, flaw in json.loads(self.facts["flaws"]).items()}
+        return {int(row): (flaw[0], flaw[1], flaw[2]) for row, flaw in json_value(self.facts["flaws"]).items()}
 
     def values(self) -> NDArray[np.float32]:
         """(rows, dim) float32, mapped from the file."""
@@ -87,18 +86,22 @@ def entry_header(facts: Mapping[str, str], rows: int, dim: int) -> bytes:
 def read_entry(path: Path) -> Entry:
     """An entry, without its numbers; raises DataError if the file is none, or not as long as it says."""
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
         try:
-            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
-            facts, (rows, dim) = header["__metadata__"], header[_TENSOR]["shape"]
-            json.loads(facts["flaws"])
-            expected = 8 + length + 4 * rows * dim
-        except (ValueError, TypeError, KeyError) as error:
-            raise _damaged(path, f"it does not begin as a safetensors file of features: {error}") from error
-        status = os.fstat(file.fileno())
-        if status.st_size != expected:
-            raise _damaged(path, f"it has {status.st_size} bytes and should have {expected}")
-    return Entry(path, facts, rows, dim, 8 + length, status.st_mtime)
+            return _entry(path, file)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise _damaged(path, f"it is no whole safetensors file of features: {error}") from error
+
+
+def _entry(path: Path, file: BinaryIO) -> Entry:
+    header = safetensors_header(file)
+    ((name, (dtype, shape)),) = header.tensors.items()
+    rows, dim = shape
+    if name != _TENSOR or dtype != "F32":
+        raise ValueError(f"it holds {name!a} of the type {dtype}")
+    entry = Entry(path, header.metadata, rows, dim, header.offset, os.fstat(file.fileno()).st_mtime)
+    # What every entry says of itself.
+    _ = entry.flaws, entry.facts["sha256"]
+    return entry
 
 
 def _damaged(path: Path, reason: str) -> DataError:

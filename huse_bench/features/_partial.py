@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from huse_bench.untrusted import json_value
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -89,7 +91,7 @@ class Partial:
         kept = 0
         for number, line in enumerate(_lines(self._journal_path)):
             try:
-                entry = json.loads(line)
+                entry = json_value(line)
                 if number == 0:
                     sound = entry["facts"]["key"] == self._head["facts"]["key"]
                 else:
@@ -97,7 +99,7 @@ class Partial:
                     sound = zlib.crc32(self._data.read(4 * rows * dim)) == entry["crc"]
                     if sound:
                         self._count(rows, dim, entry["flaws"])
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, OverflowError):
                 sound = False
             if not sound:
                 break
@@ -108,7 +110,7 @@ class Partial:
 def progress_of(path: Path) -> tuple[dict[str, Any], int]:
     """What a ``.partial`` file is of and how many rows it has; ({}, 0) where its journal cannot be read."""
     try:
-        head, *batches = map(json.loads, _lines(path.with_suffix(".journal")))
+        head, *batches = map(json_value, _lines(path.with_suffix(".journal")))
         return dict(head["facts"]), sum(batch["rows"] for batch in batches)
     except (ValueError, TypeError, KeyError):
         return {}, 0

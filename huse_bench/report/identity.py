@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from huse_bench.errors import ConfigError
 from huse_bench.fingerprint import fingerprint
 from huse_bench.results.tables import Results
+from huse_bench.text_files import read_json
 
 __all__ = ["Cited", "cited", "short_hash"]
 
@@ -45,11 +45,11 @@ def cited(results: Results) -> Cited:
     if folder is not None and folder.parent.name == "results":
         bundle = folder.parents[1]
         try:
-            files = json.loads((bundle / _BUNDLE).read_bytes())["files"]
+            files = read_json(bundle / _BUNDLE)["files"]
             paths = [folder / "runs" / f"{record.stem}.json" for record in results.records]
             if all(files[path.relative_to(bundle).as_posix()] == _sha256(path) for path in paths):
                 return Cited("bundle", fingerprint(files)[:_DIGITS])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError):
+        except (OSError, ValueError, TypeError, KeyError, ConfigError):
             # It is none, or not whole.
             pass
     return Cited("results", short_hash(results))

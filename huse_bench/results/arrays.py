@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from huse_bench.results.columns import floats, integers, kind_of, strings
+from huse_bench.untrusted import safetensors_header
+
 __all__ = [
     "ENDINGS",
     "MOST_QUERIES",
@@ -22,6 +26,7 @@ __all__ = [
     "Predictions",
     "from_neighbours_table",
     "from_per_query_table",
+    "from_predictions_table",
     "from_safetensors",
     "neighbours_table",
     "parquet_bytes",
@@ -142,9 +147,14 @@ def per_query_table(per_query: PerQuery) -> pa.Table:
 
 
 def from_per_query_table(table: pa.Table) -> dict[str, dict[str, NDArray[np.integer]]]:
-    """The scores that :func:`per_query_table` was given."""
-    directions = np.asarray(table["direction"].cast(pa.string()).to_pylist())
-    columns = {name: table[name].to_numpy() for name in table.column_names if name not in {"query", "direction"}}
+    """The scores that :func:`per_query_table` was given; the table may be anybody's.
+
+    Raises:
+        ValueError: if it is of something else.
+    """
+    directions = np.asarray(strings(table, "direction"), dtype=np.str_)
+    names = [name for name in table.column_names if name not in {"query", "direction"}]
+    columns = {name: integers(table, name) for name in names}
     return {
         str(direction): {name: values[directions == direction] for name, values in columns.items()}
         for direction in dict.fromkeys(directions)
@@ -169,6 +179,18 @@ def predictions_table(predictions: Predictions) -> pa.Table:
             raise ValueError(f"predictions: {name} must be (n,) shares from 0 to 1, got {values.shape}: {values}")
     classes = {name: values for name, values in predictions.items() if name not in shares}
     return pa.table({**_integers(classes, "predictions"), **shares})
+
+
+def from_predictions_table(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """The predictions that :func:`predictions_table` was given; the table may be anybody's.
+
+    Raises:
+        ValueError: if it is of something else.
+    """
+    return {
+        name: floats(table, name) if name.endswith("_confidence") else integers(table, name)
+        for name in table.column_names
+    }
 
 
 def neighbours_table(found: Mapping[str, NDArray[np.integer]], groups: NDArray[Any] | None = None) -> pa.Table:
@@ -222,16 +244,23 @@ def _kept(groups: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def from_neighbours_table(table: pa.Table) -> Neighbours:
-    """What :func:`neighbours_table` kept.
+    """What :func:`neighbours_table` kept; the table may be anybody's.
 
     Raises:
-        KeyError: if a column is missing.
-        ValueError: if the directions have different queries.
+        ValueError: if it is of something else, or the directions have different queries.
     """
-    directions = np.asarray(table["direction"].cast(pa.string()).to_pylist())
-    queries = table["query"].to_numpy()
+    directions = np.asarray(strings(table, "direction"), dtype=np.str_)
+    queries = integers(table, "query")
+    kind = kind_of(table, "neighbours")
     lists = table["neighbours"].combine_chunks()
-    numbers = lists.values.to_numpy().reshape(len(table), -1).astype(np.int32)
+    if not (pa.types.is_fixed_size_list(kind) and pa.types.is_integer(kind.value_type)) or lists.null_count:
+        raise ValueError(
+            f"its column neighbours holds {kind} or nothing and should hold as many whole numbers everywhere"
+        )
+    inner = lists.flatten()
+    if inner.null_count:
+        raise ValueError("its column neighbours lacks numbers")
+    numbers = inner.to_numpy().reshape(len(table), kind.list_size).astype(np.int32)
     names = [str(direction) for direction in dict.fromkeys(directions)]
     of_first = queries[directions == names[0]] if names else queries
     for direction in names:
@@ -251,13 +280,16 @@ def from_safetensors(contents: bytes) -> ClassFacts:
 
     Raises:
         SafetensorError: if the contents are no such file.
-        ValueError: if it holds something else.
+        ValueError: likewise, or if it holds something else.
     """
+    # The library reads metadata from files alone, and knows numbers that NumPy does not.
+    header = safetensors_header(io.BytesIO(contents))
+    for name, (dtype, _) in header.tensors.items():
+        if dtype != "F16":
+            raise ValueError(f"its {name!a} are {dtype} and should be F16")
     tensors = safetensors.numpy.load(contents)
-    # The library reads metadata from files alone: eight bytes say how long the header is.
-    header = json.loads(contents[8 : 8 + int.from_bytes(contents[:8], "little")])
     try:
-        return ClassFacts(tensors["centroids"], tensors["spread"], float(header["__metadata__"]["kept"]))
+        return ClassFacts(tensors["centroids"], tensors["spread"], float(header.metadata["kept"]))
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]}") from error
 

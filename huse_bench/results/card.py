@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import AfterValidator, ValidationError
 
@@ -18,10 +17,12 @@ from huse_bench.errors import RecordError
 from huse_bench.faults import first_fault
 from huse_bench.files import write_atomically
 from huse_bench.results.arrays import parquet_bytes
+from huse_bench.results.columns import floats, integers, strings
 from huse_bench.results.json_text import json_text
 from huse_bench.results.schema import DatasetInfo, Part, Sha256, one_line
 from huse_bench.results.thumbnails import from_thumbnails_file, kept, thumbnails_file
 from huse_bench.text_files import read_text
+from huse_bench.untrusted import MOST_BYTES, read_limited, read_parquet
 
 __all__ = ["CARD_FILES", "CardFacts", "DataCard", "add_thumbnails", "make_card", "read_card", "write_card"]
 
@@ -236,18 +237,17 @@ def read_card(folder: Path) -> DataCard | None:
         return None
     table = _table(folder / _ITEMS, facts.items_sha256)
     try:
-        columns = {name: table[name].to_pylist() for name in table.column_names}
         card = DataCard(
             facts.model_copy(update={"items_sha256": None, "distances_sha256": None, "thumbnails_sha256": None}),
-            tuple(columns["id"]),
-            np.asarray(columns["label"], dtype=np.int64),
-            np.asarray(columns["group"], dtype=np.int64),
-            tuple(columns["text"]) if "text" in columns else None,
-            tuple(columns["picture"]) if "picture" in columns else None,
+            tuple(strings(table, "id")),
+            integers(table, "label").astype(np.int64),
+            integers(table, "group").astype(np.int64),
+            tuple(strings(table, "text")) if "text" in table.column_names else None,
+            tuple(strings(table, "picture")) if "picture" in table.column_names else None,
             None if facts.distances_sha256 is None else _distances(folder, facts),
             None if facts.thumbnails_sha256 is None else _thumbnails(folder, facts),
         )
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise RecordError(f"{folder}: the files of the data card do not fit together ({error}); {_CURE}") from error
     if len(card.ids) != facts.dataset.items.test:
         raise RecordError(
@@ -299,7 +299,11 @@ def _distances_table(distances: NDArray[np.float32]) -> pa.Table:
 
 def _distances(folder: Path, facts: CardFacts) -> NDArray[np.float32]:
     table = _table(folder / _DISTANCES, facts.distances_sha256)
-    return _mirrored(table["distance"].to_numpy(), len(facts.class_names))
+    classes = len(facts.class_names)
+    # Before memory is taken for all pairs.
+    if classes > _MOST_CLASSES or len(table) != classes * (classes - 1) // 2:
+        raise ValueError(f"{_DISTANCES} has {len(table)} rows, which are not the pairs of {classes} classes")
+    return _mirrored(floats(table, "distance"), classes)
 
 
 def _mirrored(values: NDArray[np.floating], classes: int) -> NDArray[np.float32]:
@@ -313,21 +317,22 @@ def _thumbnails(folder: Path, facts: CardFacts) -> dict[str, bytes]:
     path = folder / _THUMBNAILS
     try:
         return from_thumbnails_file(_contents(path, facts.thumbnails_sha256))
-    except (pa.ArrowException, ValueError) as error:
+    except ValueError as error:
         raise RecordError(f"{path} holds no thumbnails ({error}); {_CURE}") from error
 
 
 def _table(path: Path, digest: str | None) -> pa.Table:
+    contents = _contents(path, digest)
     try:
-        return pq.ParquetFile(pa.BufferReader(_contents(path, digest))).read()
-    except pa.ArrowException as error:
+        return read_parquet(contents)
+    except ValueError as error:
         raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
 
 
 def _contents(path: Path, digest: str | None) -> bytes:
     try:
-        contents = path.read_bytes()
-    except OSError as error:
+        contents = read_limited(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
     if hashlib.sha256(contents).hexdigest() != digest:
         raise RecordError(f"{path} is not the file that was written with the data card; {_CURE}")

@@ -12,7 +12,7 @@ import filelock
 
 from huse_bench.errors import ResultsError
 from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
-from huse_bench.text_files import read_text
+from huse_bench.text_files import read_json
 
 __all__ = ["MARKER", "changing", "foreign", "prepare", "read_marker", "unwritable"]
 
@@ -90,7 +90,7 @@ def _mark(folder: Path, dataset: str) -> None:
 def read_marker(path: Path) -> str:
     """The dataset that a marker names; raises ResultsError where it is not understood."""
     try:
-        marker = json.loads(read_text(path))
+        marker = read_json(path)
         form, dataset = marker["format"], marker["dataset"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ResultsError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from huse_bench.errors import RecordError
+from huse_bench.untrusted import json_value
 
 __all__ = ["JOURNAL", "TrialValue", "read_journal"]
 
@@ -57,7 +57,7 @@ def read_journal(folder: Path) -> Mapping[str, tuple[TrialValue, ...]]:
         for line in lines:
             if line is lines[-1] and not line.endswith(b"\n"):
                 break
-            entry = json.loads(line)
+            entry = json_value(line)
             if entry["op_code"] == _NEW_STUDY and entry["study_name"] not in trials:
                 # Each process of a search makes the study, and the first counts.
                 names.append(str(entry["study_name"]))
@@ -65,7 +65,7 @@ def read_journal(folder: Path) -> Mapping[str, tuple[TrialValue, ...]]:
             elif entry["op_code"] == _NEW_TRIAL:
                 trial = _trial(entry)
                 trials[names[entry["study_id"]]][trial.number] = trial
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise RecordError(
             f"{path} is no readable journal of trials ({type(error).__name__}: {error}); restore it, or move it away "
             f"to have figures without it"

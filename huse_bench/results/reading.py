@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -21,14 +19,19 @@ from huse_bench.results.arrays import (
     Neighbours,
     from_neighbours_table,
     from_per_query_table,
+    from_predictions_table,
     from_safetensors,
 )
 from huse_bench.results.migration import migrated
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
-from huse_bench.text_files import read_text
+from huse_bench.text_files import read_json
+from huse_bench.untrusted import MOST_BYTES, MOST_VALUES, read_limited, read_parquet
 
 __all__ = ["read_classes", "read_neighbours", "read_per_query", "read_predictions", "read_record"]
+
+# Classes and items of a dataset: for each of them a number is kept in memory, whether there is one in a file or not.
+_MOST_CLASSES, _MOST_ITEMS = 2**20, MOST_VALUES
 
 _CURE = "delete the run's .json file beside it and run it again"
 
@@ -47,7 +50,7 @@ def read_record(path: Path) -> RunRecord:
     """
     cure = "delete the file and run it again"
     try:
-        fields = json.loads(read_text(path))
+        fields = read_json(path)
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: no readable JSON ({error}); {cure}") from error
     version = fields.get("schema_version") if isinstance(fields, dict) else None
@@ -62,11 +65,25 @@ def read_record(path: Path) -> RunRecord:
         raise RecordError(f"{path}: no valid run record: {first_fault(error, 'the record')}; {cure}") from error
     if path.stem != record.stem:
         raise RecordError(f"{path}: holds the run {record.stem}; give the file that name, or delete it")
+    classes, items = record.dataset.classes, max(record.dataset.items.model_dump().values())
+    if classes > _MOST_CLASSES or items > _MOST_ITEMS:
+        raise RecordError(
+            f"{path}: says that there are {classes:,} classes and {items:,} items, and {_MOST_CLASSES:,} and "
+            f"{_MOST_ITEMS:,} are the limit; {cure}"
+        )
     for name, _ in _named(record):
-        if name is not None and not path.with_name(name).is_file():
+        if name is not None and not _is_beside(path, name):
             raise RecordError(f"{path}: the file {name} beside it is missing; restore it, or {cure}")
     _check_files(record, path.parent)
     return record
+
+
+def _is_beside(path: Path, name: str) -> bool:
+    try:
+        return path.with_name(name).is_file()
+    except (OSError, ValueError):
+        # No file can have such a name, so none has.
+        return False
 
 
 def _check_files(record: RunRecord, runs: Path) -> None:
@@ -106,7 +123,11 @@ def read_per_query(record: RunRecord, runs: Path) -> dict[str, dict[str, NDArray
     """
     if record.per_query is None:
         return None
-    return from_per_query_table(_table(runs / record.per_query, record.per_query_sha256))
+    path = runs / record.per_query
+    try:
+        return from_per_query_table(_table(path, record.per_query_sha256))
+    except ValueError as error:
+        raise RecordError(f"{path} is no table of scores ({error}); {_CURE}") from error
 
 
 def read_predictions(record: RunRecord, runs: Path) -> dict[str, NDArray[np.integer]] | None:
@@ -124,8 +145,11 @@ def read_predictions(record: RunRecord, runs: Path) -> dict[str, NDArray[np.inte
     """
     if record.predictions is None:
         return None
-    table = _table(runs / record.predictions, record.predictions_sha256)
-    return {name: table[name].to_numpy() for name in table.column_names}
+    path = runs / record.predictions
+    try:
+        return from_predictions_table(_table(path, record.predictions_sha256))
+    except ValueError as error:
+        raise RecordError(f"{path} is no table of predictions ({error}); {_CURE}") from error
 
 
 def read_classes(record: RunRecord, runs: Path) -> ClassFacts | None:
@@ -173,28 +197,32 @@ def read_neighbours(record: RunRecord, runs: Path) -> Neighbours | None:
     path = runs / record.neighbours
     try:
         neighbours = from_neighbours_table(_table(path, record.neighbours_sha256))
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise RecordError(f"{path} is no table of neighbours ({error}); {_CURE}") from error
     items = record.dataset.items.test
     for numbers in (neighbours.queries, *neighbours.found.values()):
-        if numbers.size and int(numbers.max()) >= items:
-            raise RecordError(f"{path} names the item {numbers.max()}, and its record has {items} test items; {_CURE}")
+        for item in (numbers.max(), numbers.min()) if numbers.size else ():
+            if not 0 <= item < items:
+                raise RecordError(f"{path} names the item {item}, and its record has {items} test items; {_CURE}")
     return neighbours
 
 
 def _table(path: Path, digest: str | None) -> pa.Table:
+    contents = _contents(path, digest)
     try:
-        return pq.ParquetFile(pa.BufferReader(_contents(path, digest))).read()
-    except pa.ArrowException as error:
+        return read_parquet(contents)
+    except ValueError as error:
         raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
 
 
 def _contents(path: Path, digest: str | None) -> bytes:
     """All of a file; raises RecordError where it is not the one that was written with its record."""
     try:
-        contents = path.read_bytes()
+        contents = read_limited(path, MOST_BYTES)
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror or error}); make it readable, or {_CURE}") from error
+    except ValueError as error:
+        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
     if digest is not None and hashlib.sha256(contents).hexdigest() != digest:
         raise RecordError(f"{path} is not the file that was written with its record; restore it, or {_CURE}")
     return contents

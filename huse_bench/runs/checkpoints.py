@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from huse_bench.errors import ResultsError
 from huse_bench.files import is_incidental, write_atomically
+from huse_bench.untrusted import safetensors_header
 
 __all__ = ["ENDING", "FORMAT", "Checkpoints"]
 
@@ -116,14 +118,14 @@ class Checkpoints:
         contents = path.read_bytes()
         if not path.stem.endswith(f"-{_digits(contents)}"):
             raise ValueError("it is torn or was changed")
-        header = json.loads(contents[8 : 8 + int.from_bytes(contents[:8], "little")])
-        document = json.loads(header["__metadata__"][_KEY])
+        document = json.loads(safetensors_header(io.BytesIO(contents)).metadata[_KEY])
         if document["format"] != FORMAT:
             raise ValueError(f"it has format {document['format']!r}, and this huse-bench reads format {FORMAT}")
         if document["fingerprint"] != self._fingerprint:
             raise ValueError("it is of another run")
         state = _decoded(document["state"], load(contents))
-        assert isinstance(state, dict)
+        if not isinstance(state, dict):
+            raise TypeError("its state is no dict")
         return state
 
 

@@ -48,7 +48,7 @@ class Source:
         path = self.folder / "config.json"
         try:
             content = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self.error(f"{path} cannot be read ({error})") from error
         if not isinstance(content, dict):
             raise self.error(f"{path} is not a JSON object")

@@ -112,7 +112,7 @@ def test_the_sdist_holds_what_testing_it_takes_and_no_runs(sdist: Path, root: Pa
     with tarfile.open(sdist) as archive:
         files = [PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in archive if member.isfile()]
     tops = {path.parts[0] for path in files}
-    assert {"LICENSE", "README.md", "pyproject.toml", "tests", "tox.ini"} <= tops
+    assert {"LICENSE", "README.md", "SECURITY.md", "pyproject.toml", "tests", "tox.ini"} <= tops
     results = {path for path in files if path.parts[0] == "results"}
     assert results == {PurePosixPath("results/published") / file for file in _files(root / "results" / "published")}
 

@@ -1,11 +1,14 @@
 """The data card: what the data of a results folder are, written once and read back."""
 
+import hashlib
 import json
 import re
 import threading
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from huse_bench.errors import RecordError, ResultsError
@@ -208,3 +211,36 @@ def test_texts_that_steer_a_terminal_are_one_line(store):
     store.write_card(card(description="toys\n\x1b[2J", notices=["a\nb"]))
     assert re.fullmatch(r"toys +\[2J", store.card().facts.description)
     assert store.card().facts.notices == ("a b",)
+
+
+@pytest.mark.parametrize("classes", [CLASSES + 1, 100_000])
+def test_a_card_with_more_names_than_distances(store, classes):
+    store.write_card(card())
+    path = store.folder / "data-card.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "class_names": [str(number) for number in range(classes)]}))
+    # Before 40 GB are taken for all pairs.
+    with pytest.raises(RecordError, match=rf"has 10 rows, which are not the pairs of {classes} classes"):
+        store.card()
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ({"label": ["1"] * ITEMS}, "its column label holds string and should hold whole numbers"),
+        ({"group": [0.5] * ITEMS}, "its column group holds double and should hold whole numbers"),
+        ({"label": [None] + [0] * (ITEMS - 1)}, "its column label lacks values"),
+        ({"id": list(range(ITEMS))}, "its column id holds int64 and should hold words"),
+        ({"id": None}, "it has no column id, or several"),
+    ],
+)
+def test_items_of_the_wrong_kind(store, column, reason):
+    store.write_card(card())
+    path = store.folder / "data-card.items.parquet"
+    table = {**pq.read_table(path).to_pydict(), **column}
+    pq.write_table(pa.table({name: values for name, values in table.items() if values is not None}), path)
+    facts = store.folder / "data-card.json"
+    said = json.loads(facts.read_text())
+    facts.write_text(json.dumps({**said, "items_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}))
+    with pytest.raises(RecordError, match=rf"do not fit together \({reason}"):
+        store.card()

@@ -136,9 +136,12 @@ def _parquet(columns, **options) -> bytes:
         (_parquet({"id": pa.array([None], pa.string()), "picture": [PNG]}), "of None has no id"),
         (_parquet({"id": [IDS[0]] * 2, "picture": [PNG] * 2}), "stands in it twice"),
         (_parquet({"id": ["another"], "picture": [PNG]}), "of other items than data-card.items"),
-        (_parquet({"id": [str(i) for i in range(30_001)], "picture": [PNG] * 30_001}), "more than 30000"),
+        (_parquet({"id": [str(i) for i in range(30_001)], "picture": [PNG] * 30_001}), "it would take 60,002 values"),
         # Few bytes on the disk, and 2 GB when they are unpacked.
-        (_parquet({"id": [str(i) for i in range(20_000)], "picture": [bytes(100_000)] * 20_000}), "more than 16777216"),
+        (
+            _parquet({"id": [str(i) for i in range(20_000)], "picture": [bytes(100_000)] * 20_000}),
+            "its words would take 2,000,088,890 bytes",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -37,6 +37,7 @@ SILENT = {
     "huse_bench.runs.methods": "the hyper-parameters that it resolves are in the identity by value",
     "huse_bench.space": "a tuning space says what may be tried, and what was chosen is in the identity by value",
     "huse_bench.text_files": "reads files, whose values are in the identity",
+    "huse_bench.untrusted": "likewise",
 }
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from huse_bench_datasets._own_data.words import some
 
-__all__ = ["other_encoding", "other_format"]
+__all__ = ["other_encoding", "other_format", "parquet_limits"]
+
+# Values and bytes in memory for each byte of a file: what grows more holds nothing but repetitions.
+_MOST_GROWTH = 200
+# So much does no harm, however small the file.
+_HARMLESS_VALUES, _HARMLESS_BYTES = 2**24, 2**30
 
 # What is read, by its start.
 _READ = {b"\x93NUMPY": ".npy", b"PAR1": ".parquet"}
@@ -61,6 +66,12 @@ def other_format(path: Path, start: bytes, suffix: str) -> str | None:
     if start[:1] == b"\x80" and start[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         return _PICKLE
     return None
+
+
+def parquet_limits(path: Path) -> dict[str, int]:
+    """What huse_bench.untrusted.read_parquet may take for a file of the user: what its size explains."""
+    explained = _MOST_GROWTH * path.stat().st_size
+    return {"most_values": max(_HARMLESS_VALUES, explained), "most_bytes": max(_HARMLESS_BYTES, explained)}
 
 
 def other_encoding(start: bytes) -> str | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from huse_bench import errors
+from huse_bench.untrusted import read_parquet
 from huse_bench_datasets._own_data.csv_file import records
-from huse_bench_datasets._own_data.formats import other_format
+from huse_bench_datasets._own_data.formats import other_format, parquet_limits
 from huse_bench_datasets._own_data.words import closest, composed, some, word
 
 if TYPE_CHECKING:
@@ -208,11 +209,14 @@ def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) 
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        file = pq.ParquetFile(path)
-        header = file.schema_arrow.names
+        schema = pq.read_schema(path)
+        header = schema.names
         chosen = _choose(path, header, required, optional)
-        content = file.read(columns=[header[column] for column in chosen.values()])
-    except pa.ArrowException as error:
+        for column in chosen.values():
+            if pa.types.is_nested(schema.types[column]):
+                raise _no_words(path, header[column], schema.types[column])
+        content = read_parquet(path, [header[column] for column in chosen.values()], **parquet_limits(path))
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise errors.DataError(f"{path} is a damaged Parquet file ({error}): write it again") from error
     columns = {name: _words(path, header[column], content) for name, column in chosen.items()}
     return Table.of_cells(path, columns, range(content.num_rows), "row", _ignored(header, chosen.values()))
@@ -225,8 +229,12 @@ def _words(path: Path, name: str, content: pa.Table) -> list[str]:
     try:
         words: list[str] = column.cast(pa.string()).fill_null("").to_pylist()
     except pa.ArrowException as error:
-        raise errors.DataError(
-            f"{path}: the column {name!r} holds {column.type}, not words: write pictures to files and name them, "
-            "and write labels and texts as strings"
-        ) from error
+        raise _no_words(path, name, column.type) from error
     return words
+
+
+def _no_words(path: Path, name: str, kind: pa.DataType) -> errors.DataError:
+    return errors.DataError(
+        f"{path}: the column {name!r} holds {kind}, not words: write pictures to files and name them, and write labels "
+        "and texts as strings"
+    )

@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from huse_bench import Features, errors
-from huse_bench_datasets._own_data.formats import other_format
+from huse_bench.untrusted import read_parquet
+from huse_bench_datasets._own_data.formats import other_format, parquet_limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Array", "array_beside", "arrays_in", "features"]
+
+# What NumPy lets through where the header of a .npy file, which is a Python literal, is damaged.
+_NUMPYS = (
+    ValueError,
+    TypeError,
+    EOFError,
+    OSError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+)
 
 _SUFFIXES = (".npy", ".safetensors", ".parquet")
 
@@ -125,7 +140,7 @@ def _digest(path: Path) -> str:
 
 def _npy(path: Path) -> NDArray[Any]:
     _check_format(path)
-    with _damaged(path, ValueError, EOFError, OSError):
+    with _damaged(path, *_NUMPYS):
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
             objects = b"'|O'" in file.read(512)
@@ -150,7 +165,7 @@ def _held(path: Path) -> Sequence[str]:
     import pyarrow as pa  # noqa: PLC0415  tenths of a second that other files need not
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with _damaged(path, pa.ArrowException, OSError):
+    with _damaged(path, pa.ArrowException, OSError, ValueError):
         return [field.name for field in pq.read_schema(path) if _is_vector(field.type)]
 
 
@@ -162,10 +177,9 @@ def _read(path: Path, name: str) -> NDArray[Any]:
         with _damaged(path, SafetensorError, OSError), safe_open(path, framework="pt") as tensors:
             return _numpy(tensors.get_tensor(name))
     import pyarrow as pa  # noqa: PLC0415  as above
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with _damaged(path, pa.ArrowException, OSError):
-        return _vectors(path, name, pq.ParquetFile(path).read(columns=[name]).column(name))
+    with _damaged(path, pa.ArrowException, OSError, ValueError):
+        return _vectors(path, name, read_parquet(path, [name], **parquet_limits(path)).column(name))
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:

@@ -61,7 +61,7 @@ def _listed_as_validation(train: Sequence[Picture], split_file: Path) -> NDArray
         places = {composed(Path(name).stem): split for split in ("train", "val", "test") for name in lists[split]}
     except OSError as error:
         raise errors.DataError(f"cannot read the split file {split_file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise errors.DataError(
             f"the split file {split_file} is not JSON with the lists of file names train, val and test ({error!r})"
         ) from error
