@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -172,6 +174,11 @@ def _short(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") for name, value in values.items()}
 
 
+def _here() -> dict[str, Any]:
+    """Which process is at the run; bundles leave it out."""
+    return {"host": socket.gethostname(), "process": os.getpid()}
+
+
 def _fields(
     event: RunStarted | RunResumed | Measured | RunNoticed | RunStopped | RunFinished | RunFailed,
 ) -> dict[str, Any]:
@@ -185,9 +192,10 @@ def _fields(
                 "fingerprint": spec.fingerprint,
                 "device": spec.device,
                 "steps": spec.config.training.steps,
+                **_here(),
             }
         case RunResumed(step):
-            fields = {"event": "run_resumed", "step": step}
+            fields = {"event": "run_resumed", "step": step, **_here()}
         case RunNoticed(text):
             fields = {"event": "noticed", "text": text}
         case RunStopped(step, kept):

@@ -14,6 +14,7 @@ from huse_bench.errors import ConfigError
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
+from huse_bench.results.commands import announced
 from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
@@ -272,10 +273,11 @@ def _carry_out(ready: _Ready, reporter: Reporter) -> Results:
         with together.led(specs.index(spec)):
             run_unit(spec, prepared, store, listeners)
 
-    if config.elsewhere:
-        hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
-    else:
-        hand_out(waiting, store, config.overwrite, do, reporter.say)
+    with announced(store.folder, [spec.stem for spec in waiting]):
+        if config.elsewhere:
+            hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
+        else:
+            hand_out(waiting, store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)
