@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +22,13 @@ __all__ = [
     "Measured",
     "RunFailed",
     "RunFinished",
+    "RunMeasured",
     "RunNoticed",
     "RunResumed",
     "RunStarted",
     "RunStopped",
     "Stepped",
+    "points_of",
 ]
 
 
@@ -63,6 +65,19 @@ class RunNoticed:
     """
 
     text: str
+
+
+@dataclass(frozen=True)
+class RunMeasured:
+    """A point of the learning curve of a run that a worker is at, of which several may be.
+
+    Attributes:
+        spec: its plan.
+        point: as the worker measured it.
+    """
+
+    spec: RunSpec
+    point: Measured
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,7 @@ class RunFailed:
     error: Exception
 
 
-Event = RunStarted | RunResumed | Stepped | Measured | RunNoticed | RunStopped | RunFinished | RunFailed
+Event = RunStarted | RunResumed | Stepped | Measured | RunMeasured | RunNoticed | RunStopped | RunFinished | RunFailed
 
 #: Is told of each event in turn.
 Listener = Callable[[Event], None]
@@ -139,7 +154,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Add a line."""
-        if isinstance(event, Stepped):
+        if isinstance(event, Stepped | RunMeasured):
             return
         earlier = event.earlier if isinstance(event, RunResumed) else self.lines
         self.lines = [*earlier, json.dumps(_fields(event))]
@@ -172,6 +187,15 @@ class EventLog:
 def _short(values: Mapping[str, float]) -> dict[str, float]:
     """Values with six significant digits, as records keep those of learning curves."""
     return {name: float(f"{value:.6g}") for name, value in values.items()}
+
+
+def points_of(events: Iterable[Mapping[str, Any]]) -> list[Measured]:
+    """The points of the learning curve that events of a log are."""
+    return [
+        Measured(event["step"], event["losses"], event["validation"])
+        for event in events
+        if event.get("event") == "measured"
+    ]
 
 
 def _here() -> dict[str, Any]:
