@@ -223,6 +223,7 @@ class RunConfig(BaseModel):
             alone.
         checkpoint_every: seconds between two checkpoints of a run; 0 for none.
         timeout: seconds that a run may take; 0 for any time.
+        track: names of trackers that watch the runs.
         training: how towers and heads are trained.
         origins: where each value comes from, by dotted name.
     """
@@ -260,6 +261,7 @@ class RunConfig(BaseModel):
     protocol: Literal["v1", "v2"] = "v2"
     checkpoint_every: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     timeout: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    track: tuple[str, ...] = ()
     training: TrainingConfig = TrainingConfig()
     origins: dict[str, str] = Field(default_factory=dict, repr=False)
 
@@ -389,7 +391,7 @@ def _validated(merged: dict[str, Any], origins: dict[str, str]) -> RunConfig:
     if values["regime"].get("held_out") == "all":
         # The first stands for them until each has a configuration of its own.
         values |= {"regime": {**values["regime"], "held_out": 1}, "every_fold": True}
-    for name in ("methods", "seeds"):
+    for name in ("methods", "seeds", "track"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
     names = values.get("dataset")

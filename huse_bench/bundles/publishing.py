@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from huse_bench.bundles.archive import zip_bytes
 from huse_bench.bundles.crate import CRATE, crate
@@ -201,13 +202,21 @@ def _published(
     return paths
 
 
+def _without_process(event: Any) -> Any:
+    """An event without the machine and the process that was at the run, which may be another one than this."""
+    if not isinstance(event, dict):
+        return event
+    return {name: value for name, value in event.items() if name not in ("host", "process")}
+
+
 def _contents(path: Path, place: str, privacy: Privacy) -> bytes:
     """What is published of a file."""
     try:
         contents = path.read_bytes()
         if path.suffix == ".jsonl":
             return b"".join(
-                json.dumps(json.loads(public_json(line, privacy)), ensure_ascii=False).encode() + b"\n"
+                json.dumps(_without_process(json.loads(public_json(line, privacy))), ensure_ascii=False).encode()
+                + b"\n"
                 for line in contents.splitlines()
             )
         if path.suffix == ".json":

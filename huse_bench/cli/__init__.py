@@ -59,6 +59,10 @@ _COMMANDS = {
         "huse_bench.cli.run:run", "Train and evaluate methods on equal terms, and print the paper's three tables."
     ),
     "show": _Lazy("huse_bench.cli.show:show", "Show what is known of one run."),
+    "status": _Lazy(
+        "huse_bench.cli.status:status",
+        "Show what runs, how fast and how long still, what waits, what was stopped and what failed.",
+    ),
     "tables": _Lazy(
         "huse_bench.cli.tables:tables", "Print the tables of finished runs, in the layout of the paper's Tables 1-3."
     ),

@@ -38,7 +38,7 @@ def plugins() -> None:
 @plugins_dir_option
 @_JSON
 def list_(as_json: bool) -> None:
-    """List losses, backbones, datasets and hook plugins, importing none but the last."""
+    """List losses, backbones, datasets, trackers and hook plugins, importing none but the last."""
     # What a plugin prints while it is imported must not end up in the JSON.
     with redirect_stdout(sys.stderr):
         records = inventory()

@@ -13,6 +13,7 @@ import click
 from huse_bench.cli._options import (
     data_options,
     engine_options,
+    names_list,
     plugins_dir_option,
     protocol_option,
     regime_options,
@@ -109,6 +110,12 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="Time that each run may take before it fails; default: any."
+)
+@click.option(
+    "--track",
+    callback=names_list,
+    metavar="A,B,...",
+    help="Have trackers watch the runs: tensorboard, mlflow, wandb, or a plugin's; default: none.",
 )
 @click.option(
     "--dry-run",

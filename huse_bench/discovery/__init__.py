@@ -5,11 +5,13 @@ from huse_bench.discovery._component import Component, Kind, split_reference
 from huse_bench.discovery._loading import examine, load, source_hash
 from huse_bench.discovery._registry import components, find, inventory
 from huse_bench.discovery._session import refresh
+from huse_bench.discovery._trackers import Trackers
 from huse_bench.discovery.hookspecs import hookimpl, hookspec
 
 __all__ = [
     "Component",
     "Kind",
+    "Trackers",
     "collect",
     "components",
     "examine",

@@ -17,7 +17,7 @@ __all__ = [
     "split_reference",
 ]
 
-Kind = Literal["loss", "backbone", "dataset"]
+Kind = Literal["loss", "backbone", "dataset", "tracker"]
 Status = Literal["available", "broken", "disabled", "conflict"]
 
 # The reference may hold anything, also colons: a URL, a Windows path.
@@ -34,6 +34,7 @@ GROUPS: dict[Kind, str] = {
     "loss": "huse_bench.losses",
     "backbone": "huse_bench.backbones",
     "dataset": "huse_bench.datasets",
+    "tracker": "huse_bench.trackers",
 }
 
 

@@ -8,8 +8,11 @@ from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, overload
 
+from pluggy import PluginValidationError
+
 from huse_bench.discovery._component import BUILTIN, Component, Kind, describe, repair
 from huse_bench.discovery._registry import find
+from huse_bench.discovery._session import check_hooks, hook_manager
 from huse_bench.discovery._sources import sources_of
 from huse_bench.errors import HuseBenchError, PluginError, PluginLoadError
 from huse_bench.fingerprint import source_digest
@@ -26,11 +29,13 @@ def load(kind: Literal["loss"], name: str) -> type[Loss]: ...
 def load(kind: Literal["backbone"], name: str) -> type[ImageBackbone | TextBackbone]: ...
 @overload
 def load(kind: Literal["dataset"], name: str) -> type[Dataset]: ...
+@overload
+def load(kind: Literal["tracker"], name: str) -> type: ...
 def load(kind: Kind, name: str) -> type:
-    """Import one loss, backbone or dataset by its name.
+    """Import one loss, backbone, dataset or tracker by its name.
 
     Args:
-        kind: ``"loss"``, ``"backbone"`` or ``"dataset"``.
+        kind: ``"loss"``, ``"backbone"``, ``"dataset"`` or ``"tracker"``.
         name: its name, or ``distribution::name`` where two distributions provide it.
 
     Returns:
@@ -90,7 +95,20 @@ def _import(component: Component) -> type:
         # An error of huse-bench's own already says what to do about it.
         cure = "" if isinstance(error, HuseBenchError) else f". {repair(component, error)}"
         raise PluginLoadError(f"{component.label} cannot be loaded: {describe(error)}{cure}") from error
-    return _checked(component, cls)
+    return _checked_tracker(component, cls) if component.kind == "tracker" else _checked(component, cls)
+
+
+def _checked_tracker(component: Component, cls: object) -> type:
+    cure = repair(component)
+    if not isinstance(cls, type):
+        raise PluginLoadError(f"{component.label} cannot be used: it is no class. {cure}")
+    try:
+        manager = hook_manager()
+        manager.register(cls)
+        check_hooks(manager, cls)
+    except (PluginError, PluginValidationError) as error:
+        raise PluginLoadError(f"{component.label} cannot be used: {describe(error)}. {cure}") from error
+    return cls
 
 
 def _checked(component: Component, cls: object) -> type:

@@ -10,7 +10,7 @@ __all__ = ["components", "find", "inventory"]
 
 
 def components(kind: Kind | None = None) -> list[Component]:
-    """The losses, backbones and datasets that installed distributions provide; none of them is imported.
+    """The losses, backbones, datasets and trackers that installed distributions provide; none of them is imported.
 
     Args:
         kind: which kind; all kinds by default.
@@ -41,7 +41,7 @@ def find(kind: Kind, name: str) -> Component:
     """The record of one component; it is not imported.
 
     Args:
-        kind: ``"loss"``, ``"backbone"`` or ``"dataset"``.
+        kind: ``"loss"``, ``"backbone"``, ``"dataset"`` or ``"tracker"``.
         name: its name, or ``distribution::name`` where two distributions provide it; case, ``-`` and ``_``
             make no difference.
 

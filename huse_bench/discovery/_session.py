@@ -25,7 +25,7 @@ from huse_bench.discovery._metadata import Listing, hook_entries, listings
 from huse_bench.errors import PluginError, PluginLoadError
 from huse_bench.hints import among
 
-__all__ = ["Session", "invoke", "refresh", "session", "sound_session"]
+__all__ = ["Session", "check_hooks", "hook_manager", "invoke", "refresh", "session", "sound_session"]
 
 _LOG = logging.getLogger(__name__)
 _REGISTER = "huse_bench_register_components"
@@ -40,7 +40,7 @@ class Session:
         manager: holds the hook plugins that could be loaded.
         owners: the record of each plugin in the manager, by its name there.
         hook_plugins: the records of all hook plugins.
-        components: the records of all losses, backbones and datasets.
+        components: the records of all losses, backbones, datasets and trackers.
     """
 
     manager: pluggy.PluginManager
@@ -89,8 +89,7 @@ def session() -> Session:
     lists: list[Listing | FileListing] = [*installed, *files]
     records = [record for record, _ in entries] + [listing.record for listing in lists]
     selection = read_selection({BUILTIN, *(name for record in records for name in _names(record))})
-    manager = pluggy.PluginManager("huse_bench")
-    manager.add_hookspecs(hookspecs)
+    manager = hook_manager()
     hook_plugins = [*(_load_hooks(manager, record, entry, selection) for record, entry in entries), *broken]
     for listing in lists:
         manager.register(listing, _key(listing.record))
@@ -142,7 +141,7 @@ def _load_hooks(manager: pluggy.PluginManager, record: Component, entry: EntryPo
     try:
         plugin = entry.load()
         manager.register(plugin, key)
-        _check_hooks(manager, plugin)
+        check_hooks(manager, plugin)
     except (Exception, SystemExit) as error:  # noqa: BLE001  one plugin's failure must not be another's
         if manager.has_plugin(key):
             manager.unregister(name=key)
@@ -154,7 +153,15 @@ def _load_hooks(manager: pluggy.PluginManager, record: Component, entry: EntryPo
     return replace(record, import_ms=(perf_counter() - start) * 1000)
 
 
-def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+def hook_manager() -> pluggy.PluginManager:
+    """A manager that knows the hooks, and no plugin yet."""
+    manager = pluggy.PluginManager("huse_bench")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raise PluginError where a plugin of a manager implements nothing, or what is never called."""
     callers = manager.get_hookcallers(plugin)
     if not callers:
         raise PluginError("it implements no hook; its functions must be marked with @huse_bench.hookimpl")

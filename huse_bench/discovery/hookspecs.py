@@ -30,12 +30,12 @@ class Register(Protocol):
         """Name one component without importing it.
 
         Args:
-            kind: ``"loss"``, ``"backbone"`` or ``"dataset"``.
+            kind: ``"loss"``, ``"backbone"``, ``"dataset"`` or ``"tracker"``.
             name: what a user asks for.
             target: where the class is, as ``"package.module:Class"``.
 
         Raises:
-            PluginError: if the kind is none of the three.
+            PluginError: if the kind is none of the four.
         """
 
 
@@ -81,7 +81,7 @@ class PlannedRun(Protocol):
 
 @hookspec
 def huse_bench_register_components(register: Register) -> None:
-    """Name losses, backbones and datasets that entry points cannot list one by one.
+    """Name losses, backbones, datasets and trackers that entry points cannot list one by one.
 
     Args:
         register: called once a component, as ``register(kind, name, "package.module:Class")``.
@@ -112,6 +112,29 @@ def huse_bench_run_start(spec: PlannedRun) -> None:
 
     Args:
         spec: what is about to run: the method, the seed, the fingerprint and the configuration.
+    """
+
+
+@hookspec
+def huse_bench_run_measured(
+    spec: PlannedRun, step: int, losses: Mapping[str, float], validation: Mapping[str, float]
+) -> None:
+    """Observe a point of the learning curve of a run, some fifty of which are measured.
+
+    Args:
+        spec: what runs, as ``huse_bench_run_start`` was given it.
+        step: after which it was measured.
+        losses: the loss terms of that step by name.
+        validation: metrics on the validation split by name.
+    """
+
+
+@hookspec
+def huse_bench_run_stopped(spec: PlannedRun) -> None:
+    """Observe that a run ends here without a record, to be gone on with by another command.
+
+    Args:
+        spec: what ran, as ``huse_bench_run_start`` was given it.
     """
 
 

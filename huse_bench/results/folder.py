@@ -14,7 +14,7 @@ from huse_bench.errors import ResultsError
 from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.text_files import read_json
 
-__all__ = ["MARKER", "changing", "foreign", "prepare", "read_marker", "unwritable"]
+__all__ = ["MARKER", "changing", "claim_of", "foreign", "prepare", "read_marker", "unwritable"]
 
 #: File that marks a results folder and names its dataset.
 MARKER = "huse-bench.json"
@@ -26,6 +26,11 @@ _LOCK = ".huse-bench.lock"
 _LOCK_SECONDS = 30
 
 _FORMAT = 1
+
+
+def claim_of(folder: Path, fingerprint: str) -> Path:
+    """The file that stands for a run while a process is at it; twelve digits of the fingerprint are enough."""
+    return folder / "runs" / f".{fingerprint[:12]}.lock"
 
 
 def foreign(folder: Path) -> ResultsError:

@@ -16,7 +16,8 @@ from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import RunRecord, Store
 from huse_bench.runs.elsewhere import Answer, do_run, plan_text, read_answer
-from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunStarted
+from huse_bench.runs.events import Event, Listener, RunFailed, RunFinished, RunMeasured, RunStarted
+from huse_bench.runs.following import Following
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure
 from huse_bench.runs.sharing import POLL_SECONDS, is_done
@@ -43,7 +44,7 @@ def hand_out_to_workers(
         prepared: their data.
         config: of the command.
         store: the results folder, which every worker must see.
-        listeners: told of each run when it is given to a worker and when it has ended, here.
+        listeners: told of each run when it is given to a worker, of its learning curve and when it has ended, here.
         reporter: shows how many are done, and says what was lost.
 
     Raises:
@@ -70,6 +71,7 @@ class _Given:
     spec: RunSpec
     claim: ExitStack
     before: RunRecord | None
+    curve: Following
     since: float
     attempt: int = 1
 
@@ -109,6 +111,8 @@ class _Crew:
             if self._at_work:
                 for ended in self._engine.ended(POLL_SECONDS):
                     self._take(ended)
+                for given in self._at_work.values():
+                    self._follow(given)
             elif left:
                 if not said:
                     said = True
@@ -135,7 +139,8 @@ class _Crew:
                 claim.close()
             else:
                 self._tell(RunStarted(spec))
-                self._submit(_Given(spec, claim, self._store.find(spec.fingerprint), time.perf_counter()))
+                before, curve = self._store.find(spec.fingerprint), Following(spec, self._store.folder / "runs")
+                self._submit(_Given(spec, claim, before, curve, time.perf_counter()))
         return later
 
     def _submit(self, given: _Given) -> None:
@@ -150,6 +155,7 @@ class _Crew:
         if record is None or (given.before is not None and record.created == given.before.created):
             self._give_again(given, ended.lost or answer.lost or "its record is not in the results folder")
             return
+        self._follow(given)
         given.claim.close()
         seconds = answer.seconds or time.perf_counter() - given.since
         if record.status == "finished":
@@ -158,6 +164,11 @@ class _Crew:
             text = answer.error or str(record.error)
             error = DivergedError(text) if record.status == "diverged" else HuseBenchError(text)
             self._tell(RunFailed(given.spec, record, seconds, error))
+
+    def _follow(self, given: _Given) -> None:
+        """Tell what a worker has measured since the last look."""
+        for point in given.curve.points():
+            self._tell(RunMeasured(given.spec, point))
 
     def _give_again(self, given: _Given, reason: str) -> None:
         spec = given.spec

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +22,13 @@ __all__ = [
     "Measured",
     "RunFailed",
     "RunFinished",
+    "RunMeasured",
     "RunNoticed",
     "RunResumed",
     "RunStarted",
     "RunStopped",
     "Stepped",
+    "points_of",
 ]
 
 
@@ -61,6 +65,19 @@ class RunNoticed:
     """
 
     text: str
+
+
+@dataclass(frozen=True)
+class RunMeasured:
+    """A point of the learning curve of a run that a worker is at, of which several may be.
+
+    Attributes:
+        spec: its plan.
+        point: as the worker measured it.
+    """
+
+    spec: RunSpec
+    point: Measured
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,7 @@ class RunFailed:
     error: Exception
 
 
-Event = RunStarted | RunResumed | Stepped | Measured | RunNoticed | RunStopped | RunFinished | RunFailed
+Event = RunStarted | RunResumed | Stepped | Measured | RunMeasured | RunNoticed | RunStopped | RunFinished | RunFailed
 
 #: Is told of each event in turn.
 Listener = Callable[[Event], None]
@@ -137,7 +154,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Add a line."""
-        if isinstance(event, Stepped):
+        if isinstance(event, Stepped | RunMeasured):
             return
         earlier = event.earlier if isinstance(event, RunResumed) else self.lines
         self.lines = [*earlier, json.dumps(_fields(event))]
@@ -172,6 +189,20 @@ def _short(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") for name, value in values.items()}
 
 
+def points_of(events: Iterable[Mapping[str, Any]]) -> list[Measured]:
+    """The points of the learning curve that events of a log are."""
+    return [
+        Measured(event["step"], event["losses"], event["validation"])
+        for event in events
+        if event.get("event") == "measured"
+    ]
+
+
+def _here() -> dict[str, Any]:
+    """Which process is at the run; bundles leave it out."""
+    return {"host": socket.gethostname(), "process": os.getpid()}
+
+
 def _fields(
     event: RunStarted | RunResumed | Measured | RunNoticed | RunStopped | RunFinished | RunFailed,
 ) -> dict[str, Any]:
@@ -185,9 +216,10 @@ def _fields(
                 "fingerprint": spec.fingerprint,
                 "device": spec.device,
                 "steps": spec.config.training.steps,
+                **_here(),
             }
         case RunResumed(step):
-            fields = {"event": "run_resumed", "step": step}
+            fields = {"event": "run_resumed", "step": step, **_here()}
         case RunNoticed(text):
             fields = {"event": "noticed", "text": text}
         case RunStopped(step, kept):

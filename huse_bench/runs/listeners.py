@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
@@ -12,14 +13,18 @@ from huse_bench.results import RunRecord
 from huse_bench.runs.events import (
     Event,
     Listener,
+    Measured,
     RunFailed,
     RunFinished,
+    RunMeasured,
     RunNoticed,
     RunResumed,
     RunStarted,
     RunStopped,
     Stepped,
+    points_of,
 )
+from huse_bench.runs.plan import RunSpec
 
 __all__ = ["Hooks", "Shown", "reason", "steps_to"]
 
@@ -105,24 +110,62 @@ class Shown:
 
 
 class Hooks:
-    """Tells the hooks of plugins when a run starts and when it has its record.
+    """Tells the hooks of plugins when a run starts, of its learning curve, and how it ended.
 
     Args:
         reporter: says which of them failed.
+        notify: calls the implementations of a hook by its name, and gives a line for each that failed; by default
+            those of all hook plugins.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, notify: Callable[..., list[str]] = notify) -> None:
         self._reporter = reporter
+        self._notify = notify
+        # Of this process one, of workers several.
+        self._begun: dict[str, RunSpec] = {}
 
     def __call__(self, event: Event) -> None:
         """Call the hooks of this event."""
-        problems: list[str] = []
         match event:
             case RunStarted(spec):
-                problems = notify("huse_bench_run_start", spec=spec)
+                self._begun[spec.fingerprint] = spec
+                self._call("huse_bench_run_start", spec=spec)
+            case RunResumed(_, earlier):
+                for point in points_of(map(json.loads, earlier)):
+                    self._measured(self._only, point)
+            case Measured():
+                self._measured(self._only, event)
+            case RunMeasured(spec, point):
+                self._measured(spec, point)
+            case RunStopped():
+                self.close()
             case RunFinished(record):
-                problems = notify("huse_bench_run_finished", record=record)
+                self._begun.pop(record.fingerprint, None)
+                self._call("huse_bench_run_finished", record=record)
             case RunFailed(spec, _, _, error):
-                problems = notify("huse_bench_run_failed", spec=spec, error=error)
-        for problem in problems:
+                self._begun.pop(spec.fingerprint, None)
+                self._call("huse_bench_run_failed", spec=spec, error=error)
+
+    def close(self) -> None:
+        """Say of the runs that have not ended that they are stopped."""
+        while self._begun:
+            _, spec = self._begun.popitem()
+            self._call("huse_bench_run_stopped", spec=spec)
+
+    @property
+    def _only(self) -> RunSpec:
+        (spec,) = self._begun.values()
+        return spec
+
+    def _measured(self, spec: RunSpec, point: Measured) -> None:
+        self._call(
+            "huse_bench_run_measured",
+            spec=spec,
+            step=point.step,
+            losses=point.losses,
+            validation=point.validation,
+        )
+
+    def _call(self, hook_name: str, **arguments: object) -> None:
+        for problem in self._notify(hook_name, **arguments):
             self._reporter.say(problem)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 from huse_bench.components import Items
 from huse_bench.config import RunConfig, resolve_config
-from huse_bench.discovery import notify
+from huse_bench.discovery import Trackers, notify
 from huse_bench.errors import ConfigError
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Results, Store
+from huse_bench.results.commands import announced
 from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
 from huse_bench.runs.card import write_card
@@ -78,6 +80,7 @@ def run(  # type: ignore[misc]  # the other options are named here alone
     protocol: str | None = None,
     checkpoint_every: float | None = None,
     timeout: float | None = None,
+    track: str | Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Results | dict[str, Results]:
     """Train and evaluate methods on equal terms; what ``huse-bench run`` does.
@@ -129,6 +132,7 @@ def run(  # type: ignore[misc]  # the other options are named here alone
             other modality, ``"v1"`` the query alone (``"v2"``).
         checkpoint_every: seconds between two checkpoints of a run, from which a killed one goes on; 0 for none (30).
         timeout: seconds that each run may take before it fails; 0 for any time (0).
+        track: names of trackers that watch the runs, such as ``"tensorboard"`` (none).
         quiet: show neither progress nor notices.
 
     Returns:
@@ -176,6 +180,7 @@ def run(  # type: ignore[misc]  # the other options are named here alone
         "protocol": protocol,
         "checkpoint_every": checkpoint_every,
         "timeout": timeout,
+        "track": [track] if isinstance(track, str) else None if track is None else list(track),
     }
     given = {name: value for name, value in options.items() if value is not None}
     resolved = resolve_config(None if config is None else Path(config), given)
@@ -210,10 +215,11 @@ def run_config(config: RunConfig, *, quiet: bool = False, verbose: bool = False)
         UsageError: for anything that cannot be run as asked, on any of them, before the first training.
     """
     together.join(config)
+    trackers = Trackers(() if together.follows() else config.track)
     reporter = Reporter(quiet=quiet or together.follows(), verbose=verbose)
     ready = [(title, _ready(each, reporter)) for title, each in expanded(config)]
     for title, each in ready:
-        yield title, _follow(each, reporter) if together.follows() else _carry_out(each, reporter)
+        yield title, _follow(each, reporter) if together.follows() else _carry_out(each, trackers, reporter)
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,7 @@ def _follow(ready: _Ready, reporter: Reporter) -> Results:
     return _collect(Store(ready.config.results_folder), asked, reporter)
 
 
-def _carry_out(ready: _Ready, reporter: Reporter) -> Results:
+def _carry_out(ready: _Ready, trackers: Trackers, reporter: Reporter) -> Results:
     config, prepared, specs = ready.config, ready.prepared, ready.specs
     store = Store(config.results_folder, config.dataset)
     known, _ = store.read()
@@ -266,16 +272,20 @@ def _carry_out(ready: _Ready, reporter: Reporter) -> Results:
     write_card(store, config, ready.loaded.dataset_class, ready.items, prepared, reporter)
     prepared = audited(prepared, ready.items, known, config, reporter, needed=bool(waiting))
 
-    listeners = (Hooks(reporter), Shown(reporter, bars=not config.elsewhere))
+    hooks = (Hooks(reporter), Hooks(reporter, trackers.notify))
+    listeners = (*hooks, Shown(reporter, bars=not config.elsewhere))
 
     def do(spec: RunSpec) -> None:
         with together.led(specs.index(spec)):
             run_unit(spec, prepared, store, listeners)
 
-    if config.elsewhere:
-        hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
-    else:
-        hand_out(waiting, store, config.overwrite, do, reporter.say)
+    with announced(store.folder, [spec.stem for spec in waiting]), ExitStack() as ending:
+        for each in hooks:
+            ending.callback(each.close)
+        if config.elsewhere:
+            hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
+        else:
+            hand_out(waiting, store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)

@@ -48,12 +48,12 @@ def check_installed(name: str, kind: Kind | None = None, *, strict: bool = False
 
 
 def _kind(name: str) -> Kind:
-    kinds: list[Kind] = [kind for kind in get_args(Kind) if _has(kind, name)]
+    kinds: list[Kind] = [kind for kind in get_args(Kind) if kind != "tracker" and _has(kind, name)]
     if len(kinds) > 1:
         raise UsageError(f"{name!r} is the name of a {' and of a '.join(kinds)}: add --kind {kinds[0]}")
     if kinds:
         return kinds[0]
-    known = ", ".join(sorted({one.name for one in components()}))
+    known = ", ".join(sorted({one.name for one in components() if one.kind != "tracker"}))
     raise UnknownComponentError(f"no loss, backbone or dataset is named {name!r}. Known: {known}")
 
 

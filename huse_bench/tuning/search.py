@@ -10,6 +10,7 @@ from huse_bench.errors import ConfigError
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
+from huse_bench.results.commands import announced
 from huse_bench.runs.data import device_of, load, make_ready
 from huse_bench.runs.params import Ledger
 from huse_bench.runs.workers import check_workers
@@ -98,10 +99,11 @@ def tune(
         _announce(searches, trials, studies, goal, name, config, prepared, reporter)
         for sentence in left_out:
             reporter.say(f"  {sentence}")
-        if config.elsewhere:
-            run_trials_on_workers(searches, trials, goal, config, prepared, queries, store, reporter)
-        else:
-            run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
+        with announced(store.folder, trials={search.study.name: trials for search in searches}):
+            if config.elsewhere:
+                run_trials_on_workers(searches, trials, goal, config, prepared, queries, store, reporter)
+            else:
+                run_trials(searches, trials, goal, config, prepared.to(device_of(config)), queries, reporter)
         tuned = [search.tuned(trials, queries) for search in searches]
     for search, result in zip(searches, tuned, strict=True):
         for sentence in result.remarks:

@@ -83,6 +83,9 @@ class Study:
         seed: two numbers, that of the search and that of this study in it.
         space: what is tuned.
         defaults: the value of each in the first trial.
+
+    Attributes:
+        name: of the study in the journal.
     """
 
     def __init__(
@@ -97,12 +100,12 @@ class Study:
     ) -> None:
         import optuna  # noqa: PLC0415  optional
 
-        name = f"{method}-{identity[:12]}"
+        self.name = f"{method}-{identity[:12]}"
         self._study: OptunaStudy = optuna.create_study(
-            storage=journal, study_name=name, direction="maximize", load_if_exists=True
+            storage=journal, study_name=self.name, direction="maximize", load_if_exists=True
         )
         self._locks = locks
-        self._name = f"{safe_name(method)}-{identity[:12]}"
+        self._lock_name = f"{safe_name(method)}-{identity[:12]}"
         self._key = zlib.crc32(method.encode())
         self._seed = seed
         self._space = space
@@ -135,7 +138,7 @@ class Study:
         for number in range(1, total + 1):
             if number in done or any(earlier not in done for earlier in range(1, _learns_from(number) + 1)):
                 continue
-            lock = filelock.FileLock(self._locks / f"{self._name}-{number}.lock", blocking=False)
+            lock = filelock.FileLock(self._locks / f"{self._lock_name}-{number}.lock", blocking=False)
             try:
                 lock.acquire()
             except filelock.Timeout:

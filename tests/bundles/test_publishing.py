@@ -172,7 +172,9 @@ def test_a_title_that_is_private(folder, tmp_path, given):
 
 def test_logs_models_and_embeddings_stay_out_unless_asked_for(folder, tmp_path):
     stem = load_results(folder).records[0].stem
-    (folder / "runs" / f"{stem}.events.jsonl").write_text('{"event": "started", "file": "/home/mallory/x"}\n')
+    (folder / "runs" / f"{stem}.events.jsonl").write_text(
+        '{"event": "started", "file": "/home/mallory/x", "host": "another-node-3", "process": 4711}\n'
+    )
     for kind in ("models", "embeddings"):
         (folder / kind).mkdir()
         (folder / kind / f"{stem}.safetensors").write_bytes(b"weights")

@@ -52,6 +52,21 @@ def test_huse_bench_run_start(plugin):
     assert spec == ["started"]
 
 
+def test_huse_bench_run_measured(plugin):
+    plugin("def huse_bench_run_measured(spec, step, losses, validation): spec.append((step, losses, validation))")
+    spec = []
+    told = {"step": 3, "losses": {"gap": 0.5}, "validation": {"i2t R@1": 0.25}}
+    assert notify("huse_bench_run_measured", spec=spec, **told) == []
+    assert spec == [(3, {"gap": 0.5}, {"i2t R@1": 0.25})]
+
+
+def test_huse_bench_run_stopped(plugin):
+    plugin("def huse_bench_run_stopped(spec): spec.append('stopped')")
+    spec = []
+    assert notify("huse_bench_run_stopped", spec=spec) == []
+    assert spec == ["stopped"]
+
+
 def test_huse_bench_run_finished(plugin):
     plugin("def huse_bench_run_finished(record): record.append('finished')")
     record = []

@@ -15,7 +15,7 @@ from huse_bench.evaluation import BHP_PROTOCOL, CLASSIFICATION_PROTOCOL, HP_PROT
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["write-a-loss", "write-a-backbone", "write-a-dataset"])
+@pytest.mark.parametrize("page", ["write-a-loss", "write-a-backbone", "write-a-dataset", "trackers"])
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, monkeypatch):
     blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / f"{page}.md").read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks
@@ -27,7 +27,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, monkeypatch):
         exec(compile(block, f"docs/{page}.md", "exec"), vars(module))
 
 
-@pytest.mark.parametrize("page", ["write-a-loss", "write-a-dataset"])
+@pytest.mark.parametrize("page", ["write-a-loss", "write-a-dataset", "trackers"])
 def test_the_toml_of_a_page_is_toml(page):
     blocks = re.findall(r"^```toml\n(.*?)^```", (DOCS / f"{page}.md").read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks

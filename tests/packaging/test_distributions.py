@@ -17,6 +17,7 @@ PACKAGES = {
     "huse_bench_backbones": "plugins/huse_bench_backbones",
     "huse_bench_datasets": "plugins/huse_bench_datasets",
     "huse_bench_losses": "plugins/huse_bench_losses",
+    "huse_bench_trackers": "plugins/huse_bench_trackers",
 }
 TABLES = PurePosixPath("huse_bench/results/published")
 PICTURES = {".bmp", ".gif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}

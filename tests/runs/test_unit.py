@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 
@@ -107,6 +108,8 @@ def test_events_tell_of_a_run_and_stand_beside_its_record(planned, tmp_path):
         "fingerprint": record.fingerprint,
         "device": "cpu",
         "steps": 40,
+        "host": socket.gethostname(),
+        "process": os.getpid(),
     }
     assert set(kept[1]["losses"]) == {"classification", "graph", "gap"}
     assert record.training.losses == pytest.approx(kept[40]["losses"], rel=1e-5)
