@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -14,7 +14,7 @@ from huse_bench.errors import ResultsError
 from huse_bench.files import TEMPORARY_PREFIX, is_incidental, remove_stale_temporaries, write_atomically
 from huse_bench.text_files import read_text
 
-__all__ = ["MARKER", "changing", "foreign", "prepare", "read_marker", "unwritable"]
+__all__ = ["MARKER", "changing", "foreign", "prepare", "read_marker", "reserved", "unwritable"]
 
 #: File that marks a results folder and names its dataset.
 MARKER = "huse-bench.json"
@@ -70,6 +70,29 @@ def changing(folder: Path) -> Iterator[None]:
             f"cannot write to the results folder {folder} ({reason or error}); make room or make the folder "
             f"writable, and run it again"
         ) from error
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[bool]:
+    """Reserve what a file stands for, for as long as the context lasts; yields False where another process has it.
+
+    The operating system frees what a killed process had reserved. Raises ResultsError where the disk refuses.
+    """
+    lock = filelock.FileLock(path, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise unwritable(path.parent, error.strerror or str(error)) from error
+    try:
+        yield True
+    finally:
+        lock.release()
+        # Where it cannot be removed any more, it stays, and reserves nothing.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _mark(folder: Path, dataset: str) -> None:

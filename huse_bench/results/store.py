@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from huse_bench.errors import RecordError, ResultsError
 from huse_bench.files import is_incidental
 from huse_bench.results.arrays import ClassFacts, Neighbours, PerQuery, Predictions
 from huse_bench.results.card import DataCard, add_thumbnails, read_card, write_card
-from huse_bench.results.folder import MARKER, changing, foreign, prepare, read_marker, unwritable
+from huse_bench.results.folder import MARKER, changing, foreign, prepare, read_marker, reserved, unwritable
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record
 from huse_bench.results.schema import RunRecord, Tuning
 from huse_bench.results.tuning_notes import noted, read_notes, write_notes
@@ -203,18 +202,12 @@ class Store:
 
         Yields:
             Whether it is this process's; False where another one is at it.
+
+        Raises:
+            ResultsError: if the folder cannot be written to any more.
         """
-        lock = filelock.FileLock(self.folder / "runs" / f".{fingerprint[:12]}.lock", blocking=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+        with reserved(self.folder / "runs" / f".{fingerprint[:12]}.lock") as mine:
+            yield mine
 
     def per_query(self, record: RunRecord) -> dict[str, dict[str, NDArray[np.integer]]] | None:
         """The per-query scores of a run, as they were given to :meth:`write`.
