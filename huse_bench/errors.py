@@ -18,6 +18,7 @@ The tree::
     ├── RecordError                 a run record that cannot be read
     ├── DivergedError               a training whose loss or gradients stopped being finite
     ├── LostProcessError            a process that shares the batches of a training has ended
+    ├── OutOfMemoryError            a run that there was not enough memory for
     └── TimeLimitError              a run that took longer than it may
 
 Every message says what is wrong, where, and how to fix it.
@@ -33,6 +34,7 @@ __all__ = [
     "HuseBenchError",
     "LostProcessError",
     "MissingExtraError",
+    "OutOfMemoryError",
     "PluginConflictError",
     "PluginError",
     "PluginLoadError",
@@ -112,6 +114,10 @@ class DivergedError(HuseBenchError):
 
 class LostProcessError(HuseBenchError):
     """A process that shares the batches of a training has ended, or waits for what will not come."""
+
+
+class OutOfMemoryError(HuseBenchError):
+    """A run that there was not enough memory for."""
 
 
 class TimeLimitError(HuseBenchError):

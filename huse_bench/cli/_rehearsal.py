@@ -42,6 +42,7 @@ def _document(rehearsal: Rehearsal) -> dict[str, Any]:
         "dataset": config.dataset,
         "results": str(config.results_folder),
         "device": rehearsal.device,
+        "at_once": rehearsal.at_once,
         "threads": rehearsal.threads,
         "preset": config.preset,
         "steps": config.training.steps,
@@ -81,13 +82,30 @@ def _text(rehearsal: Rehearsal) -> str:
     lines.append(f"{len(waiting)} of {len(rehearsal.runs)} runs are waiting; results folder {config.results_folder}.")
     if any(run.cost for run in waiting):
         memory = rehearsal.peak_memory_bytes
-        about = f"About {_duration(rehearsal.seconds)} on {rehearsal.device}, one run after another"
-        lines.append(f"{about}, and {memory / 1e9:.1f} GB of memory." if memory else f"{about}.")
+        about = f"About {_duration(rehearsal.seconds)} on {rehearsal.device}, {_shared_out(rehearsal)}"
+        each = " for each" if (config.jobs or 1) > 1 else ""
+        lines.append(f"{about}, and {memory / 1e9:.1f} GB of memory{each}." if memory else f"{about}.")
     for title, runs in groups.items():
         error = next((run.cost.error for run in runs if run.cost and run.cost.error), None)
         if error:
             lines.append(f"{title} would fail: {error}")
     return "\n".join(lines)
+
+
+def _shared_out(rehearsal: Rehearsal) -> str:
+    """How many runs go on at once, and what keeps them from being more."""
+    config, threads = rehearsal.config, rehearsal.threads
+    jobs = config.jobs or 1
+    if config.engine not in {None, "loky"}:
+        at_once = f"{jobs} at once" if config.jobs else "one run after another, or as many at once as there is room for"
+        return f"{at_once}, on machines such as this one"
+    if jobs == 1:
+        return "one run after another"
+    share = f"{jobs} jobs of {threads} {'thread' if threads == 1 else 'threads'}"
+    if rehearsal.at_once == jobs:
+        return share
+    kind = "cores" if rehearsal.device == "cpu" else "GPUs"
+    return f"{share}, which share {rehearsal.at_once} {kind if rehearsal.at_once > 1 else kind[:-1]}"
 
 
 def _row(title: str, runs: Sequence[ForeseenRun]) -> tuple[str, ...]:

@@ -10,9 +10,14 @@ import numba
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["environment", "gpus", "limited", "threads_each"]
+__all__ = ["cores", "environment", "gpus", "limited", "threads_each"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_each(tasks: int) -> int:
@@ -21,8 +26,7 @@ def threads_each(tasks: int) -> int:
     Args:
         tasks: at work at once.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(torch.get_num_threads(), cores // tasks))
+    return max(1, min(torch.get_num_threads(), cores() // tasks))
 
 
 def gpus() -> list[str]:

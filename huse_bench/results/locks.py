@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
+
+from huse_bench.results.folder import unwritable
 
 __all__ = ["claimed", "is_held"]
 
@@ -23,6 +25,9 @@ def claimed(path: Path) -> Iterator[bool]:
 
     Yields:
         Whether it is this process's; False where another one has it.
+
+    Raises:
+        ResultsError: where the disk refuses.
     """
     lock = filelock.FileLock(path)
     try:
@@ -30,11 +35,15 @@ def claimed(path: Path) -> Iterator[bool]:
     except filelock.Timeout:
         yield False
         return
+    except OSError as error:
+        raise unwritable(path.parent, error.strerror or str(error)) from error
     try:
         yield True
     finally:
         lock.release()
-        path.unlink(missing_ok=True)
+        # Where it cannot be removed any more, it stays, and reserves nothing.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def is_held(path: Path) -> bool:

@@ -203,6 +203,9 @@ class Store:
 
         Yields:
             Whether it is this process's; False where another one is at it.
+
+        Raises:
+            ResultsError: if the folder cannot be written to any more.
         """
         with claimed(claim_of(self.folder, fingerprint)) as mine:
             yield mine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -93,10 +93,10 @@ def record_control_failure(control: Control, error: Exception, config: RunConfig
     return Recorded(_record(_planned_control(control, config, prepared), ended, config, prepared))
 
 
-def record_outcome(spec: RunSpec, outcome: Outcome, prepared: Prepared) -> Recorded:
-    """The record of a finished run, with the arrays beside it."""
+def record_outcome(spec: RunSpec, outcome: Outcome, prepared: Prepared, warnings: Sequence[str] = ()) -> Recorded:
+    """The record of a finished run, with the arrays beside it and what else its reader should know."""
     classification = outcome.classification
-    ended = measured(outcome, spec.config.training, _warnings(spec, prepared, outcome))
+    ended = measured(outcome, spec.config.training, [*_warnings(spec, prepared, outcome), *warnings])
     predictions = _items(prepared)
     if classification is not None:
         predictions |= {f"{name}_prediction": values for name, values in classification.predictions.items()}

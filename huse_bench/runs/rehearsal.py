@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 import statistics
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from huse_bench.config import RunConfig
+from huse_bench.execution.threads import cores, gpus, limited, threads_each
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
@@ -21,6 +24,7 @@ from huse_bench.runs.listeners import reason
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.steps import Measured, Stepped, curve_steps
 from huse_bench.runs.tuned import AskedRuns
+from huse_bench.runs.workers import check_workers
 from huse_bench.training.shares import steps_to_measure
 
 __all__ = ["Cost", "ForeseenRun", "Rehearsal", "rehearse"]
@@ -76,12 +80,14 @@ class Rehearsal:
     Attributes:
         config: of the command.
         device: torch device that it would train on.
-        threads: of the CPU.
+        at_once: how many runs would go on at once, each as fast as if it were alone.
+        threads: of the CPU, for each of them.
         runs: its runs, in their order.
     """
 
     config: RunConfig
     device: str
+    at_once: int
     threads: int
     runs: tuple[ForeseenRun, ...]
 
@@ -92,8 +98,11 @@ class Rehearsal:
 
     @property
     def seconds(self) -> float:
-        """What they would take together, as far as that can be told."""
-        return sum(run.cost.seconds or 0.0 for run in self.waiting if run.cost)
+        """What they would take together, as far as that can be told: each is given to the first that is free."""
+        free = [0.0] * self.at_once
+        for run in self.waiting:
+            heapq.heapreplace(free, free[0] + ((run.cost.seconds if run.cost else None) or 0.0))
+        return max(free)
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -121,6 +130,7 @@ def rehearse(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -
     reporter = Reporter(quiet=quiet, verbose=verbose)
     asked = AskedRuns(config)
     config = asked.config
+    check_workers(config)
     loaded = load(config)
     store = Store.peek(config.results_folder, config.dataset)
     _, prepared = make_ready(loaded, config, reporter)
@@ -129,7 +139,9 @@ def rehearse(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -
         reporter.say(notice)
     if store is not None:
         refuse_other_data(store.read()[0], prepared, config, store.card())
-    costs = _costs([spec for spec in specs if _waits(store, spec.fingerprint, config)], prepared, reporter)
+    at_once, threads = _shared_out(config)
+    with limited(threads) if config.elsewhere else nullcontext():
+        costs = _costs([spec for spec in specs if _waits(store, spec.fingerprint, config)], prepared, reporter)
     runs = [
         ForeseenRun(
             method=spec.method.name,
@@ -146,7 +158,18 @@ def rehearse(config: RunConfig, *, quiet: bool = False, verbose: bool = False) -
         identity = control_fingerprint(control, config, prepared)
         waits, ended = _waits(store, identity, config), _ended(store, identity)
         runs.append(ForeseenRun(control.name, control.title, 0, identity, waits, ended, None))
-    return Rehearsal(config, device_of(config), torch.get_num_threads(), tuple(runs))
+    return Rehearsal(config, device_of(config), at_once, threads, tuple(runs))
+
+
+def _shared_out(config: RunConfig) -> tuple[int, int]:
+    """How many runs go on at once without sharing a core or a GPU, and the CPU threads of each."""
+    jobs = config.jobs or 1
+    if not config.elsewhere or config.engine not in {None, "loky"}:
+        # Machines of a cluster are taken to be as this one.
+        return jobs, torch.get_num_threads()
+    device = torch.device(device_of(config))
+    room = cores() if device.type == "cpu" else len(gpus()) if device.index is None else 1
+    return max(1, min(jobs, room)), threads_each(jobs)
 
 
 def _waits(store: Store | None, fingerprint: str, config: RunConfig) -> bool:

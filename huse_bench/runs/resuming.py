@@ -21,7 +21,9 @@ __all__ = ["Resuming", "remove_left"]
 
 
 def remove_left(specs: Iterable[RunSpec], store: Store) -> None:
-    """Remove the checkpoints of runs that have their records, which a process was killed before it could.
+    """Remove the checkpoints of finished runs, which a process was killed before it could.
+
+    A failed run has some where there was no memory or no worker for it, to go on from with ``--overwrite failed``.
 
     Args:
         specs: the runs.
@@ -29,7 +31,8 @@ def remove_left(specs: Iterable[RunSpec], store: Store) -> None:
     """
     for spec in specs:
         folder = store.folder / "runs" / f"{spec.stem}{ENDING}"
-        if folder.is_dir():
+        record = store.find(spec.fingerprint) if folder.is_dir() else None
+        if record is not None and record.status == "finished":
             with store.claim(spec.fingerprint) as mine:
                 if mine:
                     Checkpoints(folder, spec.fingerprint).remove()
@@ -66,11 +69,25 @@ class Resuming:
         self._last = time.monotonic()
         self._memory: Memory = {}
         self._said: set[str] = set()
+        self._trained: tuple[Training, Sequence[Measured]] | None = None
         self.kept = 0
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the last step was taken, and :meth:`restore` can bring another training there."""
+        return self._trained is not None
+
     def restore(self, training: Training) -> Sequence[Measured]:
-        """Bring a training to where the last checkpoint was taken; gives the points of its learning curve."""
+        """Bring a training to where the last checkpoint was taken; gives the points of its learning curve.
+
+        Where the last step was taken in this very process, that is where it is brought, without a checkpoint.
+        """
         self._last = time.monotonic()
+        if self._trained is not None:
+            before, learning = self._trained
+            training.load_state_dict(before.state_dict())
+            self._trained = training, learning
+            return learning
         self._memory = memory_of(training.loss)
         if not self._every:
             return []
@@ -84,7 +101,9 @@ class Resuming:
         training.load_state_dict(state["training"])
         self.kept = training.done
         self._tell(RunResumed(training.done, tuple(state["events"])))
-        return [Measured(**point) for point in state["learning"]]
+        learning = [Measured(**point) for point in state["learning"]]
+        self._note_end(training, learning)
+        return learning
 
     def offer(self, training: Training, learning: Sequence[Measured]) -> None:
         """Write a checkpoint where it is time for one.
@@ -92,18 +111,28 @@ class Resuming:
         Raises:
             Stopped: where a signal waits, once the checkpoint is written.
         """
+        self._note_end(training, learning)
         wanted = stopping.is_wanted()
         if self._every and (wanted or time.monotonic() - self._last >= self._every):
             self._write(training, learning)
         if wanted:
             stopping.check()
 
+    def keep_trained(self) -> None:
+        """Write a checkpoint of a training that has taken its last step, where checkpoints are written."""
+        if self._every and self._trained is not None and self.kept < self._trained[0].done:
+            self._write(*self._trained)
+
     def forget(self) -> None:
         """Remove the checkpoints of a run that has its record."""
         self._checkpoints.remove()
 
+    def _note_end(self, training: Training, learning: Sequence[Measured]) -> None:
+        if training.done == training.steps and not self._lost(training):
+            self._trained = training, list(learning)
+
     def _write(self, training: Training, learning: Sequence[Measured]) -> None:
-        lost = changed(self._memory, memory_of(training.loss))
+        lost = self._lost(training)
         if lost:
             # Going on without it could give other numbers in silence.
             self._say(
@@ -122,6 +151,10 @@ class Resuming:
             except ResultsError as error:
                 self._say(f"a checkpoint could not be written: {error}; the training goes on without it")
         self._last = time.monotonic()
+
+    def _lost(self, training: Training) -> list[str]:
+        """What the loss remembers and no checkpoint would hold."""
+        return changed(self._memory, memory_of(training.loss))
 
     def _say(self, text: str) -> None:
         """Once, for it may be so every time."""

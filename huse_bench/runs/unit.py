@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from huse_bench.errors import LostProcessError, PluginError, ResultsError
@@ -15,9 +15,20 @@ from huse_bench.runs import saved
 from huse_bench.runs.checkpoints import ENDING
 from huse_bench.runs.controls import shuffled_data
 from huse_bench.runs.device import forget_peak, settle_functions
-from huse_bench.runs.events import Event, EventLog, Listener, RunFailed, RunFinished, RunStarted, RunStopped, Stepped
+from huse_bench.runs.events import (
+    Event,
+    EventLog,
+    Listener,
+    RunFailed,
+    RunFinished,
+    RunNoticed,
+    RunStarted,
+    RunStopped,
+    Stepped,
+)
 from huse_bench.runs.experiment import Outcome, follow_experiment, run_experiment
 from huse_bench.runs.limits import time_limit
+from huse_bench.runs.memory import out_of_memory, ran_out, smaller_blocks
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure, record_outcome
 from huse_bench.runs.resuming import Resuming
@@ -32,6 +43,8 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     """Do a planned run; nothing in it is shown or asked, so that any process on any machine can do it.
 
     A method that fails is a record that says so. A run that another process left is taken up at its last checkpoint.
+    Where memory runs out in its evaluation, that is done once more in smaller blocks; where it runs out then too, or in
+    the training, the record says so and the checkpoints are left.
 
     Args:
         spec: the plan, which can be sent to another process.
@@ -75,17 +88,20 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
                 tell(event)
                 watch_clock()
 
-            outcome = run_experiment(
-                spec.method,
-                placed,
-                spec.config.training,
-                spec.seed,
-                spec.config.protocol,
-                watch,
-                neighbours=spec.neighbours,
-                keeper=keeper,
-            )
-        recorded = record_outcome(spec, outcome, prepared)
+            def experiment() -> Outcome:
+                return run_experiment(
+                    spec.method,
+                    placed,
+                    spec.config.training,
+                    spec.seed,
+                    spec.config.protocol,
+                    watch,
+                    neighbours=spec.neighbours,
+                    keeper=keeper,
+                )
+
+            outcome, warnings = _with_less_memory(experiment, keeper, tell)
+        recorded = record_outcome(spec, outcome, prepared, warnings)
         files = _save(spec, recorded.record, outcome, placed, store)
     except Stopped:
         tell(RunStopped(done, keeper.kept))
@@ -97,8 +113,13 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     except (Exception, SystemExit) as problem:  # noqa: BLE001
         _end_forked(process)
         error = problem if isinstance(problem, Exception) else _exited(spec, problem)
+        short = ran_out(error)
+        if short:
+            when = "in the evaluation" if keeper.is_trained else f"after step {max(done, keeper.kept)} of the training"
+            error = out_of_memory(error, when)
         record = record_failure(spec, prepared, error).write(store)
-        keeper.forget()
+        if not short:
+            keeper.forget()
         tell(RunFailed(spec, record, time.perf_counter() - started, error))
         return record
     record = recorded.write(store)
@@ -128,6 +149,23 @@ def follow_unit(spec: RunSpec, prepared: Prepared, store_folder: Path) -> None:
     # What ends it here ends it there as well, where it becomes a record.
     except (Exception, SystemExit):  # noqa: BLE001
         return
+
+
+def _with_less_memory(
+    experiment: Callable[[], Outcome], keeper: Resuming, tell: Callable[[Event], None]
+) -> tuple[Outcome, list[str]]:
+    """What an experiment comes to, evaluated in smaller blocks where it must be, and what to say of that."""
+    try:
+        return experiment(), []
+    except Exception as error:
+        if not (ran_out(error) and keeper.is_trained):
+            raise
+    # Outside, where nothing holds what the first one took any more.
+    keeper.keep_trained()
+    with smaller_blocks() as rows:
+        notice = f"memory ran out in its evaluation, which was made again in blocks of {rows} items"
+        tell(RunNoticed(notice))
+        return experiment(), [f"{notice}: the last bits may differ"]
 
 
 def _placed(spec: RunSpec, prepared: Prepared) -> Prepared:

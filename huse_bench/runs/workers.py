@@ -16,6 +16,7 @@ from huse_bench.execution import Engine, check_engine, open_engine
 from huse_bench.features import Prepared
 from huse_bench.features.prepared_files import save_prepared
 from huse_bench.results import Store
+from huse_bench.results.folder import unwritable
 
 __all__ = ["ATTEMPTS", "check_workers", "workers"]
 
@@ -59,7 +60,7 @@ def workers(config: RunConfig, device: str, prepared: Prepared, store: Store) ->
         The engine, and the folder that the data were written to.
 
     Raises:
-        UsageError: if the engine cannot be used.
+        UsageError: if the engine cannot be used, or the data cannot be written.
     """
     with _shared_folder(store) as folder, ExitStack() as stack:
         engine = open_engine(
@@ -71,7 +72,17 @@ def workers(config: RunConfig, device: str, prepared: Prepared, store: Store) ->
             folder=folder / "engine",
         )
         stack.push(lambda kind, *_: engine.close(stop=kind is not None))
-        yield engine, save_prepared(prepared, folder / "data")
+        with _writing(store):
+            data = save_prepared(prepared, folder / "data")
+        yield engine, data
+
+
+@contextmanager
+def _writing(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(store.folder, error.strerror or str(error)) from error
 
 
 @contextmanager
@@ -80,7 +91,8 @@ def _shared_folder(store: Store) -> Iterator[Path]:
     for old in store.folder.glob(f"{_PREFIX}*"):
         if time.time() - old.stat().st_mtime > _SETTLED_SECONDS:
             _remove_abandoned(old)
-    folder = Path(mkdtemp(prefix=_PREFIX, dir=store.folder))
+    with _writing(store):
+        folder = Path(mkdtemp(prefix=_PREFIX, dir=store.folder))
     try:
         with filelock.FileLock(folder / _LOCK):
             yield folder

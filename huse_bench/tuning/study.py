@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import numpy as np
 
 from huse_bench.errors import MissingExtraError
 from huse_bench.files import safe_name
+from huse_bench.results.locks import claimed
 from huse_bench.space import Choice, Distribution, LogUniform
 
 if TYPE_CHECKING:
@@ -133,24 +133,19 @@ class Study:
 
         Yields:
             The trial's number; None where none can be begun now, since others work on all that can.
+
+        Raises:
+            ResultsError: if the folder cannot be written to any more.
         """
         done = self.trials()
         for number in range(1, total + 1):
             if number in done or any(earlier not in done for earlier in range(1, _learns_from(number) + 1)):
                 continue
-            lock = filelock.FileLock(self._locks / f"{self._lock_name}-{number}.lock", blocking=False)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                continue
-            try:
+            with claimed(self._locks / f"{self._lock_name}-{number}.lock") as mine:
                 # It may have ended between the look and the lock.
-                if number not in self.trials():
+                if mine and number not in self.trials():
                     yield number
                     return
-            finally:
-                lock.release()
-                Path(lock.lock_file).unlink(missing_ok=True)
         yield None
 
     def propose(self, number: int) -> dict[str, Any]:

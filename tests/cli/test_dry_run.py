@@ -1,12 +1,16 @@
 """``huse-bench run --dry-run``: what would be done, what it would take, and nothing done."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from huse_bench.cli import main
-from huse_bench.cli._rehearsal import _duration
+from huse_bench.cli._rehearsal import _duration, as_text
+from huse_bench.config import resolve_config
+from huse_bench.execution.threads import cores, threads_each
+from huse_bench.runs.rehearsal import Cost, ForeseenRun, Rehearsal
 
 TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
 RUN = ("run", "--dataset", "toy", "--config", "quick.toml")
@@ -85,6 +89,54 @@ def test_more_steps_take_longer(call):
     _, short = plan(call, "--methods", "gap", "--steps", "10")
     _, long = plan(call, "--methods", "gap", "--steps", "100000")
     assert long["seconds"] > 20 * short["seconds"]
+
+
+def test_several_jobs_share_the_time_as_far_as_there_are_cores(call):
+    room = cores()
+    seconds = {}
+    for jobs in (1, 2, room, 3 * room):
+        # A long run and, behind it, as many short ones.
+        _, document = plan(call, "--methods", "huse,gap", "--seeds", "3", "--jobs", str(jobs))
+        assert document["at_once"] == min(jobs, room)
+        assert document["threads"] == threads_each(jobs)
+        costs = [run["cost"]["seconds"] for run in document["runs"]]
+        slots = [[] for _ in range(document["at_once"])]
+        for cost in costs:
+            min(slots, key=sum).append(cost)
+        assert document["seconds"] == pytest.approx(max(map(sum, slots)))
+        assert max(*costs, sum(costs) / len(slots)) <= document["seconds"] * (1 + 1e-9)
+        seconds[jobs] = document["seconds"] / sum(costs)
+    assert seconds[1] == pytest.approx(1)
+    assert room == 1 or seconds[2] < 0.9
+
+
+def test_people_are_told_what_several_jobs_share(call):
+    common = ("--dry-run", "--methods", "gap", "--seeds", "2")
+    room = cores()
+    share = re.escape(f" of {threads_each(3 * room)} thread, which share {room} core{'s' if room > 1 else ''}, and ")
+    _, out, _ = call(*common, "--jobs", str(3 * room))
+    assert re.search(rf"^About .+ on cpu, {3 * room} jobs{share}[0-9.]+ GB of memory for each\.$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "at_once", "said"),
+    [
+        (40, 40, "About 3.0 s on cuda, 40 at once, on machines such as this one, and 2.0 GB of memory for each."),
+        (None, 1, "About 6.0 s on cuda, one run after another, or as many at once as there is room for, on machines "),
+    ],
+)
+def test_people_are_told_what_a_cluster_is_taken_for(jobs, at_once, said):
+    config = resolve_config(None, {"engine": "slurm", "jobs": jobs} if jobs else {"engine": "slurm"})
+    cost = Cost(step_seconds=0.1, seconds=3.0, peak_memory_bytes=2 * 10**9)
+    runs = tuple(ForeseenRun("gap", "Gap", seed, str(seed), True, None, cost) for seed in range(2))
+    text = as_text([Rehearsal(config, "cuda", at_once, 1, runs)])
+    assert said in text
+
+
+def test_an_engine_that_could_not_be_opened_is_refused(call):
+    code, out, err = call("--dry-run", "--methods", "gap", "--engine", "dask")
+    assert (code, out) == (2, "")
+    assert "needs the address of a scheduler" in err or "needs the package 'distributed'" in err
 
 
 def test_people_see_a_table(call):

@@ -1,10 +1,12 @@
 """Real faults that befall real commands, and the table of them on the page about reliability."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
 
 def pytest_addoption(parser):
     parser.addoption("--write-table", action="store_true", help="write the table of faults into docs/reliability.md")
+    parser.addoption(
+        "--write-log", action="store_true", help="write docs/one-night.md from the night of tests marked soak"
+    )
 
 
 def table(items):
@@ -100,13 +105,27 @@ def _undisturbed():
 def undisturbed(_undisturbed, command, left_by):
     """Gives what a command leaves that nothing befalls, and the tables that it prints."""
 
-    def of(methods="huse"):
-        if methods not in _undisturbed:
-            table, _ = command("undisturbed", "--checkpoint-every", "0", methods=methods)
-            _undisturbed[methods] = (left_by("undisturbed"), table)
-        return _undisturbed[methods]
+    def of(methods="huse", *more):
+        asked = (methods, *more)
+        if asked not in _undisturbed:
+            table, _ = command("undisturbed", "--checkpoint-every", "0", *more, methods=methods)
+            _undisturbed[asked] = (left_by("undisturbed"), table)
+        return _undisturbed[asked]
 
     return of
+
+
+def mount(what, place, *options):
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount")
+    done = subprocess.run(["mount", *options, what, str(place)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+
+
+def unmount(place):
+    # Lazily, for a process that is ending may still look at it.
+    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture
@@ -114,18 +133,45 @@ def small_disk(tmp_path):
     """Mounts file systems of a few megabytes of memory."""
     mounted = []
 
-    def mount(name, options):
+    def make(name, options):
         place = tmp_path / "work" / name
         place.mkdir()
-        if shutil.which("mount") is None:
-            pytest.skip("there is no mount")
-        arguments = ["mount", "-t", "tmpfs", "-o", options, "huse-bench-test", str(place)]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        mount("huse-bench-test", place, "-t", "tmpfs", "-o", options)
         mounted.append(place)
         return place
 
-    yield mount
+    yield make
     for place in mounted:
-        subprocess.run(["umount", str(place)], check=True)
+        unmount(place)
+
+
+@pytest.fixture
+def read_only():
+    """Gives a context in which nothing in a folder can be written, but to files that are open."""
+
+    @contextmanager
+    def make(folder):
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            # No mode of a file stops root, and no file system becomes read-only while files of it are open.
+            mount(folder, folder, "--bind")
+            try:
+                change = ["mount", "-o", "remount,bind,ro", str(folder)]
+                # It is busy where a file was opened since.
+                assert any(subprocess.run(change, capture_output=True, check=False).returncode == 0 for _ in range(999))
+                yield
+            finally:
+                unmount(folder)
+            return
+        if os.name != "posix":
+            pytest.skip("a mode makes no folder read-only here")
+        folders = [path for path in (folder, *folder.rglob("*")) if path.is_dir()]
+        modes = [path.stat().st_mode for path in folders]
+        try:
+            for path in folders:
+                path.chmod(0o555)
+            yield
+        finally:
+            for path, mode in zip(folders, modes, strict=True):
+                path.chmod(mode)
+
+    return make

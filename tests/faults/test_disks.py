@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -51,6 +53,81 @@ def test_a_read_only_disk(command, small_disk):
     out, said = command(disk / "results", code=2)
     assert out == ""
     assert "huse-bench: error: cannot write to the results folder disk/results (" in said.replace(f"{Path.cwd()}/", "")
+
+
+@pytest.mark.fault(
+    "a results folder that becomes read-only while a run trains",
+    seen="one line; the training goes on, the record cannot be written, exit code 2",
+    lost="nothing that is finished; once it can be written to, the same command goes on from the last checkpoint",
+)
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_folder_that_becomes_read_only(command, read_only, undisturbed, left_by, more):
+    results = Path.cwd() / "results"
+    command(results, methods="gap")
+    process = command.training(results, *more, methods="gap,huse")
+    with read_only(results):
+        _, said = command.finish(process, 2)
+    assert "huse-bench: error: cannot write the run huse-s0-" in said
+    assert "; make room or make the folder writable, and run it again" in said
+    _, said = command(results, *more, methods="gap,huse")
+    assert "1 of 2 runs are finished" in said
+    assert re.search("HUSE(?: seed 0: goes|: it went) on from its checkpoint after step", said)
+    assert left_by(results) == undisturbed("gap,huse", *more)[0]
+
+
+TOLD = '''
+import numpy as np
+from huse_bench import Dataset, Items, TextBackbone
+from toy_plugins import Toy
+
+class Letters(TextBackbone):
+    """How often each letter occurs."""
+    title = "Letters"
+    revision = "1"
+    dim = 27
+
+    def encode(self, texts):
+        return np.array([[text.count(chr(97 + i)) for i in range(26)] + [1] for text in texts], np.float32)
+
+class Told(Toy, Dataset):
+    """The toy data with words in place of the features of its texts."""
+    title = "Told"
+    backbones = {"text": "letters"}
+
+    def load(self):
+        items = super().load()
+        words = "a hat", "two hats", "no hat"
+        texts = [f"{items.class_names[label]} with {words[i % 3]}" for i, label in enumerate(items.labels)]
+        return Items(**{**vars(items), "texts": texts, "text_features": None})
+'''
+
+
+@pytest.mark.fault(
+    "the cache of features, or what workers of `--jobs` read of them, removed while runs train",
+    seen="nothing; the next command makes the features again",
+    lost="nothing",
+)
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_features_that_are_removed(command, undisturbed, left_by, toy, monkeypatch, more):
+    monkeypatch.setenv("HUSE_BENCH_CACHE", str(toy / "cache"))
+    (toy / "plugins").mkdir()
+    (toy / "plugins/told.py").write_text(TOLD)
+    options = ("--dataset", "told", "--plugins-dir", "plugins", "--steps", "200", *more)
+    process = command.training("results", *options, methods="huse,cme")
+    # Both workers have the data once both trainings are under way.
+    while more and sum("measured" in path.read_text() for path in Path("results/runs").glob("*.events.jsonl")) < 2:
+        assert process.poll() is None
+        time.sleep(0.002)
+    assert list((toy / "cache").rglob("*.safetensors"))
+    shutil.rmtree(toy / "cache")
+    for folder in Path("results").glob(".workers-*/data"):
+        shutil.rmtree(folder)
+    assert process.poll() is None
+    command.finish(process)
+    _, said = command("results", *options, methods="huse,cme")
+    assert "2 of 2 runs are finished" in said
+    assert list((toy / "cache").rglob("*.safetensors"))
+    assert left_by("results") == undisturbed("huse,cme", *options)[0]
 
 
 @pytest.mark.fault(
