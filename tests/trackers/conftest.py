@@ -1,6 +1,7 @@
 """Trackers that are installed for a test, and runs that they watch."""
 
 import json
+import sys
 from textwrap import dedent
 
 import pytest
@@ -67,7 +68,7 @@ class Needs(Diary):
 
 @pytest.fixture
 def tracker(toy):
-    """Installs trackers by name from a source; gives nothing."""
+    """Installs trackers by name from a source."""
 
     def install(source=DIARY, **names):
         names = names or {"diary": "Diary", "deaf": "Deaf", "misspelt": "Misspelt", "needs": "Needs"}
@@ -79,7 +80,9 @@ def tracker(toy):
         (toy.parent / "site" / "diary_trackers.py").write_text(dedent(source))
         discovery.refresh()
 
-    return install
+    yield install
+    # Another test's trackers have the module's name too.
+    sys.modules.pop("diary_trackers", None)
 
 
 @pytest.fixture
