@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 import huse_bench as hb
+from huse_bench.bundles import read_bundle
+from huse_bench.bundles.checks import check_bundle
 from huse_bench.results.samples import Samples
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "results").glob("*/*/huse-bench.json"))
+ROOT = Path(__file__).parents[2] / "results"
+# As they are, and in bundles.
+FOLDERS = sorted(path.parent for where in ("*/*", "*/*/results/*") for path in ROOT.glob(f"{where}/huse-bench.json"))
+BUNDLES = sorted(path.parent for path in ROOT.glob("*/*/bundle.json"))
 
 
 @pytest.mark.skipif(not FOLDERS, reason="an unpacked distribution keeps no results")
@@ -39,3 +44,11 @@ def test_nothing_says_where_it_was_made(folder):
     for record in folder.rglob("*.json"):
         said = path.search(record.read_text(encoding="utf-8"))
         assert said is None, f"{record.name}: {said}"
+
+
+@pytest.mark.skipif(not BUNDLES, reason="an unpacked distribution keeps no results")
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_every_bundle_is_what_it_says(path):
+    bundle = read_bundle(path)
+    assert [check for check in check_bundle(bundle) if check.passed is False] == []
+    assert bundle.level in {"re-rendered", "spot-checked"}
