@@ -1,4 +1,4 @@
-"""The optional packages that backbones need."""
+"""The optional packages that backbones and trackers need."""
 
 from collections.abc import Mapping
 from importlib import import_module

@@ -1,35 +1,14 @@
 """What every tracker is told of a run, by names that do not depend on the tracker."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from huse_bench import errors
 
 if TYPE_CHECKING:
     from huse_bench.discovery.hookspecs import PlannedRun
     from huse_bench.results import RunRecord
 
-__all__ = ["curve", "folder", "name", "numbers", "parameters", "require"]
-
-
-def require(module: str, component: str, extra: str, package: str) -> Any:
-    """Import a module of an optional package.
-
-    Args:
-        module: dotted name to import.
-        component: who needs it, for the message.
-        extra: the extra of huse-bench that installs it.
-        package: the distribution that provides it.
-
-    Raises:
-        MissingExtraError: if the package, or one that it needs itself, is not installed.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise errors.MissingExtraError(component, extra, package) from error
+__all__ = ["curve", "folder", "name", "numbers", "parameters"]
 
 
 def name(run: "PlannedRun") -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from huse_bench import hookimpl
-from huse_bench_trackers._facts import curve, folder, name, numbers, parameters, require
+from huse_bench_backbones._extras import require
+from huse_bench_trackers._facts import curve, folder, name, numbers, parameters
 
 if TYPE_CHECKING:
     from huse_bench.discovery.hookspecs import PlannedRun

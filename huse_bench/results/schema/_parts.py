@@ -41,9 +41,6 @@ CONTROL_PREFIX = "control:"
 #: The control whose numbers are those of chance.
 CHANCE_CONTROL = f"{CONTROL_PREFIX}chance"
 
-#: The control whose numbers are those of chance.
-CHANCE_CONTROL = f"{CONTROL_PREFIX}chance"
-
 #: Part of the tables that controls stand in.
 CONTROL_SECTION = "Controls"
 
