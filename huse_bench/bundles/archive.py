@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from huse_bench.errors import BundleError
+from huse_bench.untrusted import open_zip
 
 __all__ = ["MOST_BYTES", "MOST_FILES", "digest_of", "listed", "unpack", "zip_bytes"]
 
@@ -87,7 +88,7 @@ def unpack(archive: Path, folder: Path) -> None:
             name or what is encrypted, or that would become too large.
     """
     try:
-        with zipfile.ZipFile(archive) as packed:
+        with open_zip(archive) as packed:
             members = _members(packed, archive)
             for name, member in members.items():
                 path = folder / name

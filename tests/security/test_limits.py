@@ -3,6 +3,8 @@
 import io
 import json
 import struct
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
+from huse_bench.bundles import read_bundle
 from huse_bench.config import read_config_file
-from huse_bench.errors import ConfigError, DataError, RecordError, ResultsError
+from huse_bench.errors import BundleError, ConfigError, DataError, RecordError, ResultsError
 from huse_bench.features._entry import entry_header, read_entry
 from huse_bench.results import Store
 from huse_bench.results.arrays import from_safetensors
@@ -21,9 +24,11 @@ from huse_bench.results.reading import read_record
 from huse_bench.results.tuning_notes import read_notes
 from huse_bench.text_files import read_json, read_text
 from huse_bench.untrusted import (
+    MOST_LISTED,
     MOST_NESTED,
     MOST_TEXT,
     json_value,
+    open_zip,
     read_limited,
     read_parquet,
     safetensors_header,
@@ -331,3 +336,37 @@ def test_a_trial_whose_value_is_no_float(folder):
     (folder / JOURNAL).write_text(f"{json.dumps(study)}\n{json.dumps(trial)}\n")
     with pytest.raises(RecordError, match="no readable journal of trials"):
         read_journal(folder)
+
+
+def listing(size):
+    """An archive whose list of files has this many bytes at least, of one entry again and again."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("a", b"")
+    contents = buffer.getvalue()
+    end = contents[-22:]
+    entry = contents[struct.unpack("<L", end[16:20])[0] : -22]
+    entries = entry * -(-size // len(entry))
+    return contents[: -22 - len(entry)] + entries + end[:12] + struct.pack("<L", len(entries)) + end[16:]
+
+
+def test_an_archive_that_lists_too_many_files_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "x.zip"
+    path.write_bytes(listing(MOST_LISTED + 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(zipfile.BadZipFile, match=r"its files has [\d,]+ bytes, and 16,777,216 are the limit"):
+            open_zip(path).__enter__()
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(BundleError, match=r"x\.zip is no readable \.zip file \(the list of its files has"):
+        read_bundle(path)
+
+
+def test_an_archive_that_lists_what_one_may_is_read(tmp_path):
+    path = tmp_path / "x.zip"
+    path.write_bytes(listing(1000))
+    with open_zip(path) as packed:
+        assert set(packed.namelist()) == {"a"}
+        assert packed.read("a") == b""

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from huse_bench.untrusted import open_zip
 from huse_bench_datasets._own_data.words import some
 
 __all__ = ["other_encoding", "other_format", "parquet_limits"]
@@ -86,7 +87,7 @@ def other_encoding(start: bytes) -> str | None:
 
 def _zip(path: Path) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError):
         names = []
