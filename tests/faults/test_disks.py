@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# The workers of --jobs take the same path to the disk, and twice the time.
+with_jobs = pytest.mark.parametrize("more", [(), pytest.param(("--jobs", "2"), marks=pytest.mark.soak)])
+
 
 def fill(folder):
     """Take all room that a file system has left; gives the file that does."""
@@ -60,7 +63,7 @@ def test_a_read_only_disk(command, small_disk):
     seen="one line; the training goes on, the record cannot be written, exit code 2",
     lost="nothing that is finished; once it can be written to, the same command goes on from the last checkpoint",
 )
-@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+@with_jobs
 def test_a_folder_that_becomes_read_only(command, read_only, undisturbed, left_by, more):
     results = Path.cwd() / "results"
     command(results, methods="gap")
@@ -107,7 +110,7 @@ class Told(Toy, Dataset):
     seen="nothing; the next command makes the features again",
     lost="nothing",
 )
-@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+@with_jobs
 def test_features_that_are_removed(command, undisturbed, left_by, toy, monkeypatch, more):
     monkeypatch.setenv("HUSE_BENCH_CACHE", str(toy / "cache"))
     (toy / "plugins").mkdir()
