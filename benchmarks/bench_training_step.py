@@ -37,11 +37,11 @@ def test_training_step(record, batch, steps, dropout, thread_count):
 
 
 def _case(batch, steps, dropout):
-    classes, margin = _class_graph()
+    classes, margin = class_graph()
     # With one batch of items and no dropout, the loss of the first step does not depend on chance.
-    once, one_batch = TrainingConfig(steps=1, batch_size=batch, optimizer="rmsprop", dropout=0.0), _items(batch)
+    once, one_batch = TrainingConfig(steps=1, batch_size=batch, optimizer="rmsprop", dropout=0.0), items(batch)
     config = TrainingConfig(steps=steps, batch_size=batch, optimizer="rmsprop", dropout=dropout)
-    data = _items(4 * batch)
+    data = items(4 * batch)
 
     def competitor(name, loop, note):
         model, loss = _model(config, margin)
@@ -66,7 +66,7 @@ def _case(batch, steps, dropout):
     )
 
 
-def _items(count):
+def items(count):
     """Features around those of their class."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(CLASSES, (count,), generator=generator)
@@ -79,7 +79,7 @@ def _items(count):
     )
 
 
-def _class_graph():
+def class_graph():
     """The classes, and the margin that the given share of their pairs is under."""
     classes = hb.ClassGraph(torch.randn(CLASSES, 32, generator=torch.Generator().manual_seed(1)))
     pairs = classes.distances[~torch.eye(CLASSES, dtype=torch.bool)]

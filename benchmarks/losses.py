@@ -24,13 +24,17 @@ MARGIN, SEMANTIC_WEIGHT = 0.3, 0.1
 MISMATCH_PROBABILITY = 0.5
 # In float32 a few pairs fall on the other side of an indicator.
 TOLERANCE = 1e-2
-# With less precision more do.
+# With less precision more do: the rows so rounded, plain torch is off by up to 0.012 of a gradient in tf32 and 0.014 in
+# bf16 at these sizes. A semi-hard negative is the nearest beyond a positive, and of those that are nearly as near less
+# precision takes another, which moves the gradient by a whole row: at 4096 x 64 by 0.06 and 0.11 in all, for a value
+# that is off by less than 0.0001.
 LOOSE = {"tf32": 5e-2, "bf16": 1e-1}
+LOOSE_NEGATIVES = {"tf32": 0.125, "bf16": 0.25}
 
 
 def case(name, rows, dim, peers, device="cpu", precisions=(), informative=None):
     """A loss with its gradient on so many rows; the threads are those that torch has now."""
-    x, labels = (tensor.to(device) for tensor in _batch(rows, dim))
+    x, labels = (tensor.to(device) for tensor in batch(rows, dim))
     half = rows // 2
     facts = {}
     if name in INFORMATIVE:
@@ -39,7 +43,7 @@ def case(name, rows, dim, peers, device="cpu", precisions=(), informative=None):
         margin = _margin(name, x, labels, facts["informative"])
     bound, bound_share = partial(_cross_products, x[:half], x[half:]), 1.0
     if name in GRAPH:
-        distances, margin = _class_graph()
+        distances, margin = class_distances()
         distances = distances.to(device)
         relaxation = name.removeprefix("graph_loss_")
         pairs = distances[~torch.eye(CLASSES, dtype=torch.bool)]
@@ -68,7 +72,7 @@ def case(name, rows, dim, peers, device="cpu", precisions=(), informative=None):
     ]
     competitors += [
         Competitor(f"{OURS} {precision}", partial(_step, partial(ours, precision=precision), x), tolerance=tolerance)
-        for precision, tolerance in LOOSE.items()
+        for precision, tolerance in (LOOSE_NEGATIVES if name == "semihard_triplet" else LOOSE).items()
         if precision in precisions
     ]
     if device == "cpu":
@@ -88,7 +92,7 @@ def case(name, rows, dim, peers, device="cpu", precisions=(), informative=None):
     return Case(name, rows, dim, competitors, _difference, TOLERANCE, bound, bound_share, device, facts)
 
 
-def _batch(rows, dim):
+def batch(rows, dim):
     """Rows around their class, at cosine distances on both sides of the margin."""
     generator = torch.Generator().manual_seed(0)
     centres = normalize(torch.randn(CLASSES, dim, generator=generator), dim=1)
@@ -115,7 +119,7 @@ def _margin(name, x, labels, informative):
     return float(np.quantile(lead[others & (labels[:sample, None] != labels[:sample])].cpu(), informative))
 
 
-def _class_graph():
+def class_distances():
     """Distances of the classes, and the margin that the given share of class pairs is under."""
     psi = normalize(torch.randn(CLASSES, 32, generator=torch.Generator().manual_seed(1)), dim=1)
     distances = (1 - psi @ psi.T).fill_diagonal_(0)

@@ -24,7 +24,15 @@ BOUND = "bare products"
 
 
 class ParityError(AssertionError):
-    """A competitor's result differs, so that its time would mean nothing."""
+    """A competitor's result differs, so that its time would mean nothing.
+
+    Attributes:
+        competitor: its name.
+    """
+
+    def __init__(self, message: str, competitor: str) -> None:
+        super().__init__(message)
+        self.competitor = competitor
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,8 @@ def _parity(case: Case) -> dict[str, float]:
         if not difference <= tolerance:
             raise ParityError(
                 f"{case.operation} {case.rows}x{case.dim}: {competitor.name} differs from {first.name} by "
-                f"{difference:.2e}, more than {tolerance:.0e}; its time is refused"
+                f"{difference:.2e}, more than {tolerance:.0e}; its time is refused",
+                competitor.name,
             )
         differences[competitor.name] = difference
     return differences

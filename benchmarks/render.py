@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md and its figure from results/benchmarks/*.json: ``python -m benchmarks.render``."""
+"""Write docs/benchmarks.md and its figures from results/benchmarks/: ``python -m benchmarks.render``."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+from benchmarks.gpu import page as gpu_page
+from benchmarks.gpu import record as gpu_record
 from benchmarks.measuring import OURS
 from benchmarks.record import FOLDER, Report
 from benchmarks.table import milliseconds, ordered, ratio, share
@@ -56,9 +58,14 @@ autograd's graph loss.
 """
 
 
-def page(reports):
-    """The text of docs/benchmarks.md."""
-    return "\n".join([_INTRODUCTION, *(_section(report) for report in reports)])
+def page(reports, checks):
+    """The text of docs/benchmarks.md, of reports of CPUs and checks of GPUs."""
+    return "\n".join([_INTRODUCTION, *(_section(report) for report in reports), gpu_page.page(checks)])
+
+
+def read(folder, model):
+    """What was measured, by the names of the files."""
+    return [model.model_validate_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 
 def figure(report):
@@ -141,16 +148,15 @@ def _table(report):
 
 
 def main():
-    paths = sorted(FOLDER.glob("*.json"))
-    if not paths:
+    reports = read(FOLDER, Report)
+    if not reports:
         raise SystemExit(f"no results in {FOLDER}; make some with: tox -e bench")
-    reports = [Report.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
     FIGURES.mkdir(exist_ok=True)
     # The same results must give the same file.
     mpl.rcParams["svg.hashsalt"] = "huse-bench"
     for report in reports:
         figure(report).savefig(FIGURES / f"benchmarks-{report.name}.svg", metadata={"Date": None})
-    PAGE.write_text(page(reports), encoding="utf-8")
+    PAGE.write_text(page(reports, read(gpu_record.FOLDER, gpu_record.Check)), encoding="utf-8")
     print(f"written: {PAGE} and {len(reports)} figures in {FIGURES}")  # noqa: T201 - what the command says
 
 

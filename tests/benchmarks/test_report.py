@@ -7,6 +7,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from benchmarks.gpu import record as gpu_record
 from benchmarks.measuring import OURS
 from benchmarks.record import FOLDER, Entry, Machine, Measurement, Report, Spread, machine, slug
 from benchmarks.table import facts, table
@@ -93,7 +94,7 @@ def test_machine_facts_are_known():
 
 
 def test_the_page_and_the_figure_show_the_figures(report):
-    text = render.page([report])
+    text = render.page([report], [])
     assert "| 4 [3.6, 4.4]" not in text.split("autograd")[0]
     for words in ("autograd 4 [3.6, 4.4]", "2 [1.8, 2.2]", "50%", "3 / 200", "A quick run", "benchmarks-here.svg"):
         assert words in text
@@ -105,11 +106,11 @@ def test_the_page_and_the_figure_show_the_figures(report):
 
 
 def test_the_committed_page_is_that_of_the_committed_results():
-    paths = sorted(FOLDER.glob("*.json"))
-    if not paths:
+    reports = render.read(FOLDER, Report)
+    if not reports:
         pytest.skip("a distribution carries no results")
-    reports = [Report.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
-    assert render.PAGE.read_text(encoding="utf-8") == render.page(reports)
+    checks = render.read(gpu_record.FOLDER, gpu_record.Check)
+    assert render.PAGE.read_text(encoding="utf-8") == render.page(reports, checks)
     for report in reports:
         assert (render.FIGURES / f"benchmarks-{report.name}.svg").exists()
 
