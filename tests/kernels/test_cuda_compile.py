@@ -19,6 +19,7 @@ import triton
 from click.testing import CliRunner
 
 from huse_bench.kernels.cuda import report
+from huse_bench.kernels.cuda._pairs import Operand, spans, sums_tiling
 from huse_bench.kernels.cuda._tiles import Tiling, padded
 from huse_bench.kernels.cuda.report import CAPABILITIES, CONFIGURATIONS, compiled, resources
 
@@ -81,11 +82,14 @@ def test_spills_and_shared_memory_are_those_of_the_machine_code(tmp_path):
 @pytest.mark.parametrize(
     ("name", "operands", "similarity_products", "gradient_products"),
     [
-        # Three products make one of float32. As they are chained, the eight warps split the rows of a tile alone;
-        # each takes 16, so that 64 rows are done twice.
-        ("graph loss, fp32, 512", "tf32", 6, 3),
-        ("graph loss, tf32, 1024", "tf32", 1, 1),
-        ("graph loss, bf16, 512", "bf16", 1, 1),
+        # Three products of less precision make one of float32, and two where one side is 0 or 1.
+        ("graph loss residuals, fp32, 512", "f16", 3, 0),
+        ("graph loss residuals, tf32, 1024", "tf32", 1, 0),
+        ("graph loss residuals, bf16, 512", "bf16", 1, 0),
+        ("sums over pairs, fp32, 512", "f16", 0, 3),
+        ("sums over pairs, fp32, 512, of excess", "f16", 0, 2),
+        ("sums over pairs, tf32, 1024", "tf32", 0, 1),
+        ("sums over pairs, bf16, 512", "bf16", 0, 1),
         ("products, fp32, 512", "tf32", 3, 0),
         ("products, bf16, 64", "bf16", 1, 0),
         ("ranking, 512", "f64", 1, 0),
@@ -98,7 +102,7 @@ def test_tensor_cores_multiply_what_the_precision_says(name, operands, similarit
     multiplied = sum(int(m) * int(n) * int(k) for m, n, k, _ in products) * program.metadata.num_warps
     tiling = CONFIGURATIONS[name].tiling
     similarity = tiling.rows * tiling.columns * tiling.step
-    gradient = tiling.rows * tiling.columns * tiling.chunk
+    gradient = tiling.rows * tiling.step * tiling.chunk
     assert multiplied == similarity_products * similarity + gradient_products * gradient
 
 
@@ -151,15 +155,46 @@ def test_the_command_says_what_it_misses(tmp_path, monkeypatch, missing, message
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("tf32", "float32"), ("bf16", "bfloat16")])
 @pytest.mark.parametrize("shape", [(1, 1), (64, 256), (65, 300)])
-@pytest.mark.parametrize("plain", [True, False])
-def test_rows_are_laid_out_in_whole_tiles(shape, precision, dtype, plain):
+def test_rows_are_laid_out_in_whole_tiles(shape, precision, dtype):
     rows = torch.rand(shape).bfloat16().float()
-    tiling = Tiling.for_products(shape[1]) if plain else Tiling.for_rows(shape[1], precision)
+    tiling = Tiling.for_products(shape[1])
     whole = padded(rows, tiling, precision)
     assert whole.dtype == getattr(torch, dtype)
-    assert torch.equal(whole[: shape[0], : shape[1]].float(), rows)
+    assert_laid_out(whole, rows, tiling)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float16"), ("tf32", "float32"), ("bf16", "bfloat16")])
+@pytest.mark.parametrize("shape", [(1, 1), (128, 128), (129, 300)])
+def test_rows_of_pairs_are_laid_out_in_whole_tiles(shape, precision, dtype):
+    rows = torch.rand(shape).bfloat16().float()
+    tiling = Tiling.for_pairs(shape[1])
+    operand = Operand.of(rows, tiling, precision)
+    assert operand.high.dtype == getattr(torch, dtype)
+    assert_laid_out(operand.high, rows, tiling)
+    assert tiling.columns % sums_tiling(tiling, precision, listed=True).step == 0
+
+
+def assert_laid_out(whole, rows, tiling):
+    assert torch.equal(whole[: len(rows), : rows.shape[1]].float(), rows)
     assert float(whole.double().sum()) == pytest.approx(float(rows.double().sum()))
-    blocks, chunks = tiling.grid(shape[0])
+    blocks, chunks = tiling.grid(len(rows))
     assert whole.shape == (blocks * tiling.rows, chunks * tiling.chunk)
     assert tiling.rows % tiling.columns == 0
-    assert shape[1] <= tiling.dim <= tiling.width
+    assert rows.shape[1] <= tiling.dim <= tiling.width
+
+
+def test_two_numbers_of_float16_are_one_of_float32():
+    # Of all magnitudes that a number of a unit row has.
+    rows = torch.rand(64, 128, generator=torch.Generator().manual_seed(0)) * 10.0 ** -torch.arange(64)[:, None]
+    operand = Operand.of(rows, Tiling.for_pairs(128), "fp32")
+    joined = operand.high[:64].double() + operand.low[:64].double() / 2048
+    # 22 bits of a number, or as much as float16 keeps of what is beside 1.
+    assert bool(((joined - rows).abs() <= rows * 2.0**-22 + 2.0**-36).all())
+
+
+@pytest.mark.parametrize(("count", "expected"), [(128, [128]), (2**17 + 128, [2048 - 128] * 68 + [640])])
+def test_the_weights_of_so_many_pairs_are_in_memory_at_once(count, expected):
+    tiling = Tiling.for_pairs(8)
+    sizes = [span.stop - span.start for span in spans(count, tiling)]
+    assert sizes == expected
+    assert all(size * count <= 2**28 and size % tiling.rows == 0 for size in sizes)

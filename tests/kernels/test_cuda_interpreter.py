@@ -34,9 +34,10 @@ import importlib, pickle, sys, traceback
 import torch
 from torch.utils._pytree import tree_map_only
 from huse_bench.kernels import cuda
-from huse_bench.kernels.cuda import _products
+from huse_bench.kernels.cuda import _pairs, _products
 
 torch.set_num_threads(1)
+_pairs._PAIRS = _pairs._FEWEST = 256
 _products._ROWS = importlib.import_module("huse_bench.kernels.cuda.top_k")._TILE = 64
 there = "cuda" if torch.cuda.is_available() else "cpu"
 while True:
@@ -137,8 +138,8 @@ def assert_close(answer, expected):
 
 
 # The dimensions: of one, of less than a tile, whole steps and chunks and one more than whole, and several chunks.
-# The counts: likewise of the 32 columns and 64 rows that a tile has.
-SHAPES = [(1, 1, 1), (5, 2, 3), (31, 15, 4), (32, 16, 4), (33, 17, 2), (130, 33, 60), (64, 128, 1), (65, 300, 9)]
+# The counts: likewise of the 64 columns and 128 rows of a tile, and of the 256 rows whose pairs are in memory here.
+SHAPES = [(1, 1, 1), (5, 2, 3), (63, 15, 4), (64, 16, 4), (65, 17, 2), (130, 33, 60), (128, 128, 1), (257, 300, 9)]
 
 
 @pytest.mark.parametrize("relaxation", RELAXATIONS)
@@ -159,6 +160,30 @@ def test_the_tiles_of_tf32_cover_all_pairs_too(interpreted, name):
     rows = [unit_rows(seed, 65, 300) for seed in range(matrices)]
     expected = judged(getattr(reference, name), rows, *(to_double(argument) for argument in arguments))
     assert_close(interpreted(name, rows, *arguments, "tf32"), expected)
+
+
+def test_pairs_are_as_exact_as_in_float32(interpreted):
+    # Numbers of all sizes, most of them far below those of a row of equal ones.
+    scale = 10.0 ** -(torch.arange(512) % 6)
+    rows = [normalize(unit_rows(seed, 130, 512) * scale, dim=1) for seed in (1, 2)]
+    labels, distances = some_labels(3, 130, 9), class_distances(9)
+    for name, leaves, arguments in (
+        ("graph_loss", rows[:1], (labels, distances, 0.8, "none")),
+        ("mismatch_hinge", rows, (-2.0,)),  # All pairs are over it, so that none changes sides.
+    ):
+        loss = getattr(reference, name)
+        expected, wanted = judged(loss, leaves, *(to_double(argument) for argument in arguments))
+        value, gradients = interpreted(name, leaves, *arguments, "fp32")
+        single = [leaf.clone().requires_grad_() for leaf in leaves]
+        loss(*single, *arguments).backward()
+        assert abs(float(value) / float(expected) - 1) < 3e-7
+        for ours, plain, exact in zip(gradients, (leaf.grad for leaf in single), wanted, strict=True):
+            assert off(ours, exact) < 3e-7
+            assert off(ours, exact) < 3 * off(plain, exact)
+
+
+def off(found, expected):
+    return float((found - expected).norm() / expected.norm())
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.25, 1.0, 2.5])

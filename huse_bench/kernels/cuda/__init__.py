@@ -1,8 +1,8 @@
 """The pairwise losses and ranking for NVIDIA GPUs, in Triton.
 
-No two programs write one value, so there are no atomics, and the same input gives the same bits. Where pairs cost
-each for itself, a tile of similarities lives in registers, its gradient with it; where a pair's cost depends on all
-of its query's similarities, those of some queries at a time are in memory. Importing this package imports triton.
+No two programs write one value, so there are no atomics, and the same input gives the same bits. Of some queries at a
+time all pairs are in memory: where pairs cost each for itself, what each weighs in the gradient; where a pair's cost
+depends on all of its query's similarities, these. Importing this package imports triton.
 """
 
 from huse_bench.kernels.cuda.double_triplet import double_triplet_terms

@@ -17,11 +17,6 @@ DOT_PRECISION = {"fp32": "tf32x3", "tf32": "tf32", "bf16": "tf32"}
 #: The compiler's options of every kernel. Triton's default for the first is about to change, and it warns of that.
 OPTIONS = {"enable_fp_fusion": True, "num_warps": 4}
 
-# Columns of the gradient that one program accumulates, at the most. Wider rows are split over programs, each of
-# which forms all similarities again: a wider accumulator would spill, or need more shared memory than most GPUs
-# have. Float32 has three products under way where the others have one.
-_WIDEST = {"fp32": 128, "tf32": 256, "bf16": 256}
-
 
 @dataclass(frozen=True)
 class Tiling:
@@ -48,21 +43,19 @@ class Tiling:
     stages: int
 
     @classmethod
-    def for_rows(cls, dim: int, precision: str) -> "Tiling":
-        """The tiling for rows of a dimension and a public precision."""
-        chunk = min(max(triton.next_power_of_2(dim), 16), _WIDEST[precision])
-        # Values of half the size leave room for twice as many.
-        columns = 64 if precision == "bf16" else 32
-        step = min(chunk, columns)
+    def for_pairs(cls, dim: int) -> "Tiling":
+        """The tiling of products whose results are weights of pairs."""
+        chunk = min(max(triton.next_power_of_2(dim), 16), 128)
+        step = min(chunk, 32)
         return cls(
             dim=triton.cdiv(dim, step) * step,
             width=triton.cdiv(dim, chunk) * chunk,
             chunk=chunk,
             step=step,
-            rows=64,
-            columns=columns,
+            rows=128,
+            columns=64,
             warps=8,
-            stages=2,
+            stages=3,
         )
 
     @classmethod

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from huse_bench.kernels.cuda._fused import fused
-from huse_bench.kernels.cuda._tiles import DOT_PRECISION, Tiling, padded, similarities
+from huse_bench.kernels.cuda._pairs import Operand, Weights, add_pair_sums, pair_products, spans, stored
+from huse_bench.kernels.cuda._tiles import DOT_PRECISION, Tiling
 
 __all__ = ["graph_loss"]
 
@@ -34,36 +35,52 @@ def _value_and_gradient(
     x: Tensor, *, labels: Tensor, distances: Tensor, margin: float, relaxation: str, precision: str
 ) -> tuple[Tensor, Tensor]:
     count, dim = x.shape
-    tiling = Tiling.for_rows(dim, precision)
+    tiling = Tiling.for_pairs(dim)
     order = labels.argsort(stable=True)
     present, classes = labels.index_select(0, order).unique_consecutive(return_inverse=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     target = distances[present][:, present].contiguous()
     reach = target < margin if relaxation == "and" else torch.ones_like(target, dtype=torch.bool)
     others, reached = _schedule(classes, reach, tiling.rows, tiling.columns)
 
-    ordered = padded(x.index_select(0, order), tiling, precision)
-    gradient = ordered.new_empty(ordered.shape, dtype=torch.float32)
-    squares = ordered.new_empty(len(ordered), dtype=torch.float32)
+    ordered = Operand.of(x.index_select(0, order), tiling, precision)
+    padded_classes = pad(classes, (0, len(ordered) - count)).to(torch.int32)
+    gradient = x.new_zeros(ordered.high.shape)
+    value = x.new_zeros((), dtype=torch.float64)
     with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        graph_loss_kernel[tiling.grid(count)](
-            ordered,
-            pad(classes, (0, len(ordered) - count)).to(torch.int32),
-            target,
-            others,
-            reached,
-            gradient,
-            squares,
-            float(margin),
-            count,
-            len(present),
-            others.shape[1],
-            RELAXATION=relaxation,
-            PRECISION=DOT_PRECISION[precision],
-            **tiling.constants,
-            **tiling.options,
-        )
-    value = squares[:count].sum(dtype=torch.float64) / count**2
-    return value, gradient[:count, :dim].index_select(0, order.argsort()) * (-4 / count**2)
+        for span in spans(len(ordered), tiling):
+            weights = Weights.empty(span.stop - span.start, len(ordered), ordered, exact=False)
+            blocks = slice(span.start // tiling.rows, span.stop // tiling.rows)
+            schedule = others[blocks], reached[blocks]
+            # A program that has no block to compare with writes nothing.
+            squares = x.new_zeros((others.shape[1], span.stop - span.start))
+            residuals_kernel[schedule[0].shape](
+                ordered.high,
+                ordered.low,
+                padded_classes,
+                target,
+                *schedule,
+                weights.operand.high,
+                weights.operand.low,
+                squares,
+                float(margin),
+                span.start,
+                count,
+                len(present),
+                others.shape[1],
+                len(ordered),
+                RELAXATION=relaxation,
+                SPLIT=precision == "fp32",
+                PRECISION=DOT_PRECISION[precision],
+                DIM=tiling.dim,
+                WIDTH=tiling.width,
+                STEP=tiling.step,
+                ROWS=tiling.rows,
+                COLUMNS=tiling.columns,
+                **tiling.options,
+            )
+            add_pair_sums(gradient[span], weights, ordered, tiling, precision, schedule)
+            value += squares.sum(dtype=torch.float64)
+    return value / count**2, gradient[:count, :dim].index_select(0, order.argsort()) * (-4 / count**2)
 
 
 def _schedule(classes: Tensor, reach: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
@@ -95,49 +112,51 @@ def _ends(classes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # triton has no types
-def graph_loss_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
+def residuals_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
     x,
+    x_low,
     classes,
     targets,
     others,
     reached,
-    gradient,
+    weights,
+    weights_low,
     squares,
     margin,
+    first_row,
     row_count,
     class_count,
     column_blocks,
+    row_stride,
     RELAXATION: tl.constexpr,
+    SPLIT: tl.constexpr,
     PRECISION: tl.constexpr,
     DIM: tl.constexpr,
     WIDTH: tl.constexpr,
-    CHUNK: tl.constexpr,
     STEP: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """Sum the squared residuals of each row's pairs, and the other rows weighted with the residuals."""
+    """Write the residuals of a block of rows with one that it is compared with, and the sums of their squares."""
     block = tl.program_id(0)
-    rows = block * ROWS + tl.arange(0, ROWS)
-    chunk = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
+    i = tl.program_id(1)
+    if i >= tl.load(reached + block):
+        return
+    places = block * ROWS + tl.arange(0, ROWS)
+    rows = first_row + places
+    columns = tl.load(others + block * column_blocks + i) * COLUMNS + tl.arange(0, COLUMNS)
+    distance = 1 - pair_products(x, x_low, x, x_low, rows, columns, DIM, WIDTH, STEP, SPLIT, PRECISION)
     row_targets = targets + tl.load(classes + rows).to(tl.int64) * class_count
-    total = tl.zeros((ROWS,), tl.float32)
-    weighted = tl.zeros((ROWS, CHUNK), tl.float32)
-    for i in range(tl.load(reached + block)):
-        columns = tl.load(others + block * column_blocks + i) * COLUMNS + tl.arange(0, COLUMNS)
-        distance = 1 - similarities(x, x, rows, columns, DIM, WIDTH, STEP, PRECISION)
-        target = tl.load(row_targets[:, None] + tl.load(classes + columns)[None, :])
-        counted = (rows[:, None] != columns[None, :]) & (rows[:, None] < row_count) & (columns[None, :] < row_count)
-        if RELAXATION == "and":
-            counted &= (target < margin) & (distance < margin)
-        elif RELAXATION != "none":
-            counted &= (target < margin) | (distance < margin)
-        if RELAXATION == "hinge":
-            target = tl.minimum(target, margin)
-        residual = tl.where(counted, distance - target, 0.0)
-        total += tl.sum(residual * residual, axis=1)
-        others_chunk = tl.load(x + columns.to(tl.int64)[:, None] * WIDTH + chunk[None, :])
-        weighted = tl.dot(residual.to(x.dtype.element_ty), others_chunk, weighted, input_precision=PRECISION)
-    if tl.program_id(1) == 0:
-        tl.store(squares + rows, total)
-    tl.store(gradient + rows.to(tl.int64)[:, None] * WIDTH + chunk[None, :], weighted)
+    target = tl.load(row_targets[:, None] + tl.load(classes + columns)[None, :])
+    counted = (rows[:, None] != columns[None, :]) & (rows[:, None] < row_count) & (columns[None, :] < row_count)
+    if RELAXATION == "and":
+        counted &= (target < margin) & (distance < margin)
+    elif RELAXATION != "none":
+        counted &= (target < margin) | (distance < margin)
+    if RELAXATION == "hinge":
+        target = tl.minimum(target, margin)
+    residual = tl.where(counted, distance - target, 0.0)
+    row_places = places.to(tl.int64)
+    stored(weights, weights_low, row_places[:, None] * row_stride + columns[None, :], residual, SPLIT)
+    rows_here = tl.num_programs(0) * ROWS
+    tl.store(squares + i.to(tl.int64) * rows_here + places, tl.sum(residual * residual, axis=1))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from huse_bench.errors import ConfigError, UsageError
-from huse_bench.kernels.cuda import _products, _triplet_tiles
+from huse_bench.kernels.cuda import _pairs, _products, _triplet_tiles
 from huse_bench.kernels.cuda._tiles import DOT_PRECISION, OPTIONS, Tiling
-from huse_bench.kernels.cuda.graph_loss import graph_loss_kernel
-from huse_bench.kernels.cuda.mismatch_hinge import mismatch_hinge_kernel
+from huse_bench.kernels.cuda.graph_loss import residuals_kernel
+from huse_bench.kernels.cuda.mismatch_hinge import excess_kernel
 from huse_bench.kernels.cuda.semihard_triplet import CONSTANTS, semihard_triplet_kernel
 from huse_bench.kernels.cuda.top_k import keys_kernel
 
@@ -92,12 +92,30 @@ def _tiled(kernel: Any, tiling: Tiling, precision: str = "fp32", **constants: An
     )
 
 
+def _paired(kernel: Any, tiling: Tiling, precision: str, **constants: Any) -> Configuration:
+    tiled = _tiled(kernel, tiling, precision, SPLIT=precision == "fp32", **constants)
+    rows = {"fp32": "*fp16", "tf32": "*fp32", "bf16": "*bf16"}[precision]
+    operands = ("images", "texts", "weights", "x")
+    return replace(tiled, types=dict.fromkeys((*operands, *(f"{name}_low" for name in operands)), rows))
+
+
+def _summed(dim: int, precision: str, *, listed: bool, **constants: Any) -> Configuration:
+    tiling = _pairs.sums_tiling(Tiling.for_pairs(dim), precision, listed=listed)
+    # The weights of pairs that are listed are residuals; the others are 0 or 1.
+    return _paired(_pairs.pair_sums_kernel, tiling, precision, LISTED=listed, EXACT=not listed, **constants)
+
+
 #: What is reported on, by name: kernel, precision and dimension, or what else its program depends on.
 CONFIGURATIONS = {
-    "graph loss, fp32, 512": _tiled(graph_loss_kernel, Tiling.for_rows(512, "fp32"), RELAXATION="and"),
-    "graph loss, tf32, 1024": _tiled(graph_loss_kernel, Tiling.for_rows(1024, "tf32"), "tf32", RELAXATION="hinge"),
-    "graph loss, bf16, 512": _tiled(graph_loss_kernel, Tiling.for_rows(512, "bf16"), "bf16", RELAXATION="and"),
-    "mismatch hinge, fp32, 64": _tiled(mismatch_hinge_kernel, Tiling.for_rows(64, "fp32")),
+    "graph loss residuals, fp32, 512": _paired(residuals_kernel, Tiling.for_pairs(512), "fp32", RELAXATION="and"),
+    "graph loss residuals, tf32, 1024": _paired(residuals_kernel, Tiling.for_pairs(1024), "tf32", RELAXATION="hinge"),
+    "graph loss residuals, bf16, 512": _paired(residuals_kernel, Tiling.for_pairs(512), "bf16", RELAXATION="or"),
+    "mismatch excess, fp32, 64": _paired(excess_kernel, Tiling.for_pairs(64), "fp32"),
+    "sums over pairs, fp32, 512": _summed(512, "fp32", listed=True, column_stride=1),
+    "sums over pairs, tf32, 1024": _summed(1024, "tf32", listed=True, column_stride=1),
+    "sums over pairs, bf16, 512": _summed(512, "bf16", listed=True, column_stride=1),
+    "sums over pairs, fp32, 512, of excess": _summed(512, "fp32", listed=False, column_stride=1),
+    "sums over pairs, fp32, 64, transposed": _summed(64, "fp32", listed=False, row_stride=1),
     "products, fp32, 512": _tiled(_products.products_kernel, Tiling.for_products(512)),
     "products, bf16, 64": _tiled(_products.products_kernel, Tiling.for_products(64), "bf16"),
     "weighted sums, fp32, 512": _tiled(_products.weighted_kernel, Tiling.for_products(512), column_stride=1),
@@ -181,7 +199,15 @@ _PAGE = """\
 
 **These kernels have never run on a GPU.** Their results are tested in Triton's interpreter, and they are compiled ahead
 of time for GPUs that were not there. The interpreter knows neither tf32 nor bf16 products: of those, only the machine
-code was looked at. What the compiler says is below; how fast the kernels are nobody has measured.
+code was looked at. What the compiler says is below; how fast the kernels are nobody has measured, and [one
+command](benchmarks.md#on-a-gpu) does where there is a GPU.
+
+The graph loss and the mismatch hinge are two products each: one gives what each pair weighs in the gradient, the other
+sums the rows by that. Float32 is had from float16 there, whose products tensor cores form twice as fast as those of
+tf32: each number is split into two, and three products of these (two, where a weight is 0 or 1) come to the error of
+float32 (in the interpreter, at 512 dimensions, a gradient is off by less than 3e-7 of its norm). Rows must be of
+magnitudes that float16 has, as unit rows are. The weights of 2^28 pairs at most, or of 1,024 rows if these have more,
+are in memory at once: 1 GiB.
 
 Names say the kernel, the precision and the dimension of the rows, or what else the program depends on. Registers are
 those of a thread, of 255; spills are bytes that a thread keeps in memory for want of registers; shared memory is that
