@@ -43,7 +43,7 @@ def shares(measurement, case, peaks):
         Words of an entry's name, ``"fp32"`` for none, to its shares of operations and of bandwidth.
     """
     # Float32 is had from float32 units, or from three products of tensor cores: by whichever is faster on this card.
-    most = {"fp32": max(peaks["fp32"], peaks["tf32"] / 3), "tf32": peaks["tf32"], "bf16": peaks["bf16"]}
+    most = {"fp32": max(peaks["fp32"], peaks["fp16"] / 3), "tf32": peaks["tf32"], "bf16": peaks["bf16"]}
     operations = case.bound_share * _PRODUCTS.get(case.operation, 3.0) * case.rows**2 * case.dim
     moved = 2 * 4 * case.rows * case.dim
     found = {}

@@ -28,7 +28,7 @@ the CPU. What each stage says:
 - *resources*: registers, spills and shared memory of every kernel for this card, by the Triton that is there; [another
   said this](kernels-aot.md).
 
-Float32 is set against the faster of the float32 units and a third of the peak of tf32, since three products of tensor
+Float32 is set against the faster of the float32 units and a third of the peak of fp16, since three products of tensor
 cores make one of float32; other precisions against their own peak. With less precision pairs near a margin are counted
 the other way, and another semi-hard negative is taken of those that are nearly as near: what may be timed is off by as
 much as rounding the rows does to plain torch, and about twice that is refused (`LOOSE` in `benchmarks/losses.py`).
