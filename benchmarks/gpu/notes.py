@@ -5,6 +5,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from huse_bench.files import write_atomically
 
@@ -24,6 +25,8 @@ class Notes:
         self.device = "cpu" if dry_run else "cuda"
         self._end = time.monotonic() + seconds
         self._found = {"card": None, "tables": {}, "failures": []}
+        # Threads of a stage write in turn, so that the last has all.
+        self._lock = Lock()
 
     @property
     def late(self) -> bool:
@@ -32,23 +35,27 @@ class Notes:
 
     def card(self, name: str) -> None:
         """Note what the stage runs on."""
-        self._found["card"] = name
-        self._write()
+        with self._lock:
+            self._found["card"] = name
+            self._write()
 
     def add(self, table: str, **cells) -> None:
         """Add a row to a table."""
-        self._found["tables"].setdefault(table, []).append(cells)
-        self._write()
+        with self._lock:
+            self._found["tables"].setdefault(table, []).append(cells)
+            self._write()
 
     def replace(self, table: str, rows: list[dict]) -> None:
         """Write a table anew."""
-        self._found["tables"][table] = rows
-        self._write()
+        with self._lock:
+            self._found["tables"][table] = rows
+            self._write()
 
     def fail(self, line: str) -> None:
         """Note what is wrong."""
-        self._found["failures"].append(line[:500])
-        self._write()
+        with self._lock:
+            self._found["failures"].append(line[:500])
+            self._write()
 
     @contextmanager
     def guarded(self, what: str):

@@ -76,7 +76,7 @@ def _trace(notes, bench, method, config):
         torch.cuda.synchronize()
     taken = {}
     for event in trace.events():
-        if event.device_type == torch.autograd.DeviceType.CUDA:
+        if event.device_type == torch.autograd.DeviceType.CUDA and not event.is_user_annotation:
             taken.setdefault(event.name, []).append(event.time_range.elapsed_us())
     notes.add(
         "a step on the GPU",

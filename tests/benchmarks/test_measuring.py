@@ -142,5 +142,8 @@ def test_a_worker_measures_memory_and_another_allocator():
 def test_shares_of_class_pairs_are_said():
     facts = losses.case("graph_loss_and", 256, 8, ()).facts
     assert facts["class_pairs_under_margin"] == pytest.approx(losses.SHARE, abs=0.01)
-    assert 0 < facts["row_pairs_within_reach"] < 0.3
+    _, labels = losses.batch(256, 8)
+    distances, margin = losses.class_distances()
+    within = (distances[labels][:, labels] < margin).double().mean()
+    assert facts["row_pairs_within_reach"] == pytest.approx(float(within), rel=1e-9)
     assert np.isfinite(list(facts.values())).all()
