@@ -13,8 +13,8 @@ from huse_bench.errors import ConfigError, DataError
 from huse_bench.features._backbones import FeatureKind, Opened, open_backbone, own_features_fit
 from huse_bench.features._decode import TOO_LARGE
 from huse_bench.features._encode import Encoded, Encoder
+from huse_bench.features._pixels import Flaw
 from huse_bench.features._selection import selected, taken
-from huse_bench.features._worker import Flaw
 
 __all__ = ["complete"]
 

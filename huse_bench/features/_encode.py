@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from huse_bench.allocator import freed_memory_kept
 from huse_bench.components import ImageBackbone, TextBackbone
 from huse_bench.config import MAX_PIXELS
 from huse_bench.errors import PluginError
@@ -23,8 +24,7 @@ from huse_bench.features._contents import hash_files, hash_texts
 from huse_bench.features._decode import DECODER_VERSION
 from huse_bench.features._entry import Entry
 from huse_bench.features._partial import Partial
-from huse_bench.features._pixels import default_workers, stream_pixels
-from huse_bench.features._worker import Flaw
+from huse_bench.features._pixels import Flaw, default_workers, stream_pixels
 from huse_bench.features.cache import Cache
 from huse_bench.fingerprint import fingerprint
 from huse_bench.progress import Reporter
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoded", "Encoder"]
 
-# Texts encoded between two lines of the journal.
-_TEXTS = 64
+# Texts encoded between two lines of the journal; backbones sort so many by length.
+_TEXTS = 256
 
 # Raised when the files in the cache begin to mean something else.
 _FORMAT = 1
@@ -165,7 +165,8 @@ class Encoder:
             with self.cache.writing():
                 partial = Partial(stem, facts)
             try:
-                self._fill(partial, len(contents), what, encode)
+                with freed_memory_kept():
+                    self._fill(partial, len(contents), what, encode)
             finally:
                 partial.close()
             return self.cache.finish(stem, partial, _facts(facts))

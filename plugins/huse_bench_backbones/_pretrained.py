@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from huse_bench_backbones._extras import require
 from huse_bench_backbones._source import Source
 
-__all__ = ["load_network", "load_part", "load_tokenizer", "masked_mean", "one_vector", "quiet", "token_limit"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "encode_by_length",
+    "load_network",
+    "load_part",
+    "load_tokenizer",
+    "masked_mean",
+    "one_vector",
+    "quiet",
+    "token_limit",
+]
+
+# Texts of a batch: few enough that sorted ones are of one length, and as fast as more on a processor.
+_TEXTS = 16
 
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 
@@ -124,6 +141,26 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+def encode_by_length(texts: Sequence[str], dim: int, encode: Callable[[list[str]], Tensor]) -> NDArray[np.float32]:
+    """Encode texts in batches of similar length, for a batch takes the time that its longest text takes.
+
+    Args:
+        texts: n texts.
+        dim: length of a vector.
+        encode: (k, dim) vectors of k texts.
+
+    Returns:
+        (n, dim) float32, in the order of the texts.
+    """
+    features = np.empty((len(texts), dim), dtype=np.float32)
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    with torch.inference_mode():
+        for start in range(0, len(order), _TEXTS):
+            rows = order[start : start + _TEXTS]
+            features[rows] = encode([texts[row] for row in rows]).numpy()
+    return features
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:

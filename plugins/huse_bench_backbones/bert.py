@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
-from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean, token_limit
+from huse_bench_backbones._pretrained import (
+    encode_by_length,
+    load_network,
+    load_tokenizer,
+    masked_mean,
+    token_limit,
+)
 from huse_bench_backbones._salient import most_salient
 from huse_bench_backbones._source import REFERENCE, locate
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Bert"]
 
-_BATCH = 32
 _MAX_TOKENS = 512
 _LAYERS = (-1, -2, -3, -4)
 
@@ -67,14 +72,7 @@ class Bert(TextBackbone):
         Raises:
             DataError: if the model cannot be read, or has fewer than four layers.
         """
-        features = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start in range(0, len(texts), _BATCH):
-            batch = [self._cut(text) for text in texts[start : start + _BATCH]]
-            tokens = self._tokenizer(batch, padding=True, truncation=True, max_length=self._limit, return_tensors="pt")
-            with torch.inference_mode():
-                hidden = self._network(**tokens, output_hidden_states=True).hidden_states
-            features[start : start + _BATCH] = last_layers(hidden, tokens["attention_mask"]).numpy()
-        return features
+        return encode_by_length(texts, self.dim, self._pooled)
 
     @cached_property
     def _network(self) -> Any:
@@ -91,6 +89,12 @@ class Bert(TextBackbone):
     @cached_property
     def _limit(self) -> int:
         return token_limit(self._network, _MAX_TOKENS)
+
+    def _pooled(self, texts: list[str]) -> Tensor:
+        cut = [self._cut(text) for text in texts]
+        tokens = self._tokenizer(cut, padding=True, truncation=True, max_length=self._limit, return_tensors="pt")
+        hidden = self._network(**tokens, output_hidden_states=True).hidden_states
+        return last_layers(hidden, tokens["attention_mask"])
 
     def _cut(self, text: str) -> str:
         budget = self._limit - self._tokenizer.num_special_tokens_to_add()

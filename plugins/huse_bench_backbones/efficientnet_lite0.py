@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from huse_bench import ImageBackbone
 from huse_bench_backbones._extras import check, require
+from huse_bench_backbones._tuned import batch_of, tuned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,8 +71,8 @@ class EfficientNetLite0(ImageBackbone):
         features = np.empty((len(pixels), self.dim), dtype=np.float32)
         for start in range(0, len(pixels), _BATCH):
             with torch.inference_mode():
-                maps = self._network.extract_features(torch.from_numpy(pixels[start : start + _BATCH]))
-            features[start : start + _BATCH] = maps.mean(dim=(2, 3)).numpy()
+                pooled = _pooled(self._network, batch_of(pixels[start : start + _BATCH]))
+            features[start : start + _BATCH] = pooled.numpy()
         return features
 
     @cached_property
@@ -83,4 +85,15 @@ class EfficientNetLite0(ImageBackbone):
         # Not its from_pretrained, which prints to standard output, where tables go.
         network = package.EfficientNet.from_name("efficientnet-lite0").eval()
         network.load_state_dict(torch.load(path, weights_only=True))
+        network = tuned(network, _pooled, (3, _SIDE, _SIDE))
+        for part in network.modules():
+            padding = getattr(part, "static_padding", None)
+            # A convolution pads for nothing, a padding copies; what is padded on one side more it cannot.
+            if isinstance(padding, torch.nn.ZeroPad2d) and len(set(padding.padding)) == 1:
+                part.padding, part.static_padding = padding.padding[:2], torch.nn.Identity()
         return network
+
+
+def _pooled(network: Any, pixels: Tensor) -> Tensor:
+    means: Tensor = network.extract_features(pixels).mean(dim=(2, 3))
+    return means

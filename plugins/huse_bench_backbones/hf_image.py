@@ -15,6 +15,7 @@ from huse_bench_backbones import _extras
 from huse_bench_backbones._pictures import Steps, scaling_table
 from huse_bench_backbones._pretrained import load_network, load_part, one_vector
 from huse_bench_backbones._source import REFERENCE, Source, locate
+from huse_bench_backbones._tuned import batch_of, tuned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +103,7 @@ class HFImage(ImageBackbone):
             return np.empty((0, self.dim), dtype=np.float32)
         starts = range(0, len(pixels), _BATCH)
         with torch.inference_mode():
-            batches = [self._pooled(torch.from_numpy(pixels[start : start + _BATCH])).numpy() for start in starts]
+            batches = [self._pooled(self._network, batch_of(pixels[at : at + _BATCH])).numpy() for at in starts]
         return np.concatenate(batches)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -111,7 +112,9 @@ class HFImage(ImageBackbone):
 
     @cached_property
     def _network(self) -> Any:
-        return load_network(self._source, pooler=self._family not in _CLASS_TOKEN)
+        network = load_network(self._source, pooler=self._family not in _CLASS_TOKEN)
+        assert self._steps.shape is not None
+        return tuned(network, self._pooled, (3, *self._steps.shape))
 
     @cached_property
     def _steps(self) -> Steps:
@@ -120,10 +123,10 @@ class HFImage(ImageBackbone):
         processor = load_part(self._source, transformers.AutoImageProcessor, self._source.folder, backend="pil")
         return _steps(processor.to_dict(), self._source)
 
-    def _pooled(self, pixels: Tensor) -> Tensor:
-        if hasattr(self._network, "get_image_features"):
-            return one_vector(self._source, self._network.get_image_features(pixel_values=pixels), "image_embeds")
-        outputs = self._network(pixel_values=pixels)
+    def _pooled(self, network: Any, pixels: Tensor) -> Tensor:
+        if hasattr(network, "get_image_features"):
+            return one_vector(self._source, network.get_image_features(pixel_values=pixels), "image_embeds")
+        outputs = network(pixel_values=pixels)
         if self._family in _CLASS_TOKEN:
             vectors: Tensor = outputs.last_hidden_state[:, 0]
             return vectors

@@ -6,21 +6,27 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
-from huse_bench_backbones._pretrained import load_network, load_tokenizer, masked_mean, one_vector, token_limit
+from huse_bench_backbones._pretrained import (
+    encode_by_length,
+    load_network,
+    load_tokenizer,
+    masked_mean,
+    one_vector,
+    token_limit,
+)
 from huse_bench_backbones._source import REFERENCE, locate
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["HFText"]
 
-_BATCH = 32
 _MAX_TOKENS = 512
 _PAIR_SIDES = frozenset({"clip_text_model", "siglip_text_model"})
 # Trained on texts padded to full length, without a mask.
@@ -59,7 +65,8 @@ class HFText(TextBackbone):
     @cached_property
     def dim(self) -> int:  # type: ignore[override]
         """Length of one feature vector, read off the features of a text."""
-        return int(self.encode(["text"]).shape[1])
+        with torch.inference_mode():
+            return self._pooled(["text"]).shape[1]
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features of texts.
@@ -73,13 +80,7 @@ class HFText(TextBackbone):
         Raises:
             DataError: if the model cannot be read, or gives no vector for a text.
         """
-        if not texts:
-            return np.empty((0, self.dim), dtype=np.float32)
-        with torch.inference_mode():
-            batches = [
-                self._pooled(list(texts[start : start + _BATCH])).numpy() for start in range(0, len(texts), _BATCH)
-            ]
-        return np.concatenate(batches)
+        return encode_by_length(texts, self.dim, self._pooled)
 
     @cached_property
     def _network(self) -> Any:

@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
+from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones._extras import check, require
-from huse_bench_backbones._pretrained import masked_mean, quiet
+from huse_bench_backbones._pretrained import encode_by_length, masked_mean, quiet
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["MiniLM"]
 
 _MAX_TOKENS = 256
-_BATCH = 64
 
 
 class MiniLM(TextBackbone):
@@ -49,15 +48,7 @@ class MiniLM(TextBackbone):
         Returns:
             (n, 384) float32.
         """
-        features = np.empty((len(texts), self.dim), dtype=np.float32)
-        tokenizer, network = self._model
-        for start in range(0, len(texts), _BATCH):
-            batch = list(texts[start : start + _BATCH])
-            tokens = tokenizer(batch, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
-            with torch.inference_mode():
-                hidden = network(**tokens).last_hidden_state
-            features[start : start + _BATCH] = masked_mean(hidden, tokens["attention_mask"]).numpy()
-        return features
+        return encode_by_length(texts, self.dim, self._pooled)
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
@@ -68,3 +59,8 @@ class MiniLM(TextBackbone):
             tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
             network = transformers.AutoModel.from_pretrained(path, local_files_only=True)
         return tokenizer, network.eval()
+
+    def _pooled(self, texts: list[str]) -> Tensor:
+        tokenizer, network = self._model
+        tokens = tokenizer(texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+        return masked_mean(network(**tokens).last_hidden_state, tokens["attention_mask"])

@@ -13,6 +13,7 @@ import torch
 from huse_bench import ImageBackbone, errors
 from huse_bench_backbones import _extras
 from huse_bench_backbones._source import locate
+from huse_bench_backbones._tuned import batch_of, tuned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class TimmImage(ImageBackbone):
             return np.empty((0, self.dim), dtype=np.float32)
         starts = range(0, len(pixels), _BATCH)
         with torch.inference_mode():
-            batches = [self._network(torch.from_numpy(pixels[start : start + _BATCH])).numpy() for start in starts]
+            batches = [self._network(batch_of(pixels[start : start + _BATCH])).numpy() for start in starts]
         return np.concatenate(batches)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -94,10 +95,11 @@ class TimmImage(ImageBackbone):
     def _network(self) -> Any:
         folder = self._source.weights()
         try:
-            return self._timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0).eval()
+            network = self._timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0).eval()
         except Exception as error:
             cause = next(iter(f"{error}".strip().splitlines()), type(error).__name__)
             raise self._source.error(f"timm cannot read it ({cause})") from error
+        return tuned(network, lambda network, pixels: network(pixels), self._data["input_size"])
 
     @cached_property
     def _data(self) -> dict[str, Any]:

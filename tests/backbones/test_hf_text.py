@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from huse_bench import errors
-from huse_bench_backbones._pretrained import token_limit
+from huse_bench_backbones._pretrained import encode_by_length, token_limit
 from huse_bench_backbones.hf_text import HFText
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -169,3 +169,18 @@ def test_a_missing_package_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(errors.MissingExtraError, match=r"'transformers'.*huse-bench\[hf\]"):
         HFText("our/bert")
+
+
+def test_texts_of_a_batch_are_of_similar_length() -> None:
+    texts = ["x" * (7 * index % 40) for index in range(40)]
+    seen: list[int] = []
+
+    def encode(batch: list[str]) -> torch.Tensor:
+        assert len(batch) <= 16
+        seen.extend(len(text) for text in batch)
+        return torch.tensor([[len(text), 1.0] for text in batch])
+
+    features = encode_by_length(texts, 2, encode)
+    assert features[:, 0].tolist() == [len(text) for text in texts]
+    assert seen == list(range(40))
+    assert features.dtype == np.float32

@@ -100,6 +100,12 @@ class Deadly(MeanColours):
         os._exit(9)
 
 
+class Loud(MeanColours):
+    def preprocess(self, image):
+        os.write(1, b"an old friend\\n")
+        return super().preprocess(image)
+
+
 class Uneven(MeanColours):
     def preprocess(self, image):
         return np.zeros((3, image.height, image.width), np.float32)
@@ -163,6 +169,7 @@ wrong = album_plugins:Wrong
 unpicklable = album_plugins:Unpicklable
 choosy = album_plugins:Choosy
 deadly = album_plugins:Deadly
+loud = album_plugins:Loud
 uneven = album_plugins:Uneven
 """
 

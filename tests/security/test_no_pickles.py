@@ -42,7 +42,6 @@ ALLOWED = {
     ("huse_bench/execution/ray_cluster.py", "ray"): CLUSTER,
     ("huse_bench/execution/slurm_jobs.py", "submitit"): CLUSTER,
     ("huse_bench/features/_pixels.py", "pickle"): WORKERS,
-    ("huse_bench/features/_worker.py", "pickle"): WORKERS,
     ("huse_bench/testing/_backbones.py", "pickle"): COPIES,
     ("huse_bench/testing/_losses.py", "pickle"): COPIES,
 }
