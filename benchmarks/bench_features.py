@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from huse_bench.allocator import freed_memory_kept
 from huse_bench.config import MAX_PIXELS
+from huse_bench.features._allocator import freed_memory_kept
 from huse_bench.features._backbones import open_backbone
 from huse_bench.features._encode import Encoder
 from huse_bench.features._pixels import BATCH, default_workers, stream_pixels

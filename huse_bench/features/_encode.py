@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from huse_bench.allocator import freed_memory_kept
 from huse_bench.components import ImageBackbone, TextBackbone
 from huse_bench.config import MAX_PIXELS
 from huse_bench.errors import PluginError
+from huse_bench.features._allocator import freed_memory_kept
 from huse_bench.features._backbones import FeatureKind, Opened
 from huse_bench.features._contents import hash_files, hash_texts
 from huse_bench.features._decode import DECODER_VERSION

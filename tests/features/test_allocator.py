@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torch
 
-from huse_bench.allocator import freed_memory_kept
+from huse_bench.features._allocator import freed_memory_kept
 
 MIB = 2**20
 SIZE = 64 * MIB
