@@ -6,10 +6,10 @@ published network as it is; the bare model is ours, on pixels in memory. Both ha
 decodes, preprocesses, encodes and writes on them, so that decoding, which costs processor time of its own, keeps it
 below the bare model.
 
-Measured on a virtual machine of two Xeon cores, 576 pictures: the whole way made 83 pictures a second, where the way of
-before, whose workers took the network's cores and whose memory went back to the system with each batch, made 6.3 to
-6.6; the bare model made 98 to 112. By processor time on one thread, 256 texts of 5 to 250 words took 40 to 44 ms each
-and the plain loop 74 to 79.
+Measured on a virtual machine of two Xeon cores: the whole way made 75 to 83 of 576 pictures a second where nothing else
+ran, and 38 where something did; the bare model made 98 to 112. The way of before, whose memory went back to the system
+with each batch, made 6.3 to 6.6 of 64, the start of its processes included, and 5.8 of 128 without any. By processor
+time on one thread, 256 texts of 5 to 250 words took 40 to 44 ms each and the plain loop 74 to 79.
 """
 
 import statistics
