@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -179,18 +180,20 @@ def summarise(results: Sequence[Results]) -> Summary:
 
 
 def folder_titles(results: Sequence[Results]) -> list[str]:
-    """What each results folder is called: by its data and its name, and by a number where two have the same.
+    """What each results folder is called: by its data, by its name too where another has the same, then by a number.
 
     Args:
         results: those of each folder.
     """
+    of_data = Counter(each.records[0].dataset.title for each in results)
     titles: list[str] = []
     for each in results:
         name = "" if each.folder is None else each.folder.resolve().name
         data = each.records[0].dataset
         own = "-".join(filter(None, (data.name, "" if data.regime is None else data.regime.stem)))
         known = {"", data.title.casefold(), data.name.casefold(), own.casefold()}
-        title = data.title if name.casefold() in known else f"{data.title}: {name}"
+        alone = len(results) > 1 and of_data[data.title] == 1
+        title = data.title if alone or name.casefold() in known else f"{data.title}: {name}"
         again = sum(title == other.rpartition(" (")[0] or title == other for other in titles)
         titles.append(f"{title} ({again + 1})" if again else title)
     return titles

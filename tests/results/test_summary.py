@@ -111,7 +111,7 @@ def test_a_flat_taxonomy_is_left_out_of_hierarchical_precision_alone(several, wr
             write_on("icons", name, seed, 0.5, folder="flat", protocol__cannot_miss={"2": 0.0, "5": 1.0, "10": 1.0})
     found = summarise([*several[:2], *load_on("flat")])
     left_out = {each.score.name: list(each.left_out) for each in found.scores}
-    assert left_out == {"R@1 in-modal": [], "R@1 cross-modal": [], "HP@5": ["Icons: flat"], "Fusion accuracy": []}
+    assert left_out == {"R@1 in-modal": [], "R@1 cross-modal": [], "HP@5": ["Icons"], "Fusion accuracy": []}
     assert [len(runs) for runs in found.scores[2].runs] == [2, 2]
     both = summary(several[:2])
     assert found.frame().loc["HUSE", ("HP@5", "mean")] == pytest.approx(both.loc["HUSE", ("HP@5", "mean")])
@@ -126,7 +126,7 @@ def test_data_sets_that_do_not_say_what_chance_gets(several, write_on, load_on):
         for name in ("huse", "cme"):
             write_on("icons", name, seed, 0.5, folder="silent", protocol__chance=None)
     found = summarise([*several[:2], *load_on("silent")])
-    assert found.scores[0].left_out == {"Icons: silent": "its records do not say what chance gets"}
+    assert found.scores[0].left_out == {"Icons": "its records do not say what chance gets"}
     # An accuracy's chance is known by the number of classes.
     assert not found.scores[3].left_out
     silent = load_on("silent")[0].records
@@ -168,13 +168,11 @@ def test_refusals(several, write_on, load_on):
         summary([*several, *load_on("again")])
     write_on("icons", "huse", 0, 0.5, folder="v1", protocol__recall="class-hit-rate/v0")
     with pytest.raises(
-        ResultsError, match="Emoji and Icons: v1 cannot be averaged: recall is counted by class-hit-rate/v1 in"
+        ResultsError, match="Emoji and Icons cannot be averaged: recall is counted by class-hit-rate/v1 in"
     ):
         summary([several[0], *load_on("v1")])
     write_on("icons", "vse", 0, 0.5, folder="other")
-    with pytest.raises(
-        ResultsError, match=r"no method ran on all of Emoji, Icons: other.*\n  CME, TRIPLET, HUSE \(no runs"
-    ):
+    with pytest.raises(ResultsError, match=r"no method ran on all of Emoji, Icons.*\n  CME, TRIPLET, HUSE \(no runs"):
         summary([several[0], *load_on("other")])
 
 
@@ -183,3 +181,4 @@ def test_titles_tell_folders_apart(several, write_on, load_on):
     write_on("emoji", "huse", 0, 0.5, folder="y/tuned")
     found = folder_titles([*several, *load_on("x/tuned", "y/tuned")])
     assert found == ["Emoji", "Clipart", "Icons", "Emoji: tuned", "Emoji: tuned (2)"]
+    assert folder_titles([*several[1:], *load_on("x/tuned")]) == ["Clipart", "Icons", "Emoji"]
