@@ -29,6 +29,7 @@ include_patterns = [
     "SECURITY.md",
     "plugins/**/README.md",
     "plugins/**/LICENSES.md",
+    "results/README.md",
     "results/*/README.md",
 ]
 # Named so that runs and environments that lie in a working tree are not walked through.

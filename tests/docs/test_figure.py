@@ -1,4 +1,4 @@
-"""The figure of the README is what its script makes of the records, and shows what Table 1 says."""
+"""The figure of the README is what its script makes of the records, and shows what Table 1 of each bundle says."""
 
 import runpy
 from pathlib import Path
@@ -10,6 +10,7 @@ from huse_bench.results import load_results
 
 ROOT = Path(__file__).parents[2]
 SVG = {"svg": "http://www.w3.org/2000/svg"}
+DATA = ["emoji", "clipart", "icons"]
 
 
 @pytest.fixture(scope="module")
@@ -18,28 +19,34 @@ def figure():
 
 
 def test_it_is_made_from_the_records(figure):
-    made = runpy.run_path(str(ROOT / "docs" / "figures" / "result.py"))["drawing"]
-    assert made(load_results(ROOT / "results" / "emoji" / "tuned")) == figure
+    script = runpy.run_path(str(ROOT / "docs" / "figures" / "result.py"))
+    assert script["drawing"]([load_results(folder) for folder in script["FOLDERS"]]) == figure
 
 
-def test_dots_and_intervals_are_those_of_the_printed_table(figure):
-    page = (ROOT / "results" / "emoji" / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("panel", "data"), list(enumerate(DATA)))
+def test_dots_and_intervals_are_those_of_the_printed_table(figure, panel, data):
+    page = (ROOT / "results" / data / "bundle" / "README.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page[page.index("**Table 1") : page.index("**Table 2")].splitlines()]
     # Name, then three columns of image to image, then R@1 of image to text; what the paper printed stands below.
     printed = {row[1].strip(" §¶").replace("\\*", "*"): row[5] for row in reversed(rows) if len(row) == 15}
-    drawn = ET.fromstring(figure).findall("svg:g", SVG)
+    root = ET.fromstring(figure)
+    texts = root.findall("svg:text", SVG)
+    labels = {float(text.get("y")) - 4: text.text for text in texts if text.get("text-anchor") == "end"}
+    assert len(labels) == 16
+    # The panels' axes stand one after another below all.
+    zero, one = ([float(text.get("x")) for text in texts if text.text == tick][panel] for tick in (".0", ".6"))
+    scale = (one - zero) / 0.6
+    drawn = root.findall("svg:g", SVG)[panel :: len(DATA)]
     assert len(drawn) == 16
-    ticks = {text.text: float(text.get("x")) for text in ET.fromstring(figure).findall("svg:text", SVG)}
-    scale = (ticks[".6"] - ticks[".0"]) / 0.6
     for group in drawn:
-        label, dot, line = (group.find(f"svg:{name}", SVG) for name in ("text", "circle", "line"))
-        cell = printed[label.text]
+        dot, line = (group.find(f"svg:{name}", SVG) for name in ("circle", "line"))
+        cell = printed[labels[float(dot.get("cy"))]]
         mean, low, high = _numbers(cell)
         assert (group.get("class") == "best") == ("**" in cell)
-        assert float(dot.get("cx")) == pytest.approx(ticks[".0"] + mean * scale, abs=1.5)
+        assert float(dot.get("cx")) == pytest.approx(zero + mean * scale, abs=1)
         # The table prints the larger reach for both, where they differ by less than an eighth.
-        assert float(line.get("x1")) == pytest.approx(ticks[".0"] + (mean - low) * scale, abs=1.5 + low * scale / 8)
-        assert float(line.get("x2")) == pytest.approx(ticks[".0"] + (mean + high) * scale, abs=1.5 + high * scale / 8)
+        assert float(line.get("x1")) == pytest.approx(zero + (mean - low) * scale, abs=1 + low * scale / 8)
+        assert float(line.get("x2")) == pytest.approx(zero + (mean + high) * scale, abs=1 + high * scale / 8)
 
 
 def _numbers(cell):

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "plugins/**/*.md", "results/*/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "plugins/**/*.md", "results/README.md", "results/*/README.md")
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
