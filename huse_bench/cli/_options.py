@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,18 @@ __all__ = [
     "engine_options",
     "folders_of",
     "folders_options",
+    "given_of",
     "in_color",
     "names_list",
     "plugins_dir_option",
     "protocol_option",
     "regime_options",
+    "training_options",
     "verbosity_options",
 ]
+
+# Options that stand under [training] in a file.
+_OF_TRAINING = ("steps", "precision")
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +75,35 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says how methods are trained: ``--preset``, ``--steps`` and ``--precision``, for :func:`given_of`."""
+    options = (
+        click.option(
+            "--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick."
+        ),
+        click.option("--steps", type=int, help="Training steps of each run; default: the preset's."),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "bfloat16"]),
+            help="Of the towers' matrix products; bfloat16 is faster on some devices; default: float32.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def given_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, as :func:`huse_bench.config.resolve_config` takes them.
+
+    Args:
+        options: values by the options' names, None for those that were not given.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
+    return given | {"training": training} if training else given
 
 
 def folders_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,10 +13,12 @@ import click
 from huse_bench.cli._options import (
     data_options,
     engine_options,
+    given_of,
     names_list,
     plugins_dir_option,
     protocol_option,
     regime_options,
+    training_options,
     verbosity_options,
 )
 
@@ -63,8 +65,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @data_options
 @regime_options
-@click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
-@click.option("--steps", type=int, help="Training steps; default: the preset's.")
+@training_options
 @click.option(
     "--seeds",
     callback=_seeds,
@@ -129,7 +130,6 @@ def run(
     ctx: click.Context,
     /,
     config: Path | None,
-    steps: int | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -144,9 +144,7 @@ def run(
     """
     if as_json and not dry_run:
         raise click.UsageError("--json is for --dry-run; for the tables: huse-bench tables --format json")
-    given = {name: value for name, value in options.items() if value is not None}
-    if steps is not None:
-        given["training"] = {"steps": steps}
+    given = given_of(options)
 
     # Torch loads only once the command line was understood.
     from huse_bench.cli.tables import print_summary, print_tables  # noqa: PLC0415

@@ -12,9 +12,11 @@ import click
 from huse_bench.cli._options import (
     data_options,
     engine_options,
+    given_of,
     plugins_dir_option,
     protocol_option,
     regime_options,
+    training_options,
     verbosity_options,
 )
 from huse_bench.cli.run import method_names
@@ -52,8 +54,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--dataset", metavar="A,B,...|all", help="Dataset to tune on, or several by themselves; default: emoji.")
 @data_options
 @regime_options
-@click.option("--preset", metavar="quick|paper", help="Training recipe: minutes, or the paper's; default: quick.")
-@click.option("--steps", type=int, help="Training steps of each trial; default: the preset's.")
+@training_options
 @click.option("--seed", type=int, help="Seed of the search; default: 0.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, as for run; options given here win.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the trials; default: results/<dataset>.")
@@ -70,7 +71,6 @@ def tune(
     studies: int,
     objective: tuple[str, ...] | None,
     config: Path | None,
-    steps: int | None,
     seed: int | None,
     output: Path | None,
     quiet: bool,
@@ -82,9 +82,7 @@ def tune(
     Give what it writes to huse-bench run --params. A search that was killed goes on where it stopped; the same
     command in several terminals shares the work.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    if steps is not None:
-        given["training"] = {"steps": steps}
+    given = given_of(options)
     if seed is not None:
         given["seeds"] = [seed]
 

@@ -82,6 +82,7 @@ def test_a_diverged_run_is_exit_code_1(command):
         (["--seeds", "0"], "at least one seed is needed"),
         (["--steps", "0"], "training.steps = 0 (command line)"),
         (["--steps", "many"], "'many' is not a valid integer"),
+        (["--precision", "float8"], "'float8' is not one of 'float32', 'bfloat16'"),
         (["--overwrite", "sometimes"], "'sometimes' is not one of 'never', 'failed', 'always'"),
         (["--config", "none.toml"], "cannot read the configuration file none.toml"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
@@ -95,6 +96,16 @@ def test_mistakes_are_exit_code_2_without_a_traceback(command, arguments, messag
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_the_precision_is_said_and_recorded(command, toy):
+    done = call(command, "--methods", "gap", "--steps", "5", "--precision", "bfloat16")
+    assert done.returncode == 0, done.stderr
+    assert "training.precision = bfloat16 (command line)" in done.stderr
+    (path,) = (toy / "results/toy/runs").glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["config"]["training.precision"] == {"value": "bfloat16", "origin": "command line"}
+    assert (record["device"]["precision"], record["training"]["steps"]) == ("bfloat16", 5)
 
 
 def test_a_killed_run_goes_on_where_it_stopped(command, toy):
