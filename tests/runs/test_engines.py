@@ -161,7 +161,14 @@ def test_a_run_that_no_worker_survives_is_a_failed_one_and_the_others_go_on(comm
     assert {name: record.status for name, record in by_name.items()} == {"deadly": "failed", "gap": "finished"}
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, -15, marks=pytest.mark.soak),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.soak),
+    ],
+)
 def test_the_end_of_the_command_is_that_of_its_workers_and_the_next_goes_on(command, slow, toy, sent, code):
     (slow / "wait").touch()
     running = command("--methods", "gap,slow", "--seeds", "2", "--jobs", "2")
