@@ -7,6 +7,7 @@ import pickle
 import re
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ _FEW = 512
 # Shared memory that batches on their way may need: of pictures of 384 pixels, as large as most networks take.
 _ROOM_EACH = (_AHEAD + 2) * BATCH * 3 * 384 * 384 * 4
 _SHARED = "/dev/shm"  # noqa: S108  where Linux has it
+
+# A socket's address has 107 bytes, of which names within the temporary folder need 32.
+_LONGEST = 107 - len("/pymp-12345678/listener-12345678")
 
 # Forked processes have all that is imported. Elsewhere libraries do not bear it.
 _START = "fork" if sys.platform == "linux" else "spawn"
@@ -233,6 +237,9 @@ def _begin(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a plugin prints must not get into the parent's tables.
     os.dup2(2, 1)
+    # Pixels are handed over by a socket in a folder of this one, and nobody would hear that its address is too long.
+    if sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) > _LONGEST:
+        tempfile.tempdir = "/tmp"  # noqa: S108  which is there
 
 
 @contextmanager

@@ -242,7 +242,8 @@ def log_lines(work):
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_build_that_is_stopped_goes_on_where_it_was(build, album, encoded, monkeypatch, tmp_path, how):
-    temporary = tmp_path / "temporary"
+    # Longer than the address of a socket may be.
+    temporary = tmp_path / ("temporary" * 10)
     temporary.mkdir()
     process = subprocess.Popen(
         command("--workers", "1"),
