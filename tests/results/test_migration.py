@@ -12,7 +12,7 @@ from huse_bench.results.migration import migrated
 from huse_bench.results.schema import SCHEMA_VERSION
 
 OLD = json.loads(Path(__file__).with_name("schema_1.json").read_text(encoding="utf-8"))
-COMMITTED = sorted((Path(__file__).parents[2] / "results").glob("*/*/runs/*.json"))
+COMMITTED = sorted((Path(__file__).parents[2] / "results").glob("*/*/results/*/runs/*.json"))
 ADDED = {"kind", "curves", "learning", "device", "classes", "neighbours", "classes_sha256", "neighbours_sha256"}
 
 
