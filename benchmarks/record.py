@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,8 @@ import numpy as np
 import torch
 from cpuinfo import get_cpu_info
 from pydantic import BaseModel, ConfigDict
+
+from benchmarks.versions import installed
 
 FOLDER = Path(__file__).parents[1] / "results" / "benchmarks"
 SCHEMA_VERSION: Literal[1] = 1
@@ -119,7 +120,7 @@ class Report(_Model):
             quick=quick,
             date=datetime.now(UTC).date().isoformat(),
             machine=machine,
-            versions={"python": platform.python_version(), **_versions()},
+            versions={"python": platform.python_version(), **installed(_DISTRIBUTIONS)},
             absent=absent(),
             measurements=measurements,
         )
@@ -127,7 +128,7 @@ class Report(_Model):
 
 def absent() -> dict[str, str]:
     """The peers that cannot compete here, and why."""
-    versions = _versions()
+    versions = installed(_DISTRIBUTIONS)
     missing = {name: "not installed" for name in _DISTRIBUTIONS if name not in versions}
     if shutil.which("c++") is None and shutil.which("g++") is None:
         missing["torch.compile"] = "no C++ compiler"
@@ -155,13 +156,3 @@ def slug(facts: Machine, *, quick: bool) -> str:
     words = re.sub(r"\(.*?\)|\bcpu\b|@.*", " ", facts.processor.lower())
     name = "-".join(re.findall(r"[a-z0-9.]+", f"{words} {facts.cpus} cpus"))
     return f"{name}-quick" if quick else name
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

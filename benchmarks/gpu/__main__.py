@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.gpu.page import section
 from benchmarks.gpu.record import FOLDER, Check, Stage, folded, slug
+from benchmarks.versions import installed
 from huse_bench.files import write_atomically
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def main(arguments=None):
                 card=card,
                 date=datetime.now(UTC).date().isoformat(),
                 dry_run=options.dry_run,
-                versions={"python": sys.version.split()[0], **_versions()},
+                versions={"python": sys.version.split()[0], **installed(_DISTRIBUTIONS)},
                 stages=stages,
             )
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,16 +154,6 @@ def _has_gpu():
     import torch  # noqa: PLC0415 - a dry run starts without
 
     return torch.cuda.is_available()
-
-
-def _versions():
-    found = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _say(line):
