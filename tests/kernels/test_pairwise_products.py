@@ -30,3 +30,23 @@ def test_both_ways_give_what_numpy_gives(few, seed, shape, share, usual):
         _products.add_products(*map(torch.from_numpy, (weights, rows, columns, of_rows, of_columns)))
     np.testing.assert_allclose(of_rows, expected[0], rtol=0, atol=1e-11)
     np.testing.assert_allclose(of_columns, expected[1], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("share", [0.03, 0.07])
+def test_which_way_is_taken_does_not_depend_on_threads(share):
+    generator = np.random.default_rng(0)
+    weights = torch.from_numpy((generator.random((500, 500)) < share).astype(np.float32))
+    rows, columns = (torch.from_numpy(generator.standard_normal((500, 64), np.float32)) for _ in range(2))
+    found, products, before = [], [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            sums = torch.zeros_like(rows), torch.zeros_like(columns)
+            _products.add_products(weights, rows, columns, *sums)
+            found.append(sums)
+            products.append((weights @ columns, weights.T @ rows))
+    finally:
+        torch.set_num_threads(before)
+    if not all(torch.equal(one, two) for one, two in zip(*products, strict=True)):
+        pytest.skip("torch's own products depend on the number of threads here")
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
