@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from huse_bench.cli._options import folders_of
+from huse_bench.errors import ResultsError
+
 __all__ = ["compare"]
 
 
@@ -13,7 +16,9 @@ __all__ = ["compare"]
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--dataset", default="emoji", show_default=True, metavar="NAME", help="Dataset of the runs.")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder of the runs; default: results/<dataset>.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), help="Folder or bundle of the runs; default: results/<dataset>."
+)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, such as R@1; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def compare(
@@ -29,7 +34,10 @@ def compare(
     from huse_bench.results import load_results  # noqa: PLC0415
     from huse_bench.results.comparison import compare as compared  # noqa: PLC0415
 
-    loaded = load_results(results if results is not None else Path("results") / dataset)
+    places = folders_of((), () if results is None else (results,), (dataset,))
+    if len(places) > 1:
+        raise ResultsError(f"{results} is a bundle of {len(places)} results folders; unpack it, and name one of them")
+    loaded = load_results(places[0])
     for problem in loaded.problems:
         click.echo(f"huse-bench: left out: {problem}", err=True)
     comparison = compared(loaded, first, second, metrics)

@@ -51,9 +51,9 @@ def figures(
 ) -> None:
     """Draw figures of finished runs: methods, curves, classes, distances, cost, tuning.
 
-    FOLDER is a results folder; default: results/emoji. Of several, each one's figures go to a folder of their own, and
-    those of all data sets together beside these. Names of the files go to standard output. A figure that the runs do
-    not hold the numbers of is left out, and standard error says why.
+    FOLDER is a results folder, or a bundle of them; default: results/emoji. Of several, each one's figures go to a
+    folder of their own, and those of all data sets together beside these. Names of the files go to standard output. A
+    figure that the runs do not hold the numbers of is left out, and standard error says why.
     """
     # Pandas and matplotlib load only once the command line was understood.
     from huse_bench.errors import ResultsError, UsageError  # noqa: PLC0415

@@ -40,8 +40,8 @@ def report(
 ) -> None:
     """Make a page of finished runs: one HTML file with tables, methods, run facts and data.
 
-    FOLDER is a results folder; several become parts of one page, with a summary on top where they are of several data
-    sets. Without any it is results/emoji.
+    FOLDER is a results folder, or a bundle of them; several become parts of one page, with a summary on top where they
+    are of several data sets. Without any it is results/emoji.
     """
     _refuse_unwritable(output)
     if published is not None and Path(published).is_dir():

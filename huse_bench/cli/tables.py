@@ -127,7 +127,7 @@ def tables(
 ) -> None:
     """Print the tables of finished runs, in the layout of the paper's Tables 1-3.
 
-    FOLDER is a results folder. Those of several data sets end with one summary over them.
+    FOLDER is a results folder, or a bundle of them. Those of several data sets end with one summary over them.
     """
     if digits is not None and format_ not in _ROUNDED:
         raise click.UsageError(f"--digits rounds {', '.join(_ROUNDED)}; --format {format_} has every digit there is")
