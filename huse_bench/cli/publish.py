@@ -38,6 +38,7 @@ def publish(
     # Pandas and pyarrow load only once the command line was understood.
     from huse_bench.bundles import read_bundle  # noqa: PLC0415
     from huse_bench.bundles.publishing import publish as published  # noqa: PLC0415
+    from huse_bench.results.status import folder_status  # noqa: PLC0415
 
     published(
         folders,
@@ -49,5 +50,12 @@ def publish(
         models=models,
         report=report,
     )
+    for folder in folders:
+        if missing := len(folder_status(folder).of("running", "waiting")):
+            click.echo(
+                f"huse-bench: warning: a command is at {folder} still: {missing} of its runs are not in the bundle; "
+                "publish again when it has ended (huse-bench status)",
+                err=True,
+            )
     bundle = read_bundle(output)
     click.echo(f"{output}: bundle {bundle.short_hash}, {len(bundle.facts.files)} files")

@@ -18,10 +18,12 @@ import yaml
 from huse_bench.bundles import read_bundle
 from huse_bench.bundles.checks import check_bundle
 from huse_bench.bundles.publishing import publish
+from huse_bench.cli import main
 from huse_bench.errors import BundleError, ResultsError, UsageError
 from huse_bench.report import render
 from huse_bench.results import Store, load_results
 from huse_bench.results.card import make_card
+from huse_bench.results.commands import announced
 
 
 def contents(folder):
@@ -267,3 +269,12 @@ def test_a_bundle_is_no_results_folder_and_says_where_these_are(folder, tmp_path
     publish([folder], tmp_path / "out")
     with pytest.raises(ResultsError, match=r"out is a bundle; name one of the results folders in .*out.results"):
         load_results(tmp_path / "out")
+
+
+def test_runs_that_a_command_has_before_it_are_missed_aloud(folder, tmp_path, capsys):
+    with announced(folder, ["huse-s2-0123456789ab", "cme-s2-0123456789ab"]):
+        assert main(["publish", str(folder), "-o", str(tmp_path / "early")]) == 0
+    said = capsys.readouterr().err
+    assert f"a command is at {folder} still: 2 of its runs are not in the bundle" in said
+    assert main(["publish", str(folder), "-o", str(tmp_path / "late")]) == 0
+    assert "still" not in capsys.readouterr().err
