@@ -3,13 +3,15 @@
     python results/recount.py FOLDER [METHOD]
 
 prints how far the records' numbers are from it, and for each column which methods are ahead of METHOD (huse, where none
-is given) and by how much. FOLDER is a results folder, such as results/clipart/tuned. ``z`` is the difference over its
-standard error, by groups of queries and by seeds: a test of its own, simpler than that of the tables, to hold them
-against.
+is given) and by how much. FOLDER is a results folder, or a bundle's .zip file with one, such as
+results/clipart/bundle.zip. ``z`` is the difference over its standard error, by groups of queries and by seeds: a test
+of its own, simpler than that of the tables, to hold them against.
 """
 
 import json
 import sys
+import tempfile
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -91,4 +93,9 @@ def main(folder: Path, method: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "huse")
+    given, method = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "huse"
+    with tempfile.TemporaryDirectory() as unpacked:
+        if given.suffix == ".zip":
+            zipfile.ZipFile(given).extractall(unpacked)
+            (given,) = Path(unpacked, "results").iterdir()
+        main(given, method)

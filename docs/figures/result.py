@@ -12,13 +12,14 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from huse_bench.results import Results, load_results
+from huse_bench.bundles import read_bundle
+from huse_bench.results import Results
 from huse_bench.results.intervals import Uncertainty, uncertainty
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [ROOT / "results" / name / "bundle" / "results" / "tuned" for name in ("emoji", "clipart", "icons")]
+BUNDLES = [ROOT / "results" / name / "bundle.zip" for name in ("emoji", "clipart", "icons")]
 TASK, METRIC, HEADING = "i2t", "R@1", "Image to text, R@1"
 LEFT, PANEL, BETWEEN, TOP, STEP, GAP = 140, 178, 18, 108, 22, 30
 ENDS = (0.0, 0.7)
@@ -139,4 +140,5 @@ def _groups(results: Results) -> Iterator[tuple[str, list[str]]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(drawing([load_results(folder) for folder in FOLDERS]))
+    bundles = [read_bundle(path) for path in BUNDLES]
+    sys.stdout.write(drawing([bundle.results("tuned") for bundle in bundles]))

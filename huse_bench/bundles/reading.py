@@ -82,7 +82,8 @@ class Bundle:
             name: of the folder.
 
         Returns:
-            Its results, none of whose records has problems.
+            Its results, none of whose records has problems. What they read later, such as scores, is there as long as
+            this bundle is.
 
         Raises:
             BundleError: where a record cannot be read, or its runs cannot share a table.

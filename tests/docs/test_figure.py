@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from huse_bench.results import load_results
+from huse_bench.bundles import read_bundle
 
 ROOT = Path(__file__).parents[2]
 SVG = {"svg": "http://www.w3.org/2000/svg"}
@@ -20,12 +20,13 @@ def figure():
 
 def test_it_is_made_from_the_records(figure):
     script = runpy.run_path(str(ROOT / "docs" / "figures" / "result.py"))
-    assert script["drawing"]([load_results(folder) for folder in script["FOLDERS"]]) == figure
+    bundles = [read_bundle(path) for path in script["BUNDLES"]]
+    assert script["drawing"]([bundle.results("tuned") for bundle in bundles]) == figure
 
 
 @pytest.mark.parametrize(("panel", "data"), list(enumerate(DATA)))
 def test_dots_and_intervals_are_those_of_the_printed_table(figure, panel, data):
-    page = (ROOT / "results" / data / "bundle" / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "results" / data / "tables.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page[page.index("**Table 1") : page.index("**Table 2")].splitlines()]
     # Name, then three columns of image to image, then R@1 of image to text; what the paper printed stands below.
     printed = {row[1].strip(" §¶").replace("\\*", "*"): row[5] for row in reversed(rows) if len(row) == 15}
@@ -47,6 +48,12 @@ def test_dots_and_intervals_are_those_of_the_printed_table(figure, panel, data):
         # The table prints the larger reach for both, where they differ by less than an eighth.
         assert float(line.get("x1")) == pytest.approx(zero + (mean - low) * scale, abs=1 + low * scale / 8)
         assert float(line.get("x2")) == pytest.approx(zero + (mean + high) * scale, abs=1 + high * scale / 8)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("results/*/tables.md")), ids=lambda path: path.parent.name)
+def test_tables_to_look_at_are_those_of_the_bundle(path):
+    bundle = read_bundle(path.with_name("bundle.zip"))
+    assert (bundle.folder / "README.md").read_bytes() == path.read_bytes()
 
 
 def _numbers(cell):
