@@ -36,8 +36,8 @@ def columns(runs: Path, record: dict) -> dict[str, np.ndarray]:
     predicted = pq.read_table(runs / record["predictions"]).to_pydict()
     label = np.array(predicted["label"])
     for head in ("image", "text", "fusion"):
-        if head in predicted:
-            found[f"{head} accuracy"] = np.array(predicted[head]) == label
+        if (column := f"{head}_prediction") in predicted:
+            found[f"{head} accuracy"] = np.array(predicted[column]) == label
     return {name: scores.astype(float) for name, scores in found.items()}
 
 

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["finite", "fused"]
+__all__ = ["finite", "fused", "tile_size"]
+
+# 256 MiB of float32.
+_ON_GPU = 1 << 26
 
 #: Takes detached rows, gives the value of the loss and its gradient for each.
 Compute = Callable[..., tuple[float, tuple[Tensor, ...]]]
@@ -33,6 +36,19 @@ def finite(*rows: Tensor) -> bool:
     Comparisons with NaN are false, so a pass over a tile would skip its pairs and hide a training that diverged.
     """
     return all(bool(row.sum().isfinite()) for row in rows)
+
+
+def tile_size(rows: Tensor, on_cpu: int) -> int:
+    """Elements of a tile of pairs: as many as suit the cores' caches, and on a GPU enough to keep all of it at work.
+
+    Args:
+        rows: what is compared, where it lies.
+        on_cpu: elements of a tile there.
+
+    Returns:
+        The number on the rows' device. The few copies of a tile that a loss needs take some 2 GB of a GPU.
+    """
+    return on_cpu if rows.device.type == "cpu" else _ON_GPU
 
 
 class _Fused(torch.autograd.Function):

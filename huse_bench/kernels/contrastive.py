@@ -9,11 +9,11 @@ from torch import Tensor
 
 from huse_bench.errors import ConfigError
 from huse_bench.kernels._arguments import check_labels, check_rows, full_precision
-from huse_bench.kernels._fused import fused
+from huse_bench.kernels._fused import fused, tile_size
 
 __all__ = ["contrastive"]
 
-#: Elements of a tile of logits.
+#: Elements of a tile of logits on the CPU.
 _TILE = 1 << 19
 
 
@@ -84,7 +84,7 @@ def contrastive(
         value = total / (2 * count) - scale * matched / count
         share = 1 / (2 * count)
         x_gradient, y_gradient, logits_mean = torch.zeros_like(x), torch.zeros_like(y), torch.zeros_like(scale)
-        for tile in _tiles(count):
+        for tile in _tiles(x):
             cosines = x[tile] @ y.T
             logits = _logits(cosines, scale, tile, exclude_self=exclude_self)
             weights = (logits - rows[tile, None]).exp_().add_((logits - columns).exp_())
@@ -104,8 +104,9 @@ def _sum(matrix: Tensor) -> Tensor:
     return matrix.sum(1).sum()
 
 
-def _tiles(count: int) -> Iterator[slice]:
-    height = max(_TILE // count, 1)
+def _tiles(rows: Tensor) -> Iterator[slice]:
+    count = len(rows)
+    height = max(tile_size(rows, _TILE) // count, 1)
     for start in range(0, count, height):
         yield slice(start, start + height)
 
@@ -121,7 +122,7 @@ def _log_sums(x: Tensor, y: Tensor, scale: Tensor, *, exclude_self: bool) -> tup
     """(N,) log-sum-exp of each row and of each column of the logits."""
     rows = x.new_empty(len(x))
     columns = x.new_full((len(y),), -torch.inf)
-    for tile in _tiles(len(x)):
+    for tile in _tiles(x):
         logits = _logits(x[tile] @ y.T, scale, tile, exclude_self=exclude_self)
         rows[tile] = logits.logsumexp(1)
         columns = torch.logaddexp(columns, logits.logsumexp(0))
@@ -133,12 +134,26 @@ def _partners(rows: Tensor, labels: Tensor | None, *, exclude_self: bool) -> Ten
     if labels is None:
         return rows
     _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    sums = rows.new_zeros(len(counts), rows.shape[1]).index_add_(0, index, rows)
+    sums = _class_sums(rows, index, len(counts))
     if exclude_self:
         others: Tensor = (sums[index] - rows) / (counts[index, None] - 1).clamp_min(1)
         return others
     means: Tensor = sums / counts[:, None]
     return means[index]
+
+
+def _class_sums(rows: Tensor, index: Tensor, classes: int) -> Tensor:
+    """(K, D) the sum of the rows of each class, the same bits each time."""
+    if rows.device.type == "cpu":
+        return rows.new_zeros(classes, rows.shape[1]).index_add_(0, index, rows)
+    # On CUDA index_add_ adds in the order of its threads.
+    return _sums_by_product(rows, index, classes)
+
+
+def _sums_by_product(rows: Tensor, index: Tensor, classes: int) -> Tensor:
+    of_class = rows.new_zeros(classes, len(rows))
+    of_class[index, torch.arange(len(rows), device=rows.device)] = 1
+    return of_class @ rows
 
 
 def _alone(labels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,11 +12,11 @@ from torch import Tensor
 
 from huse_bench.errors import ConfigError
 from huse_bench.kernels._arguments import check_distances, check_labels, check_rows, full_precision
-from huse_bench.kernels._fused import fused
+from huse_bench.kernels._fused import fused, tile_size
 
 __all__ = ["PairFunction", "Pairs", "pairwise_loss"]
 
-#: Elements of a tile: small enough for its few copies to stay in a core's cache, large enough for the product.
+#: Elements of a tile on the CPU: few enough for its copies to stay in a core's cache, enough for the product.
 _TILE = 1 << 18
 
 #: Rows and columns of the parts of a tile that the function is tried on by themselves.
@@ -92,30 +93,31 @@ def pairwise_loss(
     table = None if distances is None else distances.detach().to(x)
 
     def compute(x: Tensor, other: Tensor, *own: Tensor) -> tuple[float, tuple[Tensor, ...]]:
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=x.device)
         gradients = [torch.zeros_like(tensor) for tensor in (x, other, *own)]
         share = 1 / (len(x) * len(other))
         items = torch.arange(len(labels), device=labels.device)
-        for tile, (rows, columns) in enumerate(_tiles(len(x), len(other))):
+        for tile, (rows, columns) in enumerate(_tiles(len(x), len(other), tile_size(x, _TILE))):
             pairs = _pairs(x[rows], other[columns], labels, items, table, rows, columns)
             values, (weights, *slopes) = _differentiated(function, pairs, own)
             if tile == 0:
                 _check(function, pairs, own, values, weights)
-            total += float(values.sum()) * share
+            # No wait for the device before the last tile.
+            total += values.sum().double() * share
             # d_ij falls as x_i . y_j grows.
             gradients[0][rows].addmm_(weights, other[columns], alpha=-share)
             gradients[1][columns].addmm_(weights.T, x[rows], alpha=-share)
             for gradient, slope in zip(gradients[2:], slopes, strict=True):
                 gradient.add_(slope, alpha=share)
-        return total, tuple(gradients)
+        return float(total), tuple(gradients)
 
     with torch.autocast(x.device.type, enabled=False):
         return fused(compute, x, other, *own)
 
 
-def _tiles(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
-    width = min(columns, 1024)
-    height = max(_TILE // width, 1)
+def _tiles(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]:
+    width = min(columns, max(math.isqrt(size), 1024))
+    height = max(size // width, 1)
     for row in range(0, rows, height):
         for column in range(0, columns, width):
             yield slice(row, row + height), slice(column, column + width)

@@ -1,5 +1,6 @@
 """The softmax cross-entropy over all pairs, against log-softmax of the whole matrix and against CLIP's own loss."""
 
+import importlib
 import subprocess
 import sys
 
@@ -11,6 +12,10 @@ from torch.nn.functional import cross_entropy, normalize
 
 from huse_bench import kernels
 from huse_bench.errors import ConfigError
+from huse_bench.kernels._fused import tile_size
+
+# The package's name of the module is that of its function.
+_module = importlib.import_module("huse_bench.kernels.contrastive")
 
 
 def unit_rows(count, dim, seed, dtype=torch.float64):
@@ -105,6 +110,31 @@ def test_the_gradients_are_those_of_finite_differences(exclude_self):
         lambda image, text, scale: kernels.contrastive(image, text, scale, labels, exclude_self=exclude_self),
         [tensor.requires_grad_() for tensor in inputs],
     )
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 26])
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_as_on_a_gpu_it_is_the_same_loss(size, exclude_self, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    image, text = (normalize(torch.randn(300, 16, generator=generator), dim=1) for _ in range(2))
+    labels = torch.randint(0, 40, (300,), generator=generator)
+
+    def value_and_gradients():
+        rows = [side.clone().requires_grad_() for side in (image, text)]
+        loss = kernels.contrastive(*rows, 20.0, labels, exclude_self=exclude_self)
+        loss.backward()
+        return loss.detach(), *(side.grad for side in rows)
+
+    expected = value_and_gradients()
+    monkeypatch.setattr(_module, "tile_size", lambda *_: size)
+    monkeypatch.setattr(_module, "_class_sums", _module._sums_by_product)
+    for found, before in zip(value_and_gradients(), expected, strict=True):
+        torch.testing.assert_close(found, before, rtol=1e-5, atol=1e-7)
+
+
+def test_tiles_are_larger_where_a_gpu_computes_them():
+    assert tile_size(torch.empty(2, 2), 1 << 18) == 1 << 18
+    assert tile_size(torch.empty(2, 2, device="meta"), 1 << 18) == 1 << 26
 
 
 def test_a_single_row_costs_nothing():

@@ -1,5 +1,6 @@
 """The loss over all pairs from an elementwise function, against the matrix of pairs and plain autograd."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from torch.nn.functional import normalize, softplus
 
 from huse_bench import kernels
 from huse_bench.errors import ConfigError
+
+# The package's name of the module is that of its function.
+_module = importlib.import_module("huse_bench.kernels.pairwise_loss")
 
 
 def unit_rows(count, dim, seed, dtype=torch.float64):
@@ -73,6 +77,24 @@ def test_rows_against_themselves_get_both_gradients():
     materialised(lambda pairs: pairs.distance**2, again, again, labels, table).backward()
 
     torch.testing.assert_close(x.grad, again.grad)
+
+
+@pytest.mark.parametrize("size", [1 << 9, 1 << 26])
+def test_tiles_of_any_size_give_the_same(size, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    rows = normalize(torch.randn(1500, 8, generator=generator), dim=1)
+    labels = torch.randint(0, 5, (1500,), generator=generator)
+
+    def value_and_gradient():
+        x = rows.clone().requires_grad_()
+        loss = kernels.pairwise_loss(lambda pairs: pairs.same_class * pairs.distance**2, x, labels=labels)
+        loss.backward()
+        return loss.detach(), x.grad
+
+    expected = value_and_gradient()
+    monkeypatch.setattr(_module, "tile_size", lambda *_: size)
+    for found, before in zip(value_and_gradient(), expected, strict=True):
+        torch.testing.assert_close(found, before, rtol=1e-5, atol=1e-8)
 
 
 def test_a_function_that_no_distance_enters_has_zero_gradients():
