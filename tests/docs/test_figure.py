@@ -50,7 +50,7 @@ def test_dots_and_intervals_are_those_of_the_printed_table(figure, panel, data):
         assert float(line.get("x2")) == pytest.approx(zero + (mean + high) * scale, abs=1 + high * scale / 8)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("results/*/tables.md")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("results/**/tables.md")), ids=lambda path: path.parent.name)
 def test_tables_to_look_at_are_those_of_the_bundle(path):
     bundle = read_bundle(path.with_name("bundle.zip"))
     assert (bundle.folder / "README.md").read_bytes() == path.read_bytes()
