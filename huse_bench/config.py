@@ -19,6 +19,7 @@ __all__ = [
     "PRESETS",
     "EngineName",
     "Overwrite",
+    "Precision",
     "RegimeConfig",
     "RunConfig",
     "TrainingConfig",
@@ -31,6 +32,9 @@ Overwrite = Literal["never", "failed", "always"]
 
 #: What does runs in other processes: of this machine, or of a cluster.
 EngineName = Literal["loky", "dask", "ray", "slurm"]
+
+#: What networks compute in.
+Precision = Literal["float32", "bfloat16"]
 
 #: Width times height of the largest picture that is read unless more are allowed; Pillow warns above the same number.
 MAX_PIXELS = 89_478_485
@@ -75,7 +79,7 @@ class TrainingConfig(BaseModel):
     embedding_dim: int = Field(default=512, ge=1)
     dropout: float = Field(default=0.15, ge=0, lt=1)
     head_scale: float | None = Field(default=None, gt=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
 
 #: What each preset changes of TrainingConfig's defaults, which are the paper's (section 4.1.3).
@@ -178,6 +182,7 @@ _OF_DATA = (
     "image_backbone",
     "text_backbone",
     "class_backbone",
+    "feature_precision",
     "strict",
     "max_pixels",
     "near_duplicates_as_groups",
@@ -197,6 +202,7 @@ class RunConfig(BaseModel):
         image_backbone: ``NAME`` or ``NAME:REFERENCE``; None for the dataset's own features or backbone.
         text_backbone: as ``image_backbone``.
         class_backbone: as ``image_backbone``.
+        feature_precision: what backbones compute in, where they can; ``training.precision`` is that of the towers.
         strict: refuse data with damaged pictures.
         max_pixels: width times height of the largest picture that is read; a JPEG may have four times as many.
         near_duplicates_as_groups: items that are near-duplicates, by image or by text, are a group.
@@ -238,6 +244,7 @@ class RunConfig(BaseModel):
     image_backbone: str | None = None
     text_backbone: str | None = None
     class_backbone: str | None = None
+    feature_precision: Precision = "float32"
     strict: bool = False
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     near_duplicates_as_groups: bool = False

@@ -14,6 +14,7 @@ import click
 __all__ = [
     "data_options",
     "engine_options",
+    "feature_precision_option",
     "folders_of",
     "folders_options",
     "given_of",
@@ -25,6 +26,9 @@ __all__ = [
     "training_options",
     "verbosity_options",
 ]
+
+# Not asked of the configuration, since --help waits for nothing.
+_PRECISIONS = ("float32", "bfloat16")
 
 # Options that stand under [training] in a file.
 _OF_TRAINING = ("steps", "precision")
@@ -51,6 +55,21 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def feature_precision_option(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add what says in which precision backbones compute.
+
+    Args:
+        names: of the option; ``--precision`` where no towers are trained, whose own that is elsewhere.
+    """
+    return click.option(
+        *names,
+        "feature_precision",
+        type=click.Choice(_PRECISIONS),
+        help="What backbones compute in; bfloat16 is faster on some processors and makes other features; "
+        "default: float32.",
+    )
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,7 +105,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--steps", type=int, help="Training steps of each run; default: the preset's."),
         click.option(
             "--precision",
-            type=click.Choice(["float32", "bfloat16"]),
+            type=click.Choice(_PRECISIONS),
             help="Of the towers' matrix products; bfloat16 is faster on some devices; default: float32.",
         ),
     )

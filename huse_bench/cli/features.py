@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from huse_bench.cli._options import data_options, plugins_dir_option, verbosity_options
+from huse_bench.cli._options import data_options, feature_precision_option, plugins_dir_option, verbosity_options
 
 __all__ = ["features"]
 
@@ -31,6 +31,7 @@ def features() -> None:
 @plugins_dir_option
 @click.argument("dataset")
 @data_options
+@feature_precision_option("--precision", "--feature-precision")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, as for run; options given here win.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read pictures; default: one for each core.")
 @verbosity_options

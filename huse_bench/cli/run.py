@@ -13,6 +13,7 @@ import click
 from huse_bench.cli._options import (
     data_options,
     engine_options,
+    feature_precision_option,
     given_of,
     names_list,
     plugins_dir_option,
@@ -64,6 +65,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
     "default: emoji.",
 )
 @data_options
+@feature_precision_option("--feature-precision")
 @regime_options
 @training_options
 @click.option(

@@ -12,6 +12,7 @@ import click
 from huse_bench.cli._options import (
     data_options,
     engine_options,
+    feature_precision_option,
     given_of,
     plugins_dir_option,
     protocol_option,
@@ -53,6 +54,7 @@ def _metrics(_context: click.Context, _parameter: click.Parameter, value: str | 
 @protocol_option
 @click.option("--dataset", metavar="A,B,...|all", help="Dataset to tune on, or several by themselves; default: emoji.")
 @data_options
+@feature_precision_option("--feature-precision")
 @regime_options
 @training_options
 @click.option("--seed", type=int, help="Seed of the search; default: 0.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from huse_bench.cli._options import data_options, plugins_dir_option
+from huse_bench.cli._options import data_options, feature_precision_option, plugins_dir_option
 
 if TYPE_CHECKING:
     from huse_bench.bundles.checks import Check
@@ -23,6 +23,7 @@ __all__ = ["verify"]
     "--rerun", "runs", type=click.IntRange(1), metavar="N", help="Also train N of the runs, with seeds of now."
 )
 @data_options
+@feature_precision_option("--feature-precision")
 def verify(path: Path, runs: int | None, **data: Any) -> None:
     """Make all numbers and pages of a bundle again, and say what was checked.
 

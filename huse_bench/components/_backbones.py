@@ -30,11 +30,15 @@ class _Backbone(ABC):
             path"``; the constructor's one argument. None where the name says all.
         revision: which weights and preprocessing made the features; part of the features' identity.
         dim: length of one feature vector.
+        precisions: what it can compute in, ``"float32"`` first; ``"bfloat16"`` is for features that need not be exact.
+        precision: which of them it computes in, set before it is pickled or encodes anything; features are float32.
     """
 
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
     reference: ClassVar[str | None] = None
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    precision: str = "float32"
     revision: str
     dim: int
 

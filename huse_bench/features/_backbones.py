@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from huse_bench.components import ImageBackbone, TextBackbone
+from huse_bench.config import Precision
 from huse_bench.discovery import find, load, split_reference
 from huse_bench.errors import ConfigError
 
 __all__ = ["FeatureKind", "Opened", "open_backbone", "own_features_fit"]
 
 FeatureKind = Literal["image", "text", "class"]
+
+_USUAL: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,26 @@ class Opened:
         name = self.written
         if self.reference is not None and (path := Path(self.reference).expanduser()).exists():
             name = f"{self.name}:{path.resolve().name}"
-        return f"{name}@{self.backbone.revision}"
+        return f"{name}@{self.backbone.revision}{_suffix(self.precision)}"
+
+    @property
+    def precision(self) -> str:
+        """What it computes in."""
+        return self.backbone.precision
+
+    @property
+    def described(self) -> str:
+        """The name as a user writes it, with the precision where that is not the usual one."""
+        return self.written if self.precision == _USUAL else f"{self.written} in {self.precision}"
 
 
-def open_backbone(text: str, kind: FeatureKind) -> Opened:
+def open_backbone(text: str, kind: FeatureKind, precision: Precision = "float32") -> Opened:
     """Find, import and make a backbone.
 
     Args:
         text: ``NAME``, ``NAME:REFERENCE``, or either behind ``distribution::``.
         kind: what it is asked to encode.
+        precision: what it shall compute in, where it can; :attr:`Opened.precision` is what it does.
 
     Raises:
         ConfigError: if a reference is missing or not wanted, or the backbone encodes something else.
@@ -80,22 +94,35 @@ def open_backbone(text: str, kind: FeatureKind) -> Opened:
         )
     # Its one argument is the reference, which the base class does not have.
     backbone = backbone_class() if reference is None else backbone_class(reference)  # type: ignore[call-arg]
+    if precision in backbone.precisions:
+        backbone.precision = precision
     return Opened(backbone, component.name, component.distribution, reference)
 
 
-def own_features_fit(text: str, own: str) -> bool:
+def own_features_fit(text: str, own: str, precision: Precision) -> bool:
     """Whether the backbone asked for is the one that made a dataset's own features.
 
     Args:
         text: as for :func:`open_backbone`.
         own: ``name@revision``.
+        precision: what it was asked to compute in; one that it cannot compute in is no other one.
 
     Raises:
         UsageError, PluginError: if the backbone asked for cannot be had.
     """
     name, reference = split_reference(text)
     written = find("backbone", name).name + ("" if reference is None else f":{reference}")
-    return written == own.rpartition("@")[0]
+    if written != own.rpartition("@")[0]:
+        return False
+    return own.endswith(_suffix("bfloat16")) == (
+        precision == "bfloat16" and precision in load("backbone", name).precisions
+    )
+
+
+def _suffix(precision: str) -> str:
+    """What a label says of the precision."""
+    # Nothing of the usual one, so that features from before there were others stay what they are.
+    return "" if precision == _USUAL else f"-{precision}"
 
 
 def _needs_reference(backbone_class: type[ImageBackbone | TextBackbone]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from huse_bench.components import Features, Items
+from huse_bench.config import Precision
 from huse_bench.errors import ConfigError, DataError
 from huse_bench.features._backbones import FeatureKind, Opened, open_backbone, own_features_fit
 from huse_bench.features._decode import TOO_LARGE
@@ -27,6 +28,7 @@ def complete(
     asked: Mapping[FeatureKind, str | None],
     defaults: Mapping[FeatureKind, str],
     *,
+    precision: Precision = "float32",
     strict: bool = False,
 ) -> Items:
     """Fill in features, and leave out items whose picture cannot be decoded.
@@ -36,29 +38,33 @@ def complete(
         encoder: makes features.
         asked: the backbone that the user named, by kind.
         defaults: the backbones of the dataset, for features that it does not bring.
+        precision: what backbones compute in, where they can.
         strict: refuse pictures that are damaged.
 
     Returns:
-        The items with all three features, and with a notice for each kind of damage: how many there are, the first, and
-        what lists them all.
+        The items with all three features, and with a notice for each backbone that cannot compute in the precision and
+        each kind of damage: how many there are, the first, and what lists them all.
 
     Raises:
-        ConfigError: if features are missing and no backbone was named, or the named one does not fit.
+        ConfigError: if features are missing and no backbone was named, or the named one does not fit; if no features
+            would be made in a precision that was asked for.
         DataError: if pictures are missing; if none can be decoded, or a class loses all its items; with ``strict`` if
             one is damaged.
         PluginError: if a backbone fails.
     """
     name = encoder.dataset
     # Every mistake in what was asked shows before the first picture is read.
-    image = _choose("image", items.image_features, items.images, asked, defaults, name)
-    text = _choose("text", items.text_features, items.texts, asked, defaults, name)
+    image = _choose("image", items.image_features, items.images, asked, defaults, name, precision)
+    text = _choose("text", items.text_features, items.texts, asked, defaults, name, precision)
     of_classes = items.class_names if items.class_texts is None else items.class_texts
-    classes = _choose("class", items.class_features, of_classes, asked, defaults, name)
+    classes = _choose("class", items.class_features, of_classes, asked, defaults, name, precision)
     if classes is not None and items.texts is None and getattr(classes.backbone, "fitted", False):
         raise ConfigError(
             f"the backbone {classes.written!r} learns from the texts of the train split, and the dataset {name!r} has "
             f"no texts; name another with --class-backbone"
         )
+    lines = _without_precision({"image": image, "text": text, "class": classes}, precision, name)
+    items = replace(items, notices=(*items.notices, *lines))
 
     if image is not None:
         assert items.images is not None
@@ -87,10 +93,11 @@ def _choose(
     asked: Mapping[FeatureKind, str | None],
     defaults: Mapping[FeatureKind, str],
     dataset: str,
+    precision: Precision,
 ) -> Opened | None:
     """The backbone to run; None where the dataset's own features are used."""
     named = asked.get(kind)
-    if own is not None and (named is None or own_features_fit(named, own.backbone)):
+    if own is not None and (named is None or own_features_fit(named, own.backbone, precision)):
         return None
     option = f"--{kind}-backbone"
     backbone = named or defaults.get(kind)
@@ -106,7 +113,27 @@ def _choose(
             if own is not None
             else f"the dataset {dataset!r} brings {brings} and no raw items to run {backbone!r} on; it cannot be used"
         )
-    return open_backbone(backbone, kind)
+    return open_backbone(backbone, kind, precision)
+
+
+def _without_precision(chosen: Mapping[str, Opened | None], precision: Precision, dataset: str) -> list[str]:
+    """A line for each backbone that cannot compute in a precision; raises ConfigError where none can."""
+    without = {kind: opened for kind, opened in chosen.items() if opened is not None and opened.precision != precision}
+    if precision != "float32" and not any(opened and opened.precision == precision for opened in chosen.values()):
+        why = (
+            f"of the backbones that make them ({', '.join(opened.written for opened in without.values())}) none can"
+            if without
+            else "it brings all of them"
+        )
+        raise ConfigError(
+            f"no features of the dataset {dataset!r} would be made in {precision}, for {why}; leave the feature "
+            f"precision out, or name a backbone that can, such as with --text-backbone"
+        )
+    return [
+        f"the {kind} features are in float32, for the backbone {opened.written!r} cannot compute in {precision}; name "
+        f"one that can with --{kind}-backbone, or leave it so"
+        for kind, opened in without.items()
+    ]
 
 
 def _without_flaws(items: Items, encoded: Encoded, encoder: Encoder, *, strict: bool) -> Items:

@@ -147,13 +147,15 @@ class Encoder:
             "contents": contents,
             **more,
         }
+        if opened.precision != "float32":
+            identity["precision"] = opened.precision
         key = fingerprint(identity)
+        what = f"{kind} features by {opened.described}"
         stem = self.cache.stem(kind, opened.name, key)
         if entry := self.cache.find(stem, key):
-            self.reporter.detail(f"{kind} features by {opened.written}: {entry.rows:,} from the cache, {entry.name}")
+            self.reporter.detail(f"{what}: {entry.rows:,} from the cache, {entry.name}")
             return entry
         facts = {"key": key, "kind": kind, "backbone": opened.label, "dataset": self.dataset, "total": len(contents)}
-        what = f"{kind} features by {opened.written}"
 
         def wait() -> None:
             self.reporter.say(f"{what}: another process is making them, waiting for it")

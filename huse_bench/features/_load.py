@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from huse_bench.arguments import checked_arguments
 from huse_bench.components import Dataset, Items
 from huse_bench.config import RunConfig
@@ -69,4 +71,8 @@ def make_features(
         "text": config.text_backbone,
         "class": config.class_backbone,
     }
-    return complete(items, encoder, asked, dataset_class.backbones, strict=config.strict)
+    precision = config.feature_precision
+    items = complete(items, encoder, asked, dataset_class.backbones, precision=precision, strict=config.strict)
+    if precision == "float32":
+        return items
+    return replace(items, title=f"{items.title or dataset_class.title}, {precision} features")

@@ -63,6 +63,7 @@ def run(  # type: ignore[misc]  # the other options are named here alone
     image_backbone: str | None = None,
     text_backbone: str | None = None,
     class_backbone: str | None = None,
+    feature_precision: str | None = None,
     strict: bool | None = None,
     max_pixels: int | None = None,
     near_duplicates_as_groups: bool | None = None,
@@ -108,6 +109,8 @@ def run(  # type: ignore[misc]  # the other options are named here alone
             features, else its own choice of backbone).
         text_backbone: likewise for texts.
         class_backbone: likewise for class names.
+        feature_precision: what backbones compute in, ``"float32"`` or, faster on some processors and less exact,
+            ``"bfloat16"`` (``"float32"``).
         strict: refuse damaged pictures, where otherwise those that cannot be decoded are left out (False).
         max_pixels: width times height of the largest picture that is read (89,478,485); a JPEG may have four times as
             many.
@@ -163,6 +166,7 @@ def run(  # type: ignore[misc]  # the other options are named here alone
         "image_backbone": image_backbone,
         "text_backbone": text_backbone,
         "class_backbone": class_backbone,
+        "feature_precision": feature_precision,
         "strict": strict,
         "max_pixels": max_pixels,
         "near_duplicates_as_groups": near_duplicates_as_groups,

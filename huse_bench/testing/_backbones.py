@@ -27,6 +27,10 @@ _TEXTS = (
 )
 
 
+# Least cosine to the features in float32; networks of bfloat16 that work are nearer than 0.99.
+_NEAR = 0.98
+
+
 @dataclass
 class SubjectBackbone:
     """The backbone to check.
@@ -141,6 +145,26 @@ def _preprocesses_in_other_processes(subject: SubjectBackbone) -> None:
             raise CheckFailure("a pickled copy preprocesses a picture otherwise")
 
 
+def _close_in_other_precisions(subject: SubjectBackbone) -> None:
+    others = [precision for precision in subject.cls.precisions if precision != "float32"]
+    if not others:
+        raise CheckSkip("it computes in float32 alone")
+    exact = subject.encode(subject.ready())
+    for precision in others:
+        backbone = subject.new()
+        backbone.precision = precision
+        features = subject.encode(backbone)
+        if features.dtype != np.float32 or features.shape != exact.shape:
+            raise CheckFailure(f"features made in {precision} must be float32 too, got {features.dtype}")
+        lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(exact, axis=1)
+        nearest = float(((features * exact).sum(axis=1) / lengths).min())
+        if not nearest >= _NEAR:
+            raise CheckFailure(
+                f"features made in {precision} have a cosine of {nearest:.4f} to those in float32, less than {_NEAR}: "
+                f"take {precision} out of precisions, or keep the parts in float32 that lose most"
+            )
+
+
 def _check(name: str, summary: str, function: Callable[[SubjectBackbone], None]) -> Check:
     return Check(name, "api", summary, function)
 
@@ -156,4 +180,9 @@ BACKBONE_CHECKS = (
     _check("deterministic", "Encoding twice gives the same.", _deterministic),
     _check("independent_of_the_batch", "An item's features do not depend on its batch.", _independent_of_the_batch),
     _check("tells_items_apart", "Different items have different features.", _tells_items_apart),
+    _check(
+        "close_in_other_precisions",
+        "What is made in a lower precision is float32 and hardly other.",
+        _close_in_other_precisions,
+    ),
 )

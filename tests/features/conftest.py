@@ -41,6 +41,16 @@ class MeanColours(ImageBackbone):
         return pixels.reshape(len(pixels), 3, 3, 4, 3, 4).mean((3, 5)).reshape(len(pixels), 27) + np.float32(0.01)
 
 
+class Rounded(MeanColours):
+    """Computes in bfloat16 where it shall: cuts off the other half of each number."""
+    title = "Rounded"
+    precisions = ("float32", "bfloat16")
+
+    def encode_pixels(self, pixels):
+        made = super().encode_pixels(pixels)
+        return made if self.precision == "float32" else (made.view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+
 class Letters(TextBackbone):
     """How often each letter occurs."""
     title = "Letters"
@@ -162,6 +172,7 @@ mute = album_plugins:Mute
 
 [huse_bench.backbones]
 mean-colours = album_plugins:MeanColours
+rounded = album_plugins:Rounded
 letters = album_plugins:Letters
 words = album_plugins:Words
 tinted = album_plugins:Tinted

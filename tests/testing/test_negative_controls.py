@@ -626,6 +626,24 @@ class Wide(Colours):
     dim = 4
 
 
+class Coarse(Colours):
+    """Another thing in another precision."""
+
+    precisions = ("float32", "bfloat16")
+
+    def encode_pixels(self, pixels):
+        made = super().encode_pixels(pixels)
+        return made if self.precision == "float32" else made * np.array([1, 2, 1], dtype=np.float32)
+
+
+class Halved(Coarse):
+    """Gives another precision as it is."""
+
+    def encode_pixels(self, pixels):
+        made = pixels.mean(axis=(2, 3))
+        return made if self.precision == "float32" else made.astype(np.float16)
+
+
 class Words(hb.TextBackbone):
     """Counts of letters."""
 
@@ -645,6 +663,8 @@ class Words(hb.TextBackbone):
         (Unpicklable, "preprocesses_in_other_processes", "read weights at the first use"),
         (Alike, "tells_items_apart", "different items have equal features"),
         (Wide, "shape_and_type", "must give float32 features of shape (4, 4), got float32 of shape (4, 3)"),
+        (Coarse, "close_in_other_precisions", "keep the parts in float32 that lose most"),
+        (Halved, "close_in_other_precisions", "must be float32 too, got float16"),
         (Words, "finite_and_not_zero", "an empty text needs some too"),
     ],
 )
