@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from huse_bench_backbones._extras import require
+from huse_bench_backbones._precision import computing_in
 from huse_bench_backbones._source import Source
 
 if TYPE_CHECKING:
@@ -143,23 +144,26 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def encode_by_length(texts: Sequence[str], dim: int, encode: Callable[[list[str]], Tensor]) -> NDArray[np.float32]:
+def encode_by_length(
+    texts: Sequence[str], dim: int, encode: Callable[[list[str]], Tensor], precision: str = "float32"
+) -> NDArray[np.float32]:
     """Encode texts in batches of similar length, for a batch takes the time that its longest text takes.
 
     Args:
         texts: n texts.
         dim: length of a vector.
         encode: (k, dim) vectors of k texts.
+        precision: what it computes in.
 
     Returns:
         (n, dim) float32, in the order of the texts.
     """
     features = np.empty((len(texts), dim), dtype=np.float32)
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    with torch.inference_mode():
+    with torch.inference_mode(), computing_in(precision):
         for start in range(0, len(order), _TEXTS):
             rows = order[start : start + _TEXTS]
-            features[rows] = encode([texts[row] for row in rows]).numpy()
+            features[rows] = encode([texts[row] for row in rows]).float().numpy()
     return features
 
 
@@ -171,10 +175,10 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
         mask: (n, t), 1 for a token and 0 for padding.
 
     Returns:
-        (n, d).
+        (n, d) float32.
     """
     present = mask.unsqueeze(2)
-    return (hidden * present).sum(1) / present.sum(1)
+    return (hidden.float() * present).sum(1) / present.sum(1)
 
 
 def one_vector(source: Source, outputs: Any, projected: str) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
+from huse_bench_backbones._precision import PRECISIONS
 from huse_bench_backbones._pretrained import (
     encode_by_length,
     load_network,
@@ -48,6 +49,7 @@ class Bert(TextBackbone):
 
     title = "BERT, last four layers (HUSE)"
     reference = f"{REFERENCE}; by default bert-base-uncased"
+    precisions = PRECISIONS
 
     def __init__(self, reference: str | None = None) -> None:
         _extras.check(self.title, "hf", {"transformers": "transformers"})
@@ -72,7 +74,7 @@ class Bert(TextBackbone):
         Raises:
             DataError: if the model cannot be read, or has fewer than four layers.
         """
-        return encode_by_length(texts, self.dim, self._pooled)
+        return encode_by_length(texts, self.dim, self._pooled, self.precision)
 
     @cached_property
     def _network(self) -> Any:

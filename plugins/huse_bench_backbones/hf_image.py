@@ -13,6 +13,7 @@ from torch import Tensor
 from huse_bench import ImageBackbone
 from huse_bench_backbones import _extras
 from huse_bench_backbones._pictures import Steps, scaling_table
+from huse_bench_backbones._precision import PRECISIONS, computing_in
 from huse_bench_backbones._pretrained import load_network, load_part, one_vector
 from huse_bench_backbones._source import REFERENCE, Source, locate
 from huse_bench_backbones._tuned import batch_of, tuned
@@ -41,7 +42,7 @@ class HFImage(ImageBackbone):
     - any other (ResNet, ConvNeXt, RegNet, Swin, BEiT): the model's own pooled output, and none is a DataError.
 
     Preprocessing is what ``preprocessor_config.json`` says, carried out with Pillow whatever else is installed: resize,
-    crop of the centre, scale. Features are not scaled to unit length. Weights are used in float32.
+    crop of the centre, scale. Features are not scaled to unit length.
 
     Args:
         reference: a model id of the Hugging Face Hub or the folder of a model.
@@ -54,6 +55,7 @@ class HFImage(ImageBackbone):
 
     title = "Hugging Face image model"
     reference = REFERENCE
+    precisions = PRECISIONS
 
     def __init__(self, reference: str | None = None) -> None:
         _extras.check(self.title, "hf", {"transformers": "transformers", "PIL": "pillow"})
@@ -103,8 +105,11 @@ class HFImage(ImageBackbone):
             return np.empty((0, self.dim), dtype=np.float32)
         starts = range(0, len(pixels), _BATCH)
         with torch.inference_mode():
-            batches = [self._pooled(self._network, batch_of(pixels[at : at + _BATCH])).numpy() for at in starts]
-        return np.concatenate(batches)
+            # Before, since it is tuned by its features in float32.
+            network = self._network
+            with computing_in(self.precision):
+                batches = [self._pooled(network, batch_of(pixels[at : at + _BATCH])).float() for at in starts]
+        return torch.cat(batches).numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         """What processes that preprocess need: the steps, neither the network nor transformers."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones import _extras
+from huse_bench_backbones._precision import PRECISIONS
 from huse_bench_backbones._pretrained import (
     encode_by_length,
     load_network,
@@ -41,7 +42,7 @@ class HFText(TextBackbone):
     - any other: the mean of the last layer over a text's tokens, start and end tokens included, padding left out.
 
     Texts are cut at the model's own length, and at 512 tokens at most. SigLIP's are padded to that length, as in its
-    training. Features are not scaled to unit length. Weights are used in float32.
+    training. Features are not scaled to unit length.
 
     Args:
         reference: a model id of the Hugging Face Hub or the folder of a model.
@@ -54,6 +55,7 @@ class HFText(TextBackbone):
 
     title = "Hugging Face text model"
     reference = REFERENCE
+    precisions = PRECISIONS
 
     def __init__(self, reference: str | None = None) -> None:
         _extras.check(self.title, "hf", {"transformers": "transformers"})
@@ -80,7 +82,7 @@ class HFText(TextBackbone):
         Raises:
             DataError: if the model cannot be read, or gives no vector for a text.
         """
-        return encode_by_length(texts, self.dim, self._pooled)
+        return encode_by_length(texts, self.dim, self._pooled, self.precision)
 
     @cached_property
     def _network(self) -> Any:

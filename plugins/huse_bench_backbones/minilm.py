@@ -10,6 +10,7 @@ from torch import Tensor
 
 from huse_bench import TextBackbone
 from huse_bench_backbones._extras import check, require
+from huse_bench_backbones._precision import PRECISIONS
 from huse_bench_backbones._pretrained import encode_by_length, masked_mean, quiet
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class MiniLM(TextBackbone):
 
     title = "MiniLM-L6 (sentence-transformers)"
     revision = "all-v2-mean256"
+    precisions = PRECISIONS
     dim = 384
 
     def __init__(self) -> None:
@@ -48,7 +50,7 @@ class MiniLM(TextBackbone):
         Returns:
             (n, 384) float32.
         """
-        return encode_by_length(texts, self.dim, self._pooled)
+        return encode_by_length(texts, self.dim, self._pooled, self.precision)
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from huse_bench import ImageBackbone, errors
 from huse_bench_backbones import _extras
+from huse_bench_backbones._precision import PRECISIONS, computing_in
 from huse_bench_backbones._source import locate
 from huse_bench_backbones._tuned import batch_of, tuned
 
@@ -42,6 +43,7 @@ class TimmImage(ImageBackbone):
 
     title = "timm image model"
     reference = "a model of timm with its weights, a model id of the Hugging Face Hub, or the folder of a model"
+    precisions = PRECISIONS
 
     def __init__(self, reference: str | None = None) -> None:
         packages = {"timm": "timm", "torchvision": "torchvision", "PIL": "pillow", "safetensors": "safetensors"}
@@ -83,8 +85,11 @@ class TimmImage(ImageBackbone):
             return np.empty((0, self.dim), dtype=np.float32)
         starts = range(0, len(pixels), _BATCH)
         with torch.inference_mode():
-            batches = [self._network(batch_of(pixels[start : start + _BATCH])).numpy() for start in starts]
-        return np.concatenate(batches)
+            # Before, since it is tuned by its features in float32.
+            network = self._network
+            with computing_in(self.precision):
+                batches = [network(batch_of(pixels[start : start + _BATCH])).float() for start in starts]
+        return torch.cat(batches).numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         """What processes that preprocess need: the transform, not the network."""
