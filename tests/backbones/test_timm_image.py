@@ -52,6 +52,15 @@ def test_features_are_those_of_the_model(timm, folder, pictures) -> None:
     assert backbone.encode_pixels(np.empty((0, 3, 176, 176), dtype=np.float32)).shape == (0, 512)
 
 
+def test_bfloat16_is_close(folder, pictures) -> None:
+    exact, low = TimmImage(str(folder)), TimmImage(str(folder))
+    low.precision = "bfloat16"
+    rows, rounded = exact.encode(pictures), low.encode(pictures)
+    assert rounded.dtype == np.float32
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(rounded, axis=1)
+    assert 0.999 < ((rows * rounded).sum(1) / lengths).min() < 1 - 1e-6
+
+
 def test_weights_do_not_travel_to_the_processes_that_preprocess(folder, pictures) -> None:
     backbone = TimmImage(str(folder))
     backbone.encode(pictures)
