@@ -165,6 +165,16 @@ def quick_training() -> dict[str, object]:
     return {"steps": 40, "batch_size": 32, "width": 16, "embedding_dim": 8, "warmup_steps": 5}
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """Starts commands that need not import anything; see tests/forks.py."""
+    sys.path.append(str(Path(__file__).parent))
+    from forks import Forks
+
+    with Forks() as starting:
+        yield starting
+
+
 # Clusters, as small as they can be.
 
 

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -17,14 +15,15 @@ TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim =
 @pytest.fixture
 def command(toy):
     (toy / "quick.toml").write_text(TRAINING)
-    return [sys.executable, "-m", "huse_bench", "run", "--dataset", "toy", "--config", "quick.toml"]
+    return ["run", "--dataset", "toy", "--config", "quick.toml"]
 
 
-def call(command, *arguments):
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+@pytest.fixture
+def call(forks):
+    return lambda command, *arguments: forks.run(*command, *arguments)
 
 
-def test_tables_and_notices(command):
+def test_tables_and_notices(call, command):
     done = call(command, "--methods", "huse,triplet")
     assert done.returncode == 0, done.stderr
     for words in ("Table 1", "Table 2", "Table 3", "Image to Image", "HUSE", "Triplet", "HP@10"):
@@ -35,7 +34,7 @@ def test_tables_and_notices(command):
     assert "Table" not in done.stderr
     assert "Traceback" not in done.stderr
     # The same tables again, from the records alone.
-    again = call([*command[:3], "tables", "--dataset", "toy"])
+    again = call(["tables", "--dataset", "toy"])
     assert again.stdout == done.stdout
 
     rerun = call(command, "--methods", "triplet,huse", "--seeds", "0,")
@@ -43,7 +42,7 @@ def test_tables_and_notices(command):
     assert "2 of 2 runs are finished in results/toy and are not run again" in rerun.stderr
 
 
-def test_saved_files_are_named(command, toy):
+def test_saved_files_are_named(call, command, toy):
     done = call(command, "--methods", "gap", "--save-model", "--save-embeddings")
     assert done.returncode == 0, done.stderr
     for folder in ("models", "embeddings"):
@@ -53,7 +52,7 @@ def test_saved_files_are_named(command, toy):
     assert "add --overwrite always to train them again" in again.stderr
 
 
-def test_seeds_as_a_number_and_as_a_list(command, toy):
+def test_seeds_as_a_number_and_as_a_list(call, command, toy):
     for given, announced in (("2", "0, 1"), ("1,7", "1, 7"), ("2,", "2")):
         done = call(command, "--methods", "gap", "--seeds", given)
         assert done.returncode == 0
@@ -62,7 +61,7 @@ def test_seeds_as_a_number_and_as_a_list(command, toy):
     assert seeds == {0, 1, 2, 7}
 
 
-def test_a_diverged_run_is_exit_code_1(command):
+def test_a_diverged_run_is_exit_code_1(call, command):
     done = call(command, "--methods", "nan,gap")
     assert done.returncode == 1
     assert "Nan seed 0: diverged after" in done.stderr
@@ -90,7 +89,7 @@ def test_a_diverged_run_is_exit_code_1(command):
         (["--stepz", "3"], "No such option"),
     ],
 )
-def test_mistakes_are_exit_code_2_without_a_traceback(command, arguments, message):
+def test_mistakes_are_exit_code_2_without_a_traceback(call, command, arguments, message):
     done = call(command, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
@@ -98,7 +97,7 @@ def test_mistakes_are_exit_code_2_without_a_traceback(command, arguments, messag
     assert not done.stdout
 
 
-def test_the_precision_is_said_and_recorded(command, toy):
+def test_the_precision_is_said_and_recorded(call, command, toy):
     done = call(command, "--methods", "gap", "--steps", "5", "--precision", "bfloat16")
     assert done.returncode == 0, done.stderr
     assert "training.precision = bfloat16 (command line)" in done.stderr
@@ -108,15 +107,15 @@ def test_the_precision_is_said_and_recorded(command, toy):
     assert (record["device"]["precision"], record["training"]["steps"]) == ("bfloat16", 5)
 
 
-def test_a_killed_run_goes_on_where_it_stopped(command, toy):
+def test_a_killed_run_goes_on_where_it_stopped(call, command, forks, toy):
     arguments = ["--methods", "gap,huse", "--steps", "60"]
     runs = toy / "results/toy/runs"
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = forks.start(*command, *arguments)
     deadline = time.monotonic() + 120
     while not list(runs.glob("gap*.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     finished = next(runs.glob("gap*.json"))
     stamp = finished.stat().st_mtime_ns
 
@@ -127,8 +126,8 @@ def test_a_killed_run_goes_on_where_it_stopped(command, toy):
     assert {path.name.split("-")[0] for path in runs.glob("*.json")} == {"gap", "huse"}
 
 
-def test_help_says_what_each_option_does(command):
-    done = call(command[:4], "--help")
+def test_help_says_what_each_option_does(call, command):
+    done = call(command[:1], "--help")
     assert done.returncode == 0
     for option in ("--methods", "--dataset", "--data", "--image-backbone", "--text-backbone", "--class-backbone",
                    "--preset", "--steps", "--seeds", "--config", "--results", "--overwrite", "--device",

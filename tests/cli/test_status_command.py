@@ -32,7 +32,7 @@ class Slow(Loss):
 
 
 @pytest.fixture
-def command(toy):
+def command(toy, forks):
     """Starts a run of two seeds that waits in its first one as long as there is a file."""
     (toy / "plugins").mkdir()
     (toy / "plugins/slow.py").write_text(SLOW)
@@ -42,12 +42,7 @@ def command(toy):
     started = []
 
     def start(*more):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "huse_bench", "run", *options, "--seeds", "2", *more],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = forks.start("run", *options, "--seeds", "2", *more)
         started.append(process)
         return process
 

@@ -1,7 +1,5 @@
 """``huse-bench tune`` as a user calls it: what goes where, exit codes, and company."""
 
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
@@ -76,11 +74,10 @@ def test_failed_trials_are_shown_and_exit_code_1_is_for_methods_without_a_result
     assert "[methods.triplet]" in (toy / "results/toy/tuned.toml").read_text()
 
 
-def test_what_two_processes_share_and_one_ends_is_what_one_finds_alone(call, toy):
+def test_what_two_processes_share_and_one_ends_is_what_one_finds_alone(call, toy, forks):
     arguments = ["--methods", "triplet", "--trials", "12"]
-    command = [sys.executable, "-m", "huse_bench", "tune", "--dataset", "toy", "--config", "quick.toml", *arguments]
     journal = toy / "results/toy/tuning/journal.log"
-    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    pair = [forks.start("tune", "--dataset", "toy", "--config", "quick.toml", *arguments) for _ in range(2)]
     deadline = time.monotonic() + 120
     while not (journal.exists() and b'"number"' in journal.read_bytes()) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,15 +53,12 @@ def pytest_sessionfinish(session, exitstatus):
 class Command:
     """``huse-bench run`` on the toy data, in the working folder."""
 
-    def start(self, results, *more, methods="huse", command="run"):
-        options = ["--dataset", "toy", "--methods", methods, "--config", "quick.toml", "--results", str(results)]
-        arguments = [sys.executable, "-m", "huse_bench", command, *options, *more]
-        # Where the tests run in the background of a script, they ignore Ctrl-C, and so would what they start.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            return subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def __init__(self, forks):
+        self._forks = forks
+
+    def start(self, results, *more, methods="huse", command="run", anew=False):
+        options = ["--dataset", "toy", "--methods", methods, "--config", "quick.toml", "--results", results]
+        return self._forks.start(command, *options, *more, anew=anew)
 
     def finish(self, process, code=0):
         """What a command printed, and what it said, once it has ended with this code."""
@@ -91,9 +86,9 @@ class Command:
 
 
 @pytest.fixture
-def command(toy):
-    (toy / "quick.toml").write_text("[training]\nsteps = 800\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\n")
-    return Command()
+def command(toy, forks):
+    (toy / "quick.toml").write_text("[training]\nsteps = 300\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\n")
+    return Command(forks)
 
 
 @pytest.fixture(scope="session")

@@ -186,12 +186,12 @@ def test_a_clock_that_jumps(command, undisturbed, left_by, toy, monkeypatch):
     (toy / "clock").mkdir()
     (toy / "clock/sitecustomize.py").write_text(CLOCK)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy / "clock"), os.environ["PYTHONPATH"]]))
-    process = command.start("results", "--checkpoint-every", "0.02")
+    process = command.start("results", "--checkpoint-every", "0.02", anew=True)
     while not list(Path("results").rglob("step-*")):
         assert process.poll() is None
         time.sleep(0.002)
     process.kill()
     process.communicate()
-    _, said = command("results")
+    _, said = command.finish(command.start("results", anew=True))
     assert "HUSE seed 0: goes on from its checkpoint after step" in said
     assert left_by("results") == undisturbed()[0]

@@ -13,19 +13,23 @@ import pytest
 GOES_ON = re.compile(r"^\S.* seed 0: goes on from its checkpoint after step \d+$", re.MULTILINE)
 
 
+#: So many that none of the kills comes too late.
+LONG = ("--steps", "800")
+
+
 def kill_and_finish(command, undisturbed, left_by, method, kills):
     draw = random.Random(method)
     killed = 0
     for _ in range(kills):
-        process = command.training("killed", methods=method, before=draw.random() * 1.5 / kills)
+        process = command.training("killed", *LONG, methods=method, before=draw.random() * 1.5 / kills)
         process.kill()
         process.communicate()
         killed += process.returncode == -signal.SIGKILL
-    table, said = command("killed", methods=method)
+    table, said = command("killed", *LONG, methods=method)
     # Otherwise it had ended before the last blow.
     assert killed < kills or GOES_ON.search(said), said
     assert killed > kills // 2
-    assert (left_by("killed"), table) == undisturbed(method)
+    assert (left_by("killed"), table) == undisturbed(method, *LONG)
 
 
 @pytest.mark.fault(

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -28,19 +26,14 @@ class Slow(Loss):
 
 
 @pytest.fixture
-def command(toy):
+def command(toy, forks):
     (toy / "plugins").mkdir()
     (toy / "plugins/slow.py").write_text(SLOW)
     (toy / "quick.toml").write_text("[training]\nsteps = 50\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\n")
     options = ["--dataset", "toy", "--methods", "slow", "--config", "quick.toml", "--plugins-dir", "plugins"]
 
     def start(*more):
-        return subprocess.Popen(
-            [sys.executable, "-m", "huse_bench", "run", *options, *more],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
+        return forks.start("run", *options, *more)
 
     return start
 
