@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
@@ -53,24 +51,16 @@ def slow(toy, monkeypatch):
 
 
 @pytest.fixture
-def command(slow):  # noqa: ARG001 - has the losses
+def command(slow, forks):  # noqa: ARG001 - has the losses
     options = ["--dataset", "toy", "--config", "quick.toml", "--plugins-dir", "plugins"]
     started = []
-    # A test suite in the background of a script ignores Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*more):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "huse_bench", "run", *options, *more],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = forks.start("run", *options, *more)
         started.append(process)
         return process
 
     yield start
-    signal.signal(signal.SIGINT, before)
     for process in started:
         if process.poll() is None:
             process.kill()
