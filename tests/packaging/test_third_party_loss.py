@@ -22,19 +22,11 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*build, str(folder / "my-loss")], check=True, capture_output=True)
     (plugin,) = (folder / "dist").glob("*.whl")
 
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv")
     interpreter = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [
-        str(interpreter),
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--quiet",
-        "install",
-        "--no-deps",
-        "--no-index",
-    ]
-    subprocess.run([*pip, str(wheel), str(plugin)], check=True)
+    # The pip of here installs there.
+    pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel), str(plugin)], check=True)
     # The packages that both need come from here, so that nothing is downloaded; huse-bench itself is the wheel's.
     where = subprocess.run(
         [interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],

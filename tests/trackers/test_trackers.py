@@ -188,25 +188,24 @@ class Slow(Loss):
 
 
 @pytest.mark.parametrize("more", [(), ("--jobs", "2")])
-def test_a_run_that_is_stopped_is_told_so_and_then_again_from_its_start(tracker, diary, toy, more):
+def test_a_run_that_is_stopped_is_told_so_and_then_again_from_its_start(tracker, diary, toy, forks, more):
     tracker()
     (toy / "plugins").mkdir()
     (toy / "plugins/slow.py").write_text(SLOW)
     (toy / "quick.toml").write_text(TRAINING)
-    command = [sys.executable, "-m", "huse_bench", "run", "--dataset", "toy", "--methods", "slow", "--config"]
+    command = ["run", "--dataset", "toy", "--methods", "slow", "--config"]
     command += ["quick.toml", "--plugins-dir", "plugins", "--track", "diary", *more]
-    # In the background of a script, Ctrl-C is ignored; SIGTERM is not.
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        while not Path("diary.jsonl").is_file() or len(diary()) < 8:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
+    process = forks.start(*command)
+    while not Path("diary.jsonl").is_file() or len(diary()) < 8:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
     assert process.returncode == 143
     told = diary()
     assert told[-1] == ["stopped", "slow", 0]
     (toy / "diary.jsonl").unlink()
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert forks.run(*command).returncode == 0
     again = diary()
     assert [each[0] for each in again] == ["made", "start", *["measured"] * 40, "finished"]
     assert [each[3] for each in again[2:-1]] == list(range(1, 41))
