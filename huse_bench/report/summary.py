@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from huse_bench.report.grid import DIGITS, TAXONOMY_MARK, Cell, Form, Grid, Line, Section, uses_taxonomy
@@ -29,6 +30,10 @@ MOST_PAIRED = 20
 SHOWN_SCORE = "R@1 cross-modal"
 
 
+# How titles of held-out classes end.
+_FOLD = re.compile(r"(?P<data>.+) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
+
+
 def summary_grid(summary: Summary, digits: int = DIGITS) -> Grid:
     """The means of all methods, each with its interval and its ranks.
 
@@ -40,7 +45,8 @@ def summary_grid(summary: Summary, digits: int = DIGITS) -> Grid:
         The table.
     """
     form = Form(percent=False, decimals=digits)
-    tested = any(cell is not None and cell.ranks for of_score in summary.scores for cell in of_score.cells)
+    shown = [of_score for of_score in summary.scores if any(of_score.cells)]
+    tested = any(cell is not None and cell.ranks for of_score in shown for cell in of_score.cells)
     more = {label for each in summary.results for label in budget_marked(each.rows)}
     groups: dict[tuple[str, bool], list[Line]] = {}
     for place, row in enumerate(summary.rows):
@@ -49,7 +55,7 @@ def summary_grid(summary: Summary, digits: int = DIGITS) -> Grid:
             label += BUDGET_MARK
         if any(uses_taxonomy(each) for each in row.rows):
             label += TAXONOMY_MARK
-        cells = [cell for of_score in summary.scores for cell in _cells(of_score.cells[place], form)]
+        cells = [cell for of_score in shown for cell in _cells(of_score.cells[place], form)]
         first = row.rows[0]
         groups.setdefault((first.section, first.semantic), []).append(Line(label, tuple(cells), row=first))
     sections: dict[str, list[tuple[Line, ...]]] = {}
@@ -60,19 +66,30 @@ def summary_grid(summary: Summary, digits: int = DIGITS) -> Grid:
         footnotes.append(f"{BUDGET_MARK} saw more training pairs than other rows of a data set.")
     if any(TAXONOMY_MARK in line.label for lines in groups.values() for line in lines):
         footnotes.append(f"{TAXONOMY_MARK} is trained with the taxonomy that HP@K is measured against.")
-    details = f"Interquartile means over {listed(summary.titles)} and {_seeds(summary.rows)}."
+    count, names = _counted_and_named(summary.titles)
+    details = f"Interquartile means over {names} and {_seeds(summary.rows)}."
     if any(len(lines) > 1 for lines in sections.values()):
         details += " Below the dashed line: with semantic information."
     return Grid(
         name="summary",
-        caption=f"Summary: Methods over {len(summary.titles)} data sets.",
+        caption=f"Summary: Methods over {count}.",
         details=details,
         mark=f"may be the best of its column: no other is significantly better ({LEVEL:.0%})" if tested else "",
-        headings=tuple((of_score.score.name, 2) for of_score in summary.scores),
-        columns=("mean", "rank") * len(summary.scores),
+        headings=tuple((of_score.score.name, 2) for of_score in shown),
+        columns=("mean", "rank") * len(shown),
         sections=tuple(Section(title, tuple(lines)) for title, lines in sections.items()),
         footnotes=(*footnotes, *summary_notes(summary)),
     )
+
+
+def _counted_and_named(titles: Sequence[str]) -> tuple[str, str]:
+    """How many data sets there are and which, the folds of one as one."""
+    found = [_FOLD.fullmatch(title) for title in titles]
+    parts = [(match["data"], match["folds"], match["fold"]) for match in found if match is not None]
+    if len(parts) < len(titles) or len({part[:2] for part in parts}) > 1:
+        return f"{len(titles)} data sets", listed(titles)
+    data, folds, _ = parts[0]
+    return f"{len(titles)} folds", f"{data} (folds {listed([fold for *_, fold in parts])} of {folds})"
 
 
 def _cells(cell: Over | None, form: Form) -> tuple[Cell, Cell]:
@@ -112,9 +129,9 @@ def summary_notes(summary: Summary) -> list[str]:
     lines = []
     if any(each.corrected for each in summary.scores):
         of_classes = listed([f"{title} {count:,}" for title, count in zip(summary.titles, classes, strict=True)])
+        differ = f", so that data sets of different numbers of classes ({of_classes}) are on one scale"
         lines.append(
-            "0 is what chance gets on each data set and 1 all right, so that data sets of different numbers of classes "
-            f"({of_classes}) are on one scale."
+            f"0 is what chance gets on each data set and 1 all right{differ if len(set(classes)) > 1 else ''}."
         )
     raw = [each.score.name for each in summary.scores if not each.corrected and any(each.cells)]
     if raw:
@@ -131,6 +148,9 @@ def summary_notes(summary: Summary) -> list[str]:
     else:
         lines.append("No interval, no mark: one seed, or no scores of single queries.")
     for each in summary.scores:
+        if not any(each.cells) and len(set(each.left_out.values())) == 1:
+            lines.append(f"{each.score.name} is left out: {next(iter(each.left_out.values()))}.")
+            continue
         lines += [f"{each.score.name} leaves out {title}: {reason}." for title, reason in each.left_out.items()]
     return [*lines, *(f"Left out: {each}." for each in summary.missing())]
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -60,6 +61,34 @@ def test_the_notes_say_what_could_have_been_otherwise(several):
     assert "different numbers of classes (Emoji 80, Clipart 50, Icons 34)" in text
     assert "The data sets are taken as they are. Other seeds and other groups of test items could have been" in text
     assert "Left out" not in text
+
+
+def test_folds_of_one_data_set_are_named_together(several):
+    found = summarise(several)
+    grid = summary_grid(replace(found, titles=tuple(f"Emoji, held out (fold {fold} of 5)" for fold in (1, 2, 4))))
+    assert grid.caption == "Summary: Methods over 3 folds."
+    assert "over Emoji, held out (folds 1, 2, 4 of 5) and" in grid.details
+    others = ("Emoji (fold 1 of 5)", "Emoji (fold 2 of 5)", "Icons (fold 3 of 5)")
+    grid = summary_grid(replace(found, titles=others))
+    assert grid.caption == "Summary: Methods over 3 data sets."
+    assert ", ".join(others) in grid.details
+
+
+def test_a_score_that_no_method_has_is_one_line_and_no_column(several):
+    found = summarise(several)
+    left_out = dict.fromkeys(found.titles, "no method has it")
+    none = replace(found.scores[-1], left_out=left_out, cells=(None,) * len(found.rows))
+    found = replace(found, scores=(*found.scores[:-1], none))
+    grid = summary_grid(found)
+    assert [heading for heading, _ in grid.headings] == [each.score.name for each in found.scores[:-1]]
+    assert {len(line.cells) for section in grid.sections for group in section.groups for line in group} == {6}
+    assert summary_notes(found)[-1] == "Fusion accuracy is left out: no method has it."
+
+
+def test_of_as_many_classes_everywhere_nothing_is_said(several):
+    found = summarise(several)
+    notes = " ".join(summary_notes(replace(found, results=(several[0],) * 3)))
+    assert "0 is what chance gets on each data set and 1 all right. " in notes
 
 
 def test_who_beats_whom_is_a_matrix_of_percents(several):
