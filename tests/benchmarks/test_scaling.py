@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import scaling
+from benchmarks import mapped_training, scaling
 from huse_bench.kernels import top_k
 
 
@@ -45,6 +45,14 @@ def test_the_measurement_checks_what_it_times(capsys):
     assert "80 queries in 3000 items" in said
     assert re.search(r"\d+ near image pairs of 200 test and 600 train items", said)
     assert "the first 50 of 64 are those of float64" in said
+
+
+def test_a_training_on_files_says_what_it_held(capsys):
+    mapped_training.main(["--items", "6000", "--dim", "16", "--steps", "8"])
+    said = capsys.readouterr().out
+    # Twice 16 float32 numbers of an item, its label and its group, and no more.
+    assert said.startswith("6000 items, 0.00 GB of features: own memory ")
+    assert re.search(r"\d+ MiB in the first quarter of 8 steps, \d+ MiB in the last; of the files [\d.]+ GiB", said)
 
 
 def test_a_wrong_ranking_is_noticed():
