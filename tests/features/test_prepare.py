@@ -239,7 +239,7 @@ def test_a_model_folder_is_called_by_its_name_wherever_it_lies(tmp_path, monkeyp
     (tmp_path / "vit").mkdir()
     monkeypatch.chdir(tmp_path)
     reference = reference.format(here=tmp_path, name=tmp_path.name)
-    opened = Opened(SimpleNamespace(revision="sha256-1"), "hf-image", "huse-bench", reference)
+    opened = Opened(SimpleNamespace(revision="sha256-1", precision="float32"), "hf-image", "huse-bench", reference)
     assert opened.label == "hf-image:vit@sha256-1"
     assert opened.written == f"hf-image:{reference}"
 
@@ -250,5 +250,5 @@ def test_a_model_that_is_no_folder_keeps_its_name(reference):
 
     from huse_bench.features._backbones import Opened
 
-    opened = Opened(SimpleNamespace(revision="1"), "b", "huse-bench", reference)
+    opened = Opened(SimpleNamespace(revision="1", precision="float32"), "b", "huse-bench", reference)
     assert opened.label == f"b:{reference}@1"

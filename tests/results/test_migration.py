@@ -2,7 +2,8 @@
 
 import copy
 import json
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -12,7 +13,7 @@ from huse_bench.results.migration import migrated
 from huse_bench.results.schema import SCHEMA_VERSION
 
 OLD = json.loads(Path(__file__).with_name("schema_1.json").read_text(encoding="utf-8"))
-COMMITTED = sorted((Path(__file__).parents[2] / "results").glob("*/*/results/*/runs/*.json"))
+BUNDLES = sorted((Path(__file__).parents[2] / "results").rglob("*.zip"))
 ADDED = {"kind", "curves", "learning", "device", "classes", "neighbours", "classes_sha256", "neighbours_sha256"}
 
 
@@ -59,15 +60,18 @@ def test_controls_that_need_no_training_have_none():
     assert trained["control:shuffled-huse"].steps == 200
 
 
-@pytest.mark.skipif(not COMMITTED, reason="an unpacked distribution keeps no results")
+@pytest.mark.skipif(not BUNDLES, reason="an unpacked distribution keeps no results")
 def test_the_committed_records_are_read():
     kinds = set()
-    for path in COMMITTED:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        record = check(fields) if fields["schema_version"] == 1 else RunRecord.model_validate(fields)
-        assert record.stem == path.stem
-        assert (record.training is None) is (record.kind == "control")
-        kinds.add(record.kind)
+    for bundle in BUNDLES:
+        with zipfile.ZipFile(bundle) as packed:
+            for path in map(PurePosixPath, packed.namelist()):
+                if path.match("results/*/runs/*.json"):
+                    fields = json.loads(packed.read(str(path)))
+                    record = check(fields) if fields["schema_version"] == 1 else RunRecord.model_validate(fields)
+                    assert record.stem == path.stem
+                    assert (record.training is None) is (record.kind == "control")
+                    kinds.add(record.kind)
     assert kinds == {"method", "trained control", "control"}
 
 
