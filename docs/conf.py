@@ -30,7 +30,8 @@ include_patterns = [
     "plugins/**/README.md",
     "plugins/**/LICENSES.md",
     "results/README.md",
-    "results/*/README.md",
+    "results/**/README.md",
+    "results/**/tables.md",
 ]
 # Named so that runs and environments that lie in a working tree are not walked through.
 exclude_patterns = [".*", "**/runs", "**/node_modules", "build", "dist", "site", "venv"]
