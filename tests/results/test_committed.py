@@ -8,6 +8,7 @@ import pytest
 
 from huse_bench.bundles import read_bundle
 from huse_bench.bundles.checks import check_bundle
+from huse_bench.results import Store
 from huse_bench.results.samples import Samples
 
 ROOT = Path(__file__).parents[2] / "results"
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="an unpacked distribut
 @pytest.fixture(scope="module", params=BUNDLES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def bundle(request):
     return read_bundle(request.param)
+
+
+@pytest.mark.parametrize("dataset", ["clipart", "emoji", "icons"])
+def test_a_run_in_a_checkout_finds_a_results_folder_of_its_data(dataset):
+    """``huse-bench run`` writes beside what is kept, to results/DATASET, and refuses a folder of something else."""
+    assert Store(ROOT / dataset).dataset == dataset
 
 
 def test_there_are_some():
