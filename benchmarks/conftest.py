@@ -1,7 +1,11 @@
 """Options of the benchmarks, and what becomes of their measurements: one JSON and one table."""
 
+import os
 import sys
 from pathlib import Path
+
+# As the command line has it, before torch is loaded: threads that wait for a product keep no core busy for long.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import pytest
 import torch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from huse_bench.compiling import njit
 from huse_bench.kernels._fused import finite
+from huse_bench.kernels.cpu._parts import Sum, parts_of, work_on
 from huse_bench.kernels.cpu._products import add_products
 
 __all__ = ["double_triplet_terms"]
@@ -42,11 +42,16 @@ class _Triplets(NamedTuple):
     own: NDArray[np.floating]  # (N,) biases of the instance terms
     to_text: NDArray[np.floating]  # (P, N) biases of semantic_image; -inf, which costs nothing, where no positive is
     to_image: NDArray[np.floating]  # (P, N) biases of semantic_text
-    own_informative: NDArray[np.floating]  # (2, N) of instance_image and instance_text, by query
-    informative: NDArray[np.floating]  # (2, P, N) of semantic_image and semantic_text, by positive and query
+    # How many are informative, by query, and of the semantic terms by positive and query.
+    own_of_image: NDArray[np.floating]  # (N,) of instance_image
+    own_of_text: NDArray[np.floating]  # (N,) of instance_text
+    of_image: NDArray[np.floating]  # (P, N) of semantic_image
+    of_text: NDArray[np.floating]  # (P, N) of semantic_text
 
     @classmethod
-    def uncounted(cls, image: Tensor, text: Tensor, labels: _Indices, margin: float, *, every: bool) -> _Triplets:
+    def uncounted(
+        cls, image: NDArray[np.floating], text: NDArray[np.floating], labels: _Indices, margin: float, *, every: bool
+    ) -> _Triplets:
         """Those of a batch, with counts of 0."""
         positives, cut = _choose(labels, every=every)
         # As narrow as the similarities, so that they share their vectors.
@@ -57,21 +62,23 @@ class _Triplets(NamedTuple):
             narrow,
             positives,
             cut.astype(np.int32),
-            _biases(image.numpy(), text.numpy(), itself, margin)[0],
-            _biases(image.numpy(), text.numpy(), positives, margin),
-            _biases(text.numpy(), image.numpy(), positives, margin),
-            image.new_zeros(2, len(labels)).numpy(),
-            image.new_zeros(2, *positives.shape).numpy(),
+            _biases(image, text, itself, margin)[0],
+            _biases(image, text, positives, margin),
+            _biases(text, image, positives, margin),
+            *(np.zeros(len(labels), image.dtype) for _ in range(2)),
+            *(np.zeros(positives.shape, image.dtype) for _ in range(2)),
         )
+
+    def for_a_part(self) -> _Triplets:
+        """The same triplets for some of the images: with counts of 0 for the texts, to which each part adds, and the
+        very counts of the images, which are in one part each.
+        """
+        return self._replace(own_of_text=np.zeros_like(self.own_of_text), of_text=np.zeros_like(self.of_text))
 
     def counts(self) -> NDArray[np.float64]:
         """The informative triplets of the four terms."""
-        return np.array(
-            [
-                *self.own_informative.sum(axis=1, dtype=np.float64),
-                *self.informative.sum(axis=(1, 2), dtype=np.float64),
-            ]
-        )
+        counted = (self.own_of_image, self.own_of_text, self.of_image, self.of_text)
+        return np.array([counts.sum(dtype=np.float64) for counts in counted])
 
 
 def _choose(labels: _Indices, *, every: bool) -> tuple[_Indices, _Indices]:
@@ -121,12 +128,24 @@ class _Terms(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, text: Tensor, labels: Tensor, margin: float, pairs: str) -> Tensor:
         ctx.save_for_backward(image, text)
-        image, text = image.contiguous(), text.contiguous()
-        triplets = _Triplets.uncounted(image, text, labels.numpy(), margin, every=pairs == "all")
-        kept = image @ text.T if len(image) ** 2 * image.element_size() <= _KEEP else None
+        images, texts = image.contiguous().numpy(), text.contiguous().numpy()
+        triplets = _Triplets.uncounted(images, texts, labels.numpy(), margin, every=pairs == "all")
+        fits = images.itemsize * len(images) ** 2 <= _KEEP
+        kept = np.empty((len(images) if fits else 0, len(images)), images.dtype)
         totals = np.zeros(4)
-        for first, tile in _tiles(image, text, kept):
-            _sums(tile.numpy(), first, triplets, totals)
+
+        def work(panels: _Indices) -> tuple[_Triplets, NDArray[np.float64]]:
+            counted, own = triplets.for_a_part(), np.zeros(4)
+            _add_sums(images, texts, panels, counted, kept, own)
+            return counted, own
+
+        def take(part: tuple[_Triplets, NDArray[np.float64]]) -> None:
+            counted, own = part
+            triplets.own_of_text[:] += counted.own_of_text
+            triplets.of_text[:] += counted.of_text
+            totals[:] += own
+
+        work_on(_parts(images), work, take)
         counts = np.maximum(triplets.counts(), 1)
         if not finite(image, text):
             counts.fill(np.nan)
@@ -136,24 +155,47 @@ class _Terms(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        image, text = (rows.contiguous() for rows in ctx.saved_tensors)
-        weights = (upstream / torch.from_numpy(ctx.counts)).to(image)
-        of_image, of_text = torch.zeros_like(image), torch.zeros_like(text)
-        buffer = image.new_empty(min(_ROWS, len(image)), len(image))
-        for first, tile in _tiles(image, text, ctx.kept):
-            span, slopes = slice(first, first + len(tile)), buffer[: len(tile)]
-            _slopes(tile.numpy(), first, ctx.triplets, weights.numpy(), slopes.numpy())
-            add_products(slopes, image[span], text, of_image[span], of_text)
-        return of_image, of_text, None, None, None
+        images, texts = (rows.detach().contiguous().numpy() for rows in ctx.saved_tensors)
+        weights = (upstream.double().numpy() / ctx.counts).astype(images.dtype)
+        of_image, of_text = np.zeros_like(images), Sum()
+
+        def work(panels: _Indices) -> tuple[float, NDArray[np.floating]]:
+            own = np.zeros_like(texts)
+            _add_gradients(images, texts, panels, ctx.triplets, ctx.kept, weights, of_image, own)
+            return 0.0, own
+
+        work_on(_parts(images), work, of_text.add)
+        return torch.from_numpy(of_image), torch.from_numpy(of_text.gradient), None, None, None
 
 
-def _tiles(image: Tensor, text: Tensor, kept: Tensor | None) -> Iterator[tuple[int, Tensor]]:
-    """The first row and the similarities of each tile, which the next one overwrites unless they are kept."""
-    buffer = image.new_empty(min(_ROWS, len(image)), len(image)) if kept is None else kept
-    for first in range(0, len(image), _ROWS):
-        rows = image[first : first + _ROWS]
-        tile = buffer[first : first + _ROWS] if kept is not None else torch.mm(rows, text.T, out=buffer[: len(rows)])
-        yield first, tile
+def _parts(rows: NDArray[np.floating]) -> list[_Indices]:
+    return parts_of(np.arange(0, len(rows), _ROWS), *rows.shape)
+
+
+@njit(cache=True, nogil=True)
+def _add_sums(images, texts, panels, triplets, kept, totals):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """:func:`_sums` of the panels' images, whose similarities are left in ``kept`` if that has room for them."""
+    tiles = np.empty((0 if len(kept) else _ROWS, len(texts)), texts.dtype)
+    for first in panels:
+        rows = images[first : first + _ROWS]
+        tile = kept[first : first + _ROWS] if len(kept) else tiles[: len(rows)]
+        np.dot(rows, texts.T, tile)
+        _sums(tile, first, triplets, totals)
+
+
+@njit(cache=True, nogil=True)
+def _add_gradients(images, texts, panels, triplets, kept, weights, of_image, of_text):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Add the gradients of the panels' triplets; ``kept`` has the similarities, or no rows."""
+    tiles = np.empty((0 if len(kept) else _ROWS, len(texts)), texts.dtype)
+    slopes = np.empty((_ROWS, len(texts)), texts.dtype)
+    for first in panels:
+        rows = images[first : first + _ROWS]
+        tile = kept[first : first + _ROWS] if len(kept) else tiles[: len(rows)]
+        if not len(kept):
+            np.dot(rows, texts.T, tile)
+        of_pairs = slopes[: len(rows)]
+        _slopes(tile, first, triplets, weights, of_pairs)
+        add_products(of_pairs, rows, texts, of_image[first : first + _ROWS], of_text)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
@@ -166,7 +208,7 @@ def _sums(tile, first, triplets, totals):  # type: ignore[no-untyped-def]  # noq
         similarity = tile[r]
         # The other view of an item is no negative, and costs nothing so.
         similarity[row] = -np.inf
-        bias, of_text = own[row], triplets.own_informative[1]
+        bias, of_text = own[row], triplets.own_of_text
         image_total = text_total = image_count = zero
         for j in range(len(similarity)):
             image_cost, text_cost = similarity[j] + bias, similarity[j] + own[j]
@@ -176,11 +218,11 @@ def _sums(tile, first, triplets, totals):  # type: ignore[no-untyped-def]  # noq
             of_text[j] += one if text_cost > 0 else zero
         totals[0] += image_total
         totals[1] += text_total
-        triplets.own_informative[0, row] = image_count
+        triplets.own_of_image[row] = image_count
         if labels[row] < 0:
             continue
         for k in range(len(triplets.positives)):
-            bias, biases, of_text = triplets.to_text[k, row], triplets.to_image[k], triplets.informative[1, k]
+            bias, biases, of_text = triplets.to_text[k, row], triplets.to_image[k], triplets.of_text[k]
             image_total = text_total = image_count = zero
             for j in range(len(similarity)):
                 negative = (labels[j] != labels[row]) & (labels[j] >= 0)
@@ -193,7 +235,7 @@ def _sums(tile, first, triplets, totals):  # type: ignore[no-untyped-def]  # noq
                 of_text[j] += one if text_counts else zero
             totals[2] += image_total
             totals[3] += text_total
-            triplets.informative[0, k, row] = image_count
+            triplets.of_image[k, row] = image_count
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
@@ -202,7 +244,7 @@ def _slopes(tile, first, triplets, weights, slopes):  # type: ignore[no-untyped-
     zero = tile.dtype.type(0)
     own_image, own_text, image, text = weights[0], weights[1], weights[2], weights[3]
     labels, cut, own = triplets.labels, triplets.cut, triplets.own
-    positives, informative = triplets.positives, triplets.informative
+    positives = triplets.positives
     for r in range(tile.shape[0]):
         row = first + r
         similarity, slope = tile[r], slopes[r]
@@ -211,8 +253,7 @@ def _slopes(tile, first, triplets, weights, slopes):  # type: ignore[no-untyped-
             image_slope = own_image if similarity[j] + bias > 0 else zero
             text_slope = own_text if similarity[j] + own[j] > 0 else zero
             slope[j] = image_slope + text_slope
-        of_own = triplets.own_informative[:, row]
-        slope[row] = -(own_image * of_own[0] + own_text * of_own[1])
+        slope[row] = -(own_image * triplets.own_of_image[row] + own_text * triplets.own_of_text[row])
         if labels[row] < 0:
             continue
         for k in range(len(positives)):
@@ -223,9 +264,9 @@ def _slopes(tile, first, triplets, weights, slopes):  # type: ignore[no-untyped-
                 text_counts = negative & (row < cut[j]) & (similarity[j] + biases[j] > 0)
                 slope[j] += (image if image_counts else zero) + (text if text_counts else zero)
             if positives[k, row] >= 0:
-                slope[positives[k, row]] -= image * informative[0, k, row]
+                slope[positives[k, row]] -= image * triplets.of_image[k, row]
     for k in range(len(positives)):
         for query in range(len(labels)):
             r = positives[k, query] - first
             if 0 <= r < tile.shape[0]:
-                slopes[r, query] -= text * informative[1, k, query]
+                slopes[r, query] -= text * triplets.of_text[k, query]

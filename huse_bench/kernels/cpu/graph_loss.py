@@ -1,7 +1,7 @@
 """The graph loss on the CPU: rows sorted by class, each unordered pair once, class pairs beyond reach skipped."""
 
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,14 +10,19 @@ from torch import Tensor
 
 from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
+from huse_bench.kernels.cpu._parts import Sum, parts_of, work_on
+from huse_bench.kernels.cpu._products import add_product
 
 __all__ = ["graph_loss"]
 
-# Rows of a panel: the fewer, the more of the others they skip together, and the more panels there are.
-_WIDTHS = np.array([16, 32, 64, 128, 384])
+# Rows of a panel: the fewer, the more of the others they skip together, and the slower are products.
+_WIDTHS = np.array([8, 16, 32, 64, 128, 384])
 _WIDE = int(_WIDTHS[-1])
-# Measured on one core: microseconds of a panel, of a pair of rows, and of each of a pair's dimensions.
-_PANEL, _PAIR, _DIMENSION = 70.0, 2e-3, 9e-5
+# Measured on one core: microseconds of a panel, of a pair of rows, and of each of a pair's dimensions; and rows whose
+# time a panel's products lose.
+_PANEL, _PAIR, _DIMENSION, _LOST = 3.0, 1.1e-3, 5.5e-5, 4
+# Other rows that a panel is compared with at once: the tile and both products of it stay in a core's cache.
+_BLOCK = 256
 
 _Indices = NDArray[np.int64]
 
@@ -29,8 +34,7 @@ def graph_loss(x: Tensor, labels: Tensor, distances: Tensor, margin: float, rela
     )
 
 
-@dataclass(frozen=True)
-class _Runs:
+class _Runs(NamedTuple):
     """The classes of the batch as runs of the sorted rows, and how each two of them are compared.
 
     A pair of rows counts when its distance is under the ``limit`` of their classes: always for inf, never for
@@ -43,6 +47,17 @@ class _Runs:
     limit: NDArray[np.floating]
 
 
+class _Panel(NamedTuple):
+    """Sorted rows that are compared with others together, their gradient, and where their classes are: from the
+    ``lowest`` on, each between two of the bounds.
+    """
+
+    rows: NDArray[np.floating]
+    gradient: NDArray[np.floating]
+    lowest: int
+    bounds: _Indices
+
+
 def _value_and_gradient(
     x: Tensor, *, labels: Tensor, distances: Tensor, margin: float, relaxation: str
 ) -> tuple[float, tuple[Tensor]]:
@@ -52,13 +67,16 @@ def _value_and_gradient(
     limit, target = _limit_and_target(distances[present][:, present], margin, relaxation)
     runs = _Runs(end - counts, end, target.numpy(), limit.numpy())
 
-    ordered = x.index_select(0, order)
-    gradient = torch.zeros_like(ordered)
-    total = 0.0
-    for first, last in _panels(runs, _width(runs, x.shape[1])):
-        total += _panel(ordered, gradient, runs, first, last)
-    gradient *= -4 / len(x) ** 2
-    return total / len(x) ** 2, (gradient.index_select(0, order.argsort()),)
+    ordered = x.index_select(0, order).numpy()
+    total = Sum()
+
+    def work(panels: _Indices) -> tuple[float, NDArray[np.floating]]:
+        gradient = np.zeros_like(ordered[panels[0, 0] :])
+        return _add_panels(ordered, panels, runs, gradient), gradient
+
+    work_on(parts_of(_panels(runs, _width(runs, x.shape[1])), *x.shape, ahead=True), work, total.add)
+    gradient = torch.from_numpy(total.gradient).mul_(-4 / len(x) ** 2)
+    return total.value / len(x) ** 2, (gradient.index_select(0, order.argsort()),)
 
 
 def _limit_and_target(distances: Tensor, margin: float, relaxation: str) -> tuple[Tensor, Tensor]:
@@ -80,12 +98,13 @@ def _width(runs: _Runs, dim: int) -> int:
     rows = counts.sum()
     share = counts @ (runs.limit > -np.inf) @ counts / rows**2
     reached = 1 - (1 - share) ** (1 + _WIDTHS * len(counts) / rows)
-    cost = _PANEL * rows / _WIDTHS + (_PAIR + _DIMENSION * dim) * reached * rows**2 / 2
+    pairs = reached * (1 + _LOST / _WIDTHS) * rows**2 / 2
+    cost = _PANEL * rows / _WIDTHS + (_PAIR + _DIMENSION * dim) * pairs
     return int(_WIDTHS[cost.argmin()])
 
 
-def _panels(runs: _Runs, width: int) -> list[tuple[int, int]]:
-    """Spans of the sorted rows, ending where a class ends unless that makes them too long."""
+def _panels(runs: _Runs, width: int) -> _Indices:
+    """(P, 2) spans of the sorted rows, ending where a class ends unless that makes them too long."""
     panels, first = [], 0
     for end in runs.end.tolist():
         while end - first > _WIDE:
@@ -94,86 +113,100 @@ def _panels(runs: _Runs, width: int) -> list[tuple[int, int]]:
         if end - first >= width or end == runs.end[-1]:
             panels.append((first, end))
             first = end
-    return panels
+    return np.array(panels)
 
 
-def _panel(ordered: Tensor, gradient: Tensor, runs: _Runs, first: int, last: int) -> float:
-    """Add the pairs of the rows [first, last) with each other and with later rows; returns their sum of squares."""
-    of_rows, of_columns, bounds, own, index = _columns(runs.start, runs.end, runs.limit, first, last)
-    columns, skips = ordered[first:], len(index) < len(ordered) - first
-    if skips:
-        columns = ordered.index_select(0, torch.from_numpy(index))
-    rows = ordered[first:last]
-    tile = rows @ columns.T
-    total: float = _residuals(tile.numpy(), of_rows, of_columns, bounds, own, runs.target, runs.limit)
-    gradient[first:last].addmm_(tile, columns)
-    mirrored = tile[:, len(rows) :].T
-    if not skips:
-        gradient[last:].addmm_(mirrored, rows)
-    elif len(index) > len(rows):
-        gradient.index_add_(0, torch.from_numpy(index[len(rows) :]), mirrored @ rows)
+@njit(cache=True, nogil=True)
+def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Add the pairs of the panels' rows with each other and with later rows to the gradient, which begins with the
+    first panel's row; returns their sum of squares over both orders of each pair.
+    """
+    begin, dim, kind = panels[0, 0], ordered.shape[1], ordered.dtype
+    widest = (panels[:, 1] - panels[:, 0]).max()
+    height = max(_BLOCK, widest)
+    tiles, products = np.empty(height * widest, kind), np.empty((height, dim), kind)
+    others, places = np.empty((height, dim), kind), np.empty(height, np.int64)
+    classes = np.empty(height, np.int64)
+    total = 0.0
+    for first, last in panels:
+        lowest, highest = (
+            np.searchsorted(runs.end, first, side="right"),
+            np.searchsorted(runs.end, last - 1, side="right"),
+        )
+        bounds = np.full(highest - lowest + 2, last - first)
+        bounds[:-1] = np.maximum(runs.start[lowest : highest + 1], first) - first
+        panel = _Panel(ordered[first:last], gradient[first - begin : last - begin], lowest, bounds)
+
+        # Among themselves, in both orders.
+        for a in range(lowest, highest + 1):
+            classes[bounds[a - lowest] : bounds[a - lowest + 1]] = a
+        tile = tiles[: (last - first) ** 2].reshape(last - first, last - first)
+        np.dot(panel.rows, panel.rows.T, tile)
+        total += _residuals(tile, panel, classes, True, runs)
+        add_product(tile.T, panel.rows, products, panel.gradient)
+
+        # With the later rows that one of the panel's classes reaches, block by block.
+        filled = 0
+        for b in range(highest, len(runs.end)):
+            near = False
+            for a in range(lowest, highest + 1):
+                near |= runs.limit[a, b] > -np.inf
+            if not near:
+                continue
+            for row in range(max(runs.start[b], last), runs.end[b]):
+                others[filled], places[filled], classes[filled] = ordered[row], row - begin, b
+                filled += 1
+                if filled == _BLOCK:
+                    total += 2 * _add_block(panel, others[:filled], classes, runs, tiles, products)
+                    _scatter(products, places[:filled], gradient)
+                    filled = 0
+        if filled:
+            total += 2 * _add_block(panel, others[:filled], classes, runs, tiles, products)
+            _scatter(products, places[:filled], gradient)
     return total
 
 
 @njit(cache=True, nogil=True)
-def _columns(start, end, limit, first, last):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
-    """What the rows [first, last) are compared with: runs of themselves, so that the tile starts with its diagonal,
-    then the later runs that one of their classes reaches.
-
-    Returns the class of each row, the class of each run, the columns between which the runs lie, how many runs are
-    of the rows themselves, and the sorted row that each column is.
+def _add_block(panel, others, classes, runs, tiles, products):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Add pairs to the panel's gradient, and leave what they add to that of the other rows in ``products``; returns
+    their sum of squares.
     """
-    classes = len(end)
-    lowest = np.searchsorted(end, first, side="right")
-    highest = np.searchsorted(end, last - 1, side="right")
-    of_rows = np.empty(last - first, np.int64)
-    of_columns = np.empty(2 * classes, np.int64)
-    bounds = np.zeros(2 * classes + 1, np.int64)
-    index = np.empty(end[-1] - first, np.int64)
-    width = 0
-    for a in range(lowest, highest + 1):
-        for row in range(max(start[a], first), min(end[a], last)):
-            of_rows[width] = a
-            index[width] = row
-            width += 1
-        of_columns[a - lowest] = a
-        bounds[a - lowest + 1] = width
-    own = highest + 1 - lowest
-    runs = own
-    for b in range(highest, classes):
-        near = False
-        for a in range(lowest, highest + 1):
-            near |= limit[a, b] > -np.inf
-        if near and end[b] > last:
-            for row in range(max(start[b], last), end[b]):
-                index[width] = row
-                width += 1
-            of_columns[runs] = b
-            runs += 1
-            bounds[runs] = width
-    return of_rows, of_columns[:runs], bounds[: runs + 1], own, index[:width]
+    tile = tiles[: len(others) * len(panel.rows)].reshape(len(others), len(panel.rows))
+    np.dot(others, panel.rows.T, tile)
+    total = _residuals(tile, panel, classes, False, runs)
+    add_product(tile.T, others, products, panel.gradient)
+    np.dot(tile, panel.rows, products[: len(others)])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _scatter(products, places, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    for i in range(len(places)):
+        of_row = gradient[places[i]]
+        for d in range(len(of_row)):
+            of_row[d] += products[i, d]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
-def _residuals(tile, of_rows, of_columns, bounds, own, target, limit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
-    """Turn the similarities of a tile into the residuals of the pairs that count.
-
-    Returns their sum of squares over both orders of each pair: the first ``own`` runs of columns hold both.
+def _residuals(tile, panel, classes, themselves, runs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Turn the similarities of other rows, of the given classes, with those of a panel into the residuals of the pairs
+    that count; returns their sum of squares. The others may be the panel's rows themselves.
     """
     total = 0.0
-    for row in range(tile.shape[0]):
-        a = of_rows[row]
-        tile[row, row] = 1 - target[a, a]
-        for k in range(len(of_columns)):
-            b = of_columns[k]
+    for i in range(tile.shape[0]):
+        b = classes[i]
+        similarities = tile[i]
+        if themselves:
+            similarities[i] = 1 - runs.target[b, b]
+        for k in range(len(panel.bounds) - 1):
             # d < limit and d - target in terms of the similarity, 1 - d.
-            above = 1 - limit[a, b]
-            aim = 1 - target[a, b]
+            above = 1 - runs.limit[panel.lowest + k, b]
+            aim = 1 - runs.target[panel.lowest + k, b]
             squares = aim * 0
-            for column in range(bounds[k], bounds[k + 1]):
-                similarity = tile[row, column]
+            for row in range(panel.bounds[k], panel.bounds[k + 1]):
+                similarity = similarities[row]
                 residual = aim - similarity if similarity > above else aim * 0
-                tile[row, column] = residual
+                similarities[row] = residual
                 squares += residual * residual
-            total += squares if k < own else 2 * squares
+            total += squares
     return total

@@ -4,10 +4,12 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
+from huse_bench.kernels.cpu._parts import Sum, parts_of, work_on
 
 __all__ = ["semihard_triplet"]
 
@@ -28,27 +30,33 @@ def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float) -> tuple[fl
     end = np.repeat(counts.cumsum(), counts)
     start = end - np.repeat(counts, counts)
 
-    ordered = x.index_select(0, order)
-    gradient = torch.zeros_like(ordered)
+    ordered = x.index_select(0, order).numpy()
+    total = Sum()
+
+    def work(panels: NDArray[np.int64]) -> tuple[float, NDArray[np.floating]]:
+        gradient = np.zeros_like(ordered)
+        return _add_panels(ordered, panels, start, end, margin, gradient), gradient
+
+    work_on(parts_of(np.arange(0, len(x), _ROWS), *x.shape), work, total.add)
+    return total.value / pairs, (torch.from_numpy(total.gradient / pairs).index_select(0, order.argsort()),)
+
+
+@njit(cache=True, nogil=True)
+def _add_panels(ordered, panels, start, end, margin, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Add the triplets of the panels' rows to the gradient; returns the sum of their hinges."""
     total = 0.0
-    for first in range(0, len(x), _ROWS):
-        last = min(first + _ROWS, len(x))
+    tiles = np.empty(_ROWS * len(ordered), ordered.dtype)
+    for first in panels:
+        last = min(first + _ROWS, len(ordered))
         rows = ordered[first:last]
+        tile = tiles[: len(rows) * len(ordered)].reshape(len(rows), len(ordered))
+        np.dot(rows, ordered.T, tile)
         classes = slice(start[first], end[last - 1])
-        costly = torch.zeros(len(rows), classes.stop - classes.start, dtype=x.dtype)
-        total += _mine(
-            (rows @ ordered.T).numpy(),
-            first,
-            start[first:last],
-            end[first:last],
-            margin,
-            ordered.numpy(),
-            costly.numpy(),
-            gradient.numpy(),
-        )
-        gradient[first:last].addmm_(costly, ordered[classes], alpha=-1)
-        gradient[classes].addmm_(costly.T, rows, alpha=-1)
-    return total / pairs, (gradient.index_select(0, order.argsort()) / pairs,)
+        costly = np.zeros((len(rows), classes.stop - classes.start), ordered.dtype)
+        total += _mine(tile, first, start[first:last], end[first:last], margin, ordered, costly, gradient)
+        gradient[first:last] -= np.dot(costly, ordered[classes])
+        gradient[classes] -= np.dot(costly.T, rows)
+    return total
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
