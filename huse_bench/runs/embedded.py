@@ -25,7 +25,7 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Ranked:
-    """The rows whose inner products n items are ranked by.
+    """The rows whose inner products n items are ranked by, where they were made: a GPU ranks them too.
 
     Attributes:
         image: (n, M) images as queries.
@@ -42,7 +42,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Embedded:
-    """One split after training, on the host.
+    """One split after training, on the host but for what is ranked.
 
     Attributes:
         image: (n, D) unit rows.
@@ -116,22 +116,25 @@ def embed(model: Model, loss: Loss, split: SplitFeatures) -> Embedded:
         image, text = model.views(split.image[rows], split.text[rows])
         queries, galleries = zip(ranking_rows(loss, image), ranking_rows(loss, text), strict=True)
         # The cosine's query rows are the unit rows.
-        units = queries if galleries[0] is None else (normalize(image.rows, dim=1), normalize(text.rows, dim=1))
-        parts.append((*units, *model.logits(image.rows, text.rows), *queries, *galleries))
-    image_rows, text_rows, image_logits, text_logits, *ranked = map(_joined, zip(*parts, strict=True))
-    image_queries, text_queries, image_gallery, text_gallery = ranked
-    assert image_rows is not None
-    assert text_rows is not None
+        units = (None, None) if galleries[0] is None else (normalize(image.rows, dim=1), normalize(text.rows, dim=1))
+        parts.append((*queries, *galleries, *units, *model.logits(image.rows, text.rows)))
+    image_queries, text_queries, image_gallery, text_gallery, *others = map(_joined, zip(*parts, strict=True))
+    image_rows, text_rows, image_logits, text_logits = (None if rows is None else rows.cpu() for rows in others)
     assert image_queries is not None
     assert text_queries is not None
-    of_items = Ranked(image_queries, text_queries, image_gallery, text_gallery)
-    return Embedded(image_rows, text_rows, image_logits, text_logits, of_items)
+    return Embedded(
+        image_queries.cpu() if image_rows is None else image_rows,
+        text_queries.cpu() if text_rows is None else text_rows,
+        image_logits,
+        text_logits,
+        Ranked(image_queries, text_queries, image_gallery, text_gallery),
+    )
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """What was made of all items, on the host; None where it is not made."""
+    """What was made of all items; None where it is not made."""
     there = [part for part in parts if part is not None]
-    return torch.cat(there).cpu() if there else None
+    return torch.cat(there) if there else None
 
 
 def retrieve(
