@@ -35,7 +35,7 @@ def peaks(effort):
 
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_cuda(keep, effort, peaks, name, rows, dim):
-    case = losses.case(name, rows, dim, ["torch.compile"], "cuda", ("tf32", "bf16"))
+    case = losses.case(name, rows, dim, ["torch.compile"], "cuda", ("tf32", "fp16"))
     measurement = measure(case, effort).completed(card.memory(case), None)
     shares = {
         f"{words}_{what}": share

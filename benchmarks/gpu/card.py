@@ -18,7 +18,6 @@ def peaks(effort):
         for name, dtype, precision in (
             ("fp32", torch.float32, "highest"),
             ("tf32", torch.float32, "high"),
-            ("bf16", torch.bfloat16, "highest"),
             ("fp16", torch.float16, "highest"),
         ):
             torch.set_float32_matmul_precision(precision)
@@ -43,7 +42,7 @@ def shares(measurement, case, peaks):
         Words of an entry's name, ``"fp32"`` for none, to its shares of operations and of bandwidth.
     """
     # Float32 is had from float32 units, or from three products of tensor cores: by whichever is faster on this card.
-    most = {"fp32": max(peaks["fp32"], peaks["fp16"] / 3), "tf32": peaks["tf32"], "bf16": peaks["bf16"]}
+    most = {"fp32": max(peaks["fp32"], peaks["fp16"] / 3), "tf32": peaks["tf32"], "fp16": peaks["fp16"]}
     operations = case.bound_share * _PRODUCTS.get(case.operation, 3.0) * case.rows**2 * case.dim
     moved = 2 * 4 * case.rows * case.dim
     found = {}

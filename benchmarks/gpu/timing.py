@@ -13,7 +13,7 @@ _NAMES = ("graph_loss_and", "graph_loss_none", *losses.TRIPLETS)
 _SIZES = ((4096, 512), (2048, 512), (8192, 64), (65_536, 512))
 # Plain torch holds matrices of all pairs.
 _TOO_LARGE = 20_000
-_PRECISIONS = ("tf32", "bf16")
+_PRECISIONS = ("tf32", "fp16")
 _EFFORT = Effort(seconds=0.5, least=3, most=15)
 
 

@@ -27,7 +27,7 @@ __all__ = [
 #: ``"cpu"`` and ``"cuda"`` are fast and for tensors there, ``"reference"`` is plain torch autograd and for any device.
 Backend = Literal["cpu", "cuda", "reference"]
 #: How the CUDA backend multiplies: in float32, on tensor cores by three products; or, faster, in less.
-Precision = Literal["fp32", "tf32", "bf16"]
+Precision = Literal["fp32", "tf32", "fp16"]
 #: Values and gallery indices (n, k) of the k best of n queries.
 Ranking = tuple[Tensor, Tensor]
 
@@ -50,7 +50,7 @@ def backend_for(
         ConfigError: for an unknown backend or precision, or one that cannot be used.
     """
     device = rows.device.type
-    check_one_of("precision", precision, ("fp32", "tf32", "bf16"))
+    check_one_of("precision", precision, ("fp32", "tf32", "fp16"))
     if backend is not None:
         check_one_of("backend", backend, ("cpu", "cuda", "reference"))
     if backend == "cpu" and device != "cpu":

@@ -39,7 +39,7 @@ def cosine_embedding(
         margin: cosine similarity under which a mismatched pair costs nothing.
         mismatch_probability: p, in [0, 1].
         backend: which implementation to use; the fastest for the device by default.
-        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" pairs
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "fp16" pairs
             close to the margin may be counted the other way.
 
     Returns:

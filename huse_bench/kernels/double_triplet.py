@@ -99,7 +99,7 @@ def double_triplet_terms(
             as the positive, and the first m items of other classes as the negatives, m being the least number
             of them that any query has; ``"all"`` takes all positives and all negatives.
         backend: which implementation to use; the fastest for the device by default.
-        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" triplets
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "fp16" triplets
             that cost next to nothing may be counted the other way.
 
     Returns:

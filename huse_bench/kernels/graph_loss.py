@@ -50,7 +50,7 @@ def graph_loss(
             ``"or"``: those with A < zeta or d < zeta; ``"hinge"``: as "or", and the target is
             min(A, zeta); ``"none"``: all.
         backend: which implementation to use; the fastest for the device by default.
-        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" pairs
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "fp16" pairs
             close to the margin may be counted the other way.
 
     Returns:

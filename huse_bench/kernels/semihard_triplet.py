@@ -40,7 +40,7 @@ def semihard_triplet(
         margin: by how much a negative should be farther than the positive, as a cosine distance; m here is
             2m on squared Euclidean distances.
         backend: which implementation to use; the fastest for the device by default.
-        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "bf16" a pair may
+        precision: of the CUDA backend's products; the others know "fp32" alone. With "tf32" and "fp16" a pair may
             be given another of several nearly equal negatives.
 
     Returns:

@@ -159,7 +159,7 @@ def test_shares_are_of_the_peak_of_the_precision():
         spread = Spread(median=0.5, low=0.5, high=0.5)
         return Entry(name=name, difference=0, seconds={"all": spread}, total=spread)
 
-    names = ["autograd", OURS, f"{OURS} tf32", f"{OURS} bf16"]
+    names = ["autograd", OURS, f"{OURS} tf32", f"{OURS} fp16"]
     measured = Measurement(
         operation="graph_loss_none",
         rows=96,
@@ -170,12 +170,12 @@ def test_shares_are_of_the_peak_of_the_precision():
         entries=[entry(name) for name in names],
     )
     case = losses.case("graph_loss_none", 96, 8, ())
-    peaks = {"fp32": 1e6, "tf32": 5e6, "bf16": 12e6, "fp16": 6e6, "bytes": 1e6}
+    peaks = {"fp32": 1e6, "tf32": 5e6, "fp16": 6e6, "bytes": 1e6}
     found = card.shares(measured, case, peaks)
     operations = 3 * 96 * 96 * 8 / 0.5
     assert {words: share["operations_of_peak"] for words, share in found.items()} == pytest.approx(
         # A third of float16's is more than float32's.
-        {"fp32": operations / 2e6, "tf32": operations / 5e6, "bf16": operations / 12e6}
+        {"fp32": operations / 2e6, "tf32": operations / 5e6, "fp16": operations / 6e6}
     )
     assert {share["bandwidth_of_peak"] for share in found.values()} == {2 * 4 * 96 * 8 / 0.5 / 1e6}
     slow = card.shares(measured, case, peaks | {"fp16": 1e6})
@@ -187,8 +187,8 @@ class Rounded(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, rows, precision):  # noqa: ARG004 - as torch calls it
-        if precision == "bf16":
-            return rows.bfloat16().float()
+        if precision == "fp16":
+            return rows.half().float()
         # The tensor cores leave the lower bits out.
         return (rows.contiguous().view(torch.int32) & -(2**13)).view(torch.float32)
 
@@ -197,11 +197,11 @@ class Rounded(torch.autograd.Function):
         return gradient, None
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["tf32", "fp16"])
 @pytest.mark.parametrize("name", ["graph_loss_and", *losses.TRIPLETS])
 def test_what_less_precision_comes_to_may_be_timed_and_a_wrong_result_may_not(name, precision):
-    made = losses.case(name, 1024, 64, (), precisions=("tf32", "bf16"))
-    plain, rounded = made.competitors[0], made.competitors[2 + (precision == "bf16")]
+    made = losses.case(name, 1024, 64, (), precisions=("tf32", "fp16"))
+    plain, rounded = made.competitors[0], made.competitors[2 + (precision == "fp16")]
     formula, rows = plain.run.args
     expected = plain.outcome
     most = rounded.tolerance
@@ -213,7 +213,7 @@ def test_what_less_precision_comes_to_may_be_timed_and_a_wrong_result_may_not(na
 
 
 @needs_triton
-@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["tf32", "fp16"])
 @pytest.mark.parametrize(("count", "dim"), [(129, 2), (700, 2), (700, 64)])
 def test_parity_allows_rounding_and_not_another_loss(count, dim, precision):
     from benchmarks.gpu import parity

@@ -85,13 +85,13 @@ def test_spills_and_shared_memory_are_those_of_the_machine_code(tmp_path):
         # Three products of less precision make one of float32, and two where one side is 0 or 1.
         ("graph loss residuals, fp32, 512", "f16", 3, 0),
         ("graph loss residuals, tf32, 1024", "tf32", 1, 0),
-        ("graph loss residuals, bf16, 512", "bf16", 1, 0),
+        ("graph loss residuals, fp16, 512", "f16", 1, 0),
         ("sums over pairs, fp32, 512", "f16", 0, 3),
         ("sums over pairs, fp32, 512, of excess", "f16", 0, 2),
         ("sums over pairs, tf32, 1024", "tf32", 0, 1),
-        ("sums over pairs, bf16, 512", "bf16", 0, 1),
+        ("sums over pairs, fp16, 512", "f16", 0, 1),
         ("products, fp32, 512", "tf32", 3, 0),
-        ("products, bf16, 64", "bf16", 1, 0),
+        ("products, fp16, 64", "f16", 1, 0),
         ("ranking, 512", "f64", 1, 0),
     ],
 )
@@ -153,20 +153,20 @@ def test_the_command_says_what_it_misses(tmp_path, monkeypatch, missing, message
     assert not page.exists()
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("tf32", "float32"), ("bf16", "bfloat16")])
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("tf32", "float32"), ("fp16", "float16")])
 @pytest.mark.parametrize("shape", [(1, 1), (64, 256), (65, 300)])
 def test_rows_are_laid_out_in_whole_tiles(shape, precision, dtype):
-    rows = torch.rand(shape).bfloat16().float()
+    rows = torch.rand(shape).half().float()
     tiling = Tiling.for_products(shape[1])
     whole = padded(rows, tiling, precision)
     assert whole.dtype == getattr(torch, dtype)
     assert_laid_out(whole, rows, tiling)
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float16"), ("tf32", "float32"), ("bf16", "bfloat16")])
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float16"), ("tf32", "float32"), ("fp16", "float16")])
 @pytest.mark.parametrize("shape", [(1, 1), (128, 128), (129, 300)])
 def test_rows_of_pairs_are_laid_out_in_whole_tiles(shape, precision, dtype):
-    rows = torch.rand(shape).bfloat16().float()
+    rows = torch.rand(shape).half().float()
     tiling = Tiling.for_pairs(shape[1])
     operand = Operand.of(rows, tiling, precision)
     assert operand.high.dtype == getattr(torch, dtype)

@@ -153,6 +153,23 @@ def test_graph_loss_is_that_of_the_reference(interpreted, count, dim, classes, r
     )
 
 
+@pytest.mark.parametrize("upstream", [1.0, 1e-3])
+@pytest.mark.parametrize("name", ["graph_loss", "mismatch_hinge", "semihard_triplet", "double_triplet_terms"])
+@pytest.mark.parametrize(("count", "dim"), [(65, 300), (257, 33)])
+def test_fp16_is_the_loss_of_rows_so_rounded(interpreted, name, count, dim, upstream):
+    matrices, (*arguments, _) = losses(count)[name]
+    # Their products are exact in float32, so that no pair changes sides.
+    rows = [unit_rows(seed, count, dim).half().float() for seed in range(matrices)]
+    value, gradients = interpreted(name, rows, *arguments, "fp16", upstream=upstream)
+    expected, wanted = judged(
+        getattr(reference, name), rows, *(to_double(argument) for argument in arguments), upstream=upstream
+    )
+    torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-7)
+    for gradient, of_reference in zip(gradients, wanted, strict=True):
+        # What a pair weighs is rounded too.
+        assert off(gradient, of_reference) < 1e-3
+
+
 @pytest.mark.parametrize("name", ["graph_loss", "mismatch_hinge"])
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU multiplies tf32 as tf32")
 def test_the_tiles_of_tf32_cover_all_pairs_too(interpreted, name):

@@ -21,7 +21,7 @@ __all__ = ["Operand", "Weights", "add_pair_sums", "pair_products", "spans", "sto
 # Pairs whose weights are in memory at once, as long as these are enough rows: 1 GiB in float32.
 _PAIRS = 2**28
 _FEWEST = 1024
-_TYPES = {"fp32": torch.float16, "tf32": torch.float32, "bf16": torch.bfloat16}
+_TYPES = {"fp32": torch.float16, "tf32": torch.float32, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 __all__ = ["DOT_PRECISION", "OPTIONS", "Tiling", "padded", "similarities"]
 
-#: What ``tl.dot`` is told for each public precision; that of bf16 is the type of its operands.
-DOT_PRECISION = {"fp32": "tf32x3", "tf32": "tf32", "bf16": "tf32"}
+#: What ``tl.dot`` is told for each public precision; that of fp16 is the type of its operands.
+DOT_PRECISION = {"fp32": "tf32x3", "tf32": "tf32", "fp16": "tf32"}
 
 #: The compiler's options of every kernel. Triton's default for the first is about to change, and it warns of that.
 OPTIONS = {"enable_fp_fusion": True, "num_warps": 4}
@@ -94,7 +94,7 @@ def padded(rows: Tensor, tiling: Tiling, precision: str) -> Tensor:
     """A copy of the rows in whole tiles, zeros beyond, in the type that is multiplied."""
     count, dim = rows.shape
     full = triton.cdiv(count, tiling.rows) * tiling.rows
-    whole = rows.new_zeros((full, tiling.width), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    whole = rows.new_zeros((full, tiling.width), dtype=torch.float16 if precision == "fp16" else torch.float32)
     whole[:count, :dim] = rows
     return whole
 

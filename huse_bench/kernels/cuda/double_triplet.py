@@ -132,6 +132,8 @@ class _Terms(torch.autograd.Function):
         pairing, tiling, precision = ctx.pairing, ctx.tiling, ctx.precision
         count = len(own)
         weights = (upstream / counts).to(torch.float32)
+        # So that slopes, counts of up to four times the rows and more, are numbers that float16 has.
+        scale = weights.abs().max().clamp_min(torch.finfo(torch.float32).tiny) * (count / 2**13)
         of_image, of_text = (torch.zeros_like(rows, dtype=torch.float32) for rows in (images, texts))
         with torch.cuda.device_of(images):  # type: ignore[no-untyped-call]  # torch leaves it untyped
             for span in spans(images):
@@ -146,7 +148,7 @@ class _Terms(torch.autograd.Function):
                     to_image,
                     *informative[:2],
                     *informative[2:].view(2, -1, count),
-                    weights,
+                    weights / scale,
                     span.start,
                     slopes.shape[1],
                     len(to_text),
@@ -158,7 +160,8 @@ class _Terms(torch.autograd.Function):
                 add_weighted(of_text, slopes.T, images[span], tiling, precision)
         # Weights that are NaN reach all of the gradient only where there is something to weigh.
         poison = weights.sum() * 0
-        return of_image[:count, : ctx.dim] + poison, of_text[:count, : ctx.dim] + poison, None, None, None
+        of_image, of_text = (of_rows[:count, : ctx.dim] * scale + poison for of_rows in (of_image, of_text))
+        return of_image, of_text, None, None, None
 
 
 def _to_positives(queries: Tensor, others: Tensor, positives: Tensor) -> Tensor:

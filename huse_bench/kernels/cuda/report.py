@@ -86,7 +86,7 @@ def _tiled(kernel: Any, tiling: Tiling, precision: str = "fp32", **constants: An
     return Configuration(
         kernel=kernel,
         constants={name: value for name, value in known.items() if name in kernel.arg_names},
-        types=dict.fromkeys(rows, "*bf16" if precision == "bf16" else "*fp32"),
+        types=dict.fromkeys(rows, "*fp16" if precision == "fp16" else "*fp32"),
         options=tiling.options,
         tiling=tiling,
     )
@@ -94,7 +94,7 @@ def _tiled(kernel: Any, tiling: Tiling, precision: str = "fp32", **constants: An
 
 def _paired(kernel: Any, tiling: Tiling, precision: str, **constants: Any) -> Configuration:
     tiled = _tiled(kernel, tiling, precision, SPLIT=precision == "fp32", **constants)
-    rows = {"fp32": "*fp16", "tf32": "*fp32", "bf16": "*bf16"}[precision]
+    rows = {"fp32": "*fp16", "tf32": "*fp32", "fp16": "*fp16"}[precision]
     operands = ("images", "texts", "weights", "x")
     return replace(tiled, types=dict.fromkeys((*operands, *(f"{name}_low" for name in operands)), rows))
 
@@ -109,18 +109,18 @@ def _summed(dim: int, precision: str, *, listed: bool, **constants: Any) -> Conf
 CONFIGURATIONS = {
     "graph loss residuals, fp32, 512": _paired(residuals_kernel, Tiling.for_pairs(512), "fp32", RELAXATION="and"),
     "graph loss residuals, tf32, 1024": _paired(residuals_kernel, Tiling.for_pairs(1024), "tf32", RELAXATION="hinge"),
-    "graph loss residuals, bf16, 512": _paired(residuals_kernel, Tiling.for_pairs(512), "bf16", RELAXATION="or"),
+    "graph loss residuals, fp16, 512": _paired(residuals_kernel, Tiling.for_pairs(512), "fp16", RELAXATION="or"),
     "mismatch excess, fp32, 64": _paired(excess_kernel, Tiling.for_pairs(64), "fp32"),
     "sums over pairs, fp32, 512": _summed(512, "fp32", listed=True, column_stride=1),
     "sums over pairs, tf32, 1024": _summed(1024, "tf32", listed=True, column_stride=1),
-    "sums over pairs, bf16, 512": _summed(512, "bf16", listed=True, column_stride=1),
+    "sums over pairs, fp16, 512": _summed(512, "fp16", listed=True, column_stride=1),
     "sums over pairs, fp32, 512, of excess": _summed(512, "fp32", listed=False, column_stride=1),
     "sums over pairs, fp32, 64, transposed": _summed(64, "fp32", listed=False, row_stride=1),
     "products, fp32, 512": _tiled(_products.products_kernel, Tiling.for_products(512)),
-    "products, bf16, 64": _tiled(_products.products_kernel, Tiling.for_products(64), "bf16"),
+    "products, fp16, 64": _tiled(_products.products_kernel, Tiling.for_products(64), "fp16"),
     "weighted sums, fp32, 512": _tiled(_products.weighted_kernel, Tiling.for_products(512), column_stride=1),
-    "weighted sums, bf16, 64, transposed": _tiled(
-        _products.weighted_kernel, Tiling.for_products(64), "bf16", row_stride=1
+    "weighted sums, fp16, 64, transposed": _tiled(
+        _products.weighted_kernel, Tiling.for_products(64), "fp16", row_stride=1
     ),
     "semi-hard triplets": Configuration(semihard_triplet_kernel, CONSTANTS),
     "double triplet costs, images": Configuration(
@@ -198,8 +198,8 @@ _PAGE = """\
 # What the CUDA kernels take of a GPU
 
 **These kernels have never run on a GPU.** Their results are tested in Triton's interpreter, and they are compiled ahead
-of time for GPUs that were not there. The interpreter knows neither tf32 nor bf16 products: of those, only the machine
-code was looked at. What the compiler says is below; how fast the kernels are nobody has measured, and [one
+of time for GPUs that were not there. The interpreter knows no tf32 products: of those, only the machine code was looked
+at. What the compiler says is below; how fast the kernels are nobody has measured, and [one
 command](benchmarks.md#on-a-gpu) does where there is a GPU.
 
 The graph loss and the mismatch hinge are two products each: one gives what each pair weighs in the gradient, the other
