@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from huse_bench.results.arrays import ENDINGS
 from huse_bench.results.card import CARD_FILES
 from huse_bench.results.folder import MARKER
 from huse_bench.results.json_text import json_text
+from huse_bench.results.status import folder_status
 from huse_bench.runs.privacy import Privacy
 
 __all__ = ["publish", "write_bundle"]
@@ -178,11 +179,22 @@ def _whole(folder: Path) -> Results:
     named |= {f"{record.stem}.events.jsonl" for record in results.records}
     for path in sorted((folder / "runs").iterdir()):
         if path.name not in named and not is_incidental(path):
-            raise ResultsError(
-                f"{path} belongs to no record: the run was not written to its end, or its record was deleted; run it "
-                f"again, or delete the file"
-            )
+            raise _unrecorded(folder, path, {record.stem for record in results.records})
     return results
+
+
+def _unrecorded(folder: Path, path: Path, read: Container[str]) -> ResultsError:
+    """What to raise for a file that belongs to none of the records that were read."""
+    runs = [run for run in folder_status(folder).runs if path.name.startswith(f"{run.name}.") and run.name not in read]
+    # One that has ended by now had not yet when the records were read.
+    if any(run.state != "stopped" for run in runs):
+        return ResultsError(
+            f"a command is at the run of {path}; publish when it has ended, which huse-bench status {folder} tells"
+        )
+    return ResultsError(
+        f"{path} belongs to no record: the run was not written to its end, or its record was deleted; run it again, or "
+        f"delete the file"
+    )
 
 
 def _published(

@@ -40,6 +40,8 @@ def publish(
     from huse_bench.bundles.publishing import publish as published  # noqa: PLC0415
     from huse_bench.results.status import folder_status  # noqa: PLC0415
 
+    # Before they are read: a run that ends meanwhile may have ended too late.
+    before = {folder: folder_status(folder).of("running", "waiting") for folder in folders}
     published(
         folders,
         output,
@@ -50,11 +52,11 @@ def publish(
         models=models,
         report=report,
     )
-    for folder in folders:
-        if missing := len(folder_status(folder).of("running", "waiting")):
+    for folder, runs in before.items():
+        if runs:
             click.echo(
-                f"huse-bench: warning: a command is at {folder} still: {missing} of its runs are not in the bundle; "
-                "publish again when it has ended (huse-bench status)",
+                f"huse-bench: warning: a command was at {folder}, and {len(runs)} of its runs had not ended: they may "
+                "be missing from the bundle; publish again when it has ended (huse-bench status)",
                 err=True,
             )
     bundle = read_bundle(output)

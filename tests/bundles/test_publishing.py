@@ -275,6 +275,45 @@ def test_runs_that_a_command_has_before_it_are_missed_aloud(folder, tmp_path, ca
     with announced(folder, ["huse-s2-0123456789ab", "cme-s2-0123456789ab"]):
         assert main(["publish", str(folder), "-o", str(tmp_path / "early")]) == 0
     said = capsys.readouterr().err
-    assert f"a command is at {folder} still: 2 of its runs are not in the bundle" in said
+    assert f"a command was at {folder}, and 2 of its runs had not ended: they may be missing" in said
     assert main(["publish", str(folder), "-o", str(tmp_path / "late")]) == 0
-    assert "still" not in capsys.readouterr().err
+    assert "a command" not in capsys.readouterr().err
+
+
+# The command ends once the records have been read, when the first scores are.
+ENDS_MEANWHILE = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from huse_bench.cli import main
+from huse_bench.results.commands import announced, commands_at
+
+folder, output = sys.argv[1:]
+command = ExitStack()
+command.enter_context(announced(Path(folder), ["huse-s2-0123456789ab"]))
+sys.addaudithook(lambda event, of: event == "open" and str(of[0]).endswith(".parquet") and command.close())
+code = main(["publish", folder, "-o", output])
+assert not commands_at(Path(folder))
+sys.exit(code)
+"""
+
+
+def test_a_command_that_ends_while_its_folder_is_read_is_named(folder, tmp_path):
+    command = [sys.executable, "-c", ENDS_MEANWHILE, folder, tmp_path / "out"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert f"a command was at {folder}, and 1 of its runs had not ended" in done.stderr
+
+
+def test_a_run_that_a_command_is_at_is_waited_for(folder, tmp_path, make_record):
+    store, record = Store(folder), make_record("huse", 2)
+    log = folder / "runs" / f"{record.stem}.events.jsonl"
+    log.write_text('{"event": "run_started", "method": "huse", "seed": 2, "steps": 100}\n')
+    with store.claim(record.fingerprint), pytest.raises(ResultsError, match=r"a command is at the run of .*huse-s2-"):
+        publish([folder], tmp_path / "out")
+    with pytest.raises(ResultsError, match=r"huse-s2-.* belongs to no record: the run was not written to its end"):
+        publish([folder], tmp_path / "out")
+    log.unlink()
+    stray = folder / "runs" / f"{load_results(folder).records[0].stem}.notes"
+    stray.touch()
+    with pytest.raises(ResultsError, match=r"notes belongs to no record"):
+        publish([folder], tmp_path / "out")
