@@ -61,15 +61,20 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @plugins.command()
 @click.argument("name")
 @plugins_dir_option
-@click.option("--kind", type=click.Choice(["loss", "backbone", "dataset"]), help="Where one name is of several kinds.")
+@click.option(
+    "--kind",
+    type=click.Choice(["loss", "backbone", "dataset", "tracker"]),
+    help="Where one name is of several kinds.",
+)
 @click.option("--strict", is_flag=True, help="Also check what a sound loss has, with small trainings.")
 @click.option("--data", type=click.Path(path_type=Path), help="For a dataset that needs your copy.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def check(ctx: click.Context, name: str, kind: Kind | None, strict: bool, data: Path | None, as_json: bool) -> None:
-    """Run the conformance kit on the loss, backbone or dataset NAME; exit with 1 if a check fails.
+    """Run the conformance kit on the component NAME; exit with 1 if a check fails.
 
-    A backbone that needs a reference is named with it, as in hf-text:PATH.
+    NAME is that of a loss, backbone, dataset or tracker; a backbone that needs a reference is named with it, as in
+    hf-text:PATH.
     """
     with redirect_stdout(sys.stderr):
         # Torch loads only for who needs it.

@@ -4,11 +4,12 @@ from huse_bench.discovery._calls import collect, notify
 from huse_bench.discovery._component import Component, Kind, split_reference
 from huse_bench.discovery._loading import examine, load, source_hash
 from huse_bench.discovery._registry import components, find, inventory
-from huse_bench.discovery._session import refresh
-from huse_bench.discovery._trackers import Trackers
+from huse_bench.discovery._session import hooks_of, refresh
+from huse_bench.discovery._trackers import TRACKER_HOOKS, Trackers
 from huse_bench.discovery.hookspecs import hookimpl, hookspec
 
 __all__ = [
+    "TRACKER_HOOKS",
     "Component",
     "Kind",
     "Trackers",
@@ -17,6 +18,7 @@ __all__ = [
     "examine",
     "find",
     "hookimpl",
+    "hooks_of",
     "hookspec",
     "inventory",
     "load",

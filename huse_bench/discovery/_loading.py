@@ -8,11 +8,9 @@ from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, overload
 
-from pluggy import PluginValidationError
-
 from huse_bench.discovery._component import BUILTIN, Component, Kind, describe, repair
 from huse_bench.discovery._registry import find
-from huse_bench.discovery._session import check_hooks, hook_manager
+from huse_bench.discovery._session import hooks_of
 from huse_bench.discovery._sources import sources_of
 from huse_bench.errors import HuseBenchError, PluginError, PluginLoadError
 from huse_bench.fingerprint import source_digest
@@ -103,10 +101,8 @@ def _checked_tracker(component: Component, cls: object) -> type:
     if not isinstance(cls, type):
         raise PluginLoadError(f"{component.label} cannot be used: it is no class. {cure}")
     try:
-        manager = hook_manager()
-        manager.register(cls)
-        check_hooks(manager, cls)
-    except (PluginError, PluginValidationError) as error:
+        hooks_of(cls)
+    except PluginError as error:
         raise PluginLoadError(f"{component.label} cannot be used: {describe(error)}. {cure}") from error
     return cls
 

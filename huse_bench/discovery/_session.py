@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -25,7 +25,7 @@ from huse_bench.discovery._metadata import Listing, hook_entries, listings
 from huse_bench.errors import PluginError, PluginLoadError
 from huse_bench.hints import among
 
-__all__ = ["Session", "check_hooks", "hook_manager", "invoke", "refresh", "session", "sound_session"]
+__all__ = ["Session", "hook_manager", "hooks_of", "invoke", "refresh", "session", "sound_session"]
 
 _LOG = logging.getLogger(__name__)
 _REGISTER = "huse_bench_register_components"
@@ -141,7 +141,7 @@ def _load_hooks(manager: pluggy.PluginManager, record: Component, entry: EntryPo
     try:
         plugin = entry.load()
         manager.register(plugin, key)
-        check_hooks(manager, plugin)
+        _check_hooks(manager, plugin)
     except (Exception, SystemExit) as error:  # noqa: BLE001  one plugin's failure must not be another's
         if manager.has_plugin(key):
             manager.unregister(name=key)
@@ -160,7 +160,26 @@ def hook_manager() -> pluggy.PluginManager:
     return manager
 
 
-def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+def hooks_of(cls: type) -> dict[str, Callable[..., object]]:
+    """The functions of a class that implement hooks, by the hooks' names.
+
+    Raises:
+        PluginError: if there is none, or one that is never called, or called with other arguments.
+    """
+    manager = hook_manager()
+    try:
+        manager.register(cls)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(" ".join(str(error).split())) from error
+    _check_hooks(manager, cls)
+    return {
+        caller.name: implementation.function
+        for caller in manager.get_hookcallers(cls) or ()
+        for implementation in caller.get_hookimpls()
+    }
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
     """Raise PluginError where a plugin of a manager implements nothing, or what is never called."""
     callers = manager.get_hookcallers(plugin)
     if not callers:

@@ -11,7 +11,16 @@ from huse_bench.discovery._registry import find
 from huse_bench.discovery._session import hook_manager
 from huse_bench.errors import HuseBenchError, PluginLoadError
 
-__all__ = ["Trackers"]
+__all__ = ["TRACKER_HOOKS", "Trackers"]
+
+#: What a command tells trackers.
+TRACKER_HOOKS = (
+    "huse_bench_run_start",
+    "huse_bench_run_measured",
+    "huse_bench_run_finished",
+    "huse_bench_run_failed",
+    "huse_bench_run_stopped",
+)
 
 
 class Trackers:

@@ -1,4 +1,4 @@
-"""The conformance kit: whether a loss, backbone or dataset keeps the contract, and what to mend where it does not.
+"""The conformance kit: whether a component keeps the contract, and what to mend where it does not.
 
 In a test of your own::
 
@@ -19,7 +19,13 @@ or, a test for each check::
 """
 
 from huse_bench.testing._check import Check, Outcome, Report
-from huse_bench.testing._kit import check_backbone, check_dataset, check_loss, parametrize_with_checks
+from huse_bench.testing._kit import (
+    check_backbone,
+    check_dataset,
+    check_loss,
+    check_tracker,
+    parametrize_with_checks,
+)
 
 __all__ = [
     "Check",
@@ -28,5 +34,6 @@ __all__ = [
     "check_backbone",
     "check_dataset",
     "check_loss",
+    "check_tracker",
     "parametrize_with_checks",
 ]

@@ -15,10 +15,13 @@ from huse_bench.testing._learning import STRICT_CHECKS
 from huse_bench.testing._losses import API_CHECKS
 from huse_bench.testing._ranking import RANKING_CHECKS
 from huse_bench.testing._scene import SubjectLoss
+from huse_bench.testing._trackers import TRACKER_CHECKS, SubjectTracker
 
-__all__ = ["check_backbone", "check_dataset", "check_loss", "parametrize_with_checks", "report_on"]
+__all__ = ["check_backbone", "check_dataset", "check_loss", "check_tracker", "parametrize_with_checks", "report_on"]
 
-Component = type[Loss] | type[ImageBackbone] | type[TextBackbone] | type[Dataset]
+# A tracker derives from nothing.
+Component = type[Loss] | type[ImageBackbone] | type[TextBackbone] | type[Dataset] | type
+Subject = SubjectLoss | SubjectBackbone | SubjectDataset | SubjectTracker
 
 
 def check_loss(
@@ -95,9 +98,26 @@ def check_dataset(
     return report_on(cls, SubjectDataset(cls, data, options or {}), expected_failed=expected_failed).require()
 
 
+def check_tracker(cls: type, *, expected_failed: Mapping[str, str] | None = None) -> Report:
+    """Check a tracker against the contract. It is made, where its package is installed, and told of no run.
+
+    Args:
+        cls: the class.
+        expected_failed: reason by check, for checks that are known to fail.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConformanceError: with the report, if a check failed or none ran.
+        ConfigError: if ``expected_failed`` names a check that there is not.
+    """
+    return report_on(cls, SubjectTracker(cls), expected_failed=expected_failed).require()
+
+
 def report_on(
     cls: Component,
-    subject: SubjectLoss | SubjectBackbone | SubjectDataset,
+    subject: Subject,
     *,
     strict: bool = False,
     expected_failed: Mapping[str, str] | None = None,
@@ -164,21 +184,28 @@ class _Case:
             raise ConformanceError(f"{_name(self.cls)} fails {outcome.check}: {outcome.message}")
 
 
-def _subject(cls: Component) -> SubjectLoss | SubjectBackbone | SubjectDataset:
+def _subject(cls: Component) -> Subject:
     if isinstance(cls, type) and issubclass(cls, Dataset):
         return SubjectDataset(cls)
     if isinstance(cls, type) and issubclass(cls, ImageBackbone | TextBackbone):
         return SubjectBackbone(cls)
     if isinstance(cls, type) and issubclass(cls, Loss):
         return SubjectLoss(cls, {})
-    raise ConfigError(f"{cls!r} is no class derived from huse_bench.Loss, ImageBackbone, TextBackbone or Dataset")
+    # Whatever their marks: what is wrong with them is for a check to say.
+    if isinstance(cls, type) and any(name.startswith("huse_bench_") for name in dir(cls)):
+        return SubjectTracker(cls)
+    raise ConfigError(
+        f"{cls!r} is no class derived from huse_bench.Loss, ImageBackbone, TextBackbone or Dataset, and none with hooks"
+    )
 
 
-def _checks(subject: SubjectLoss | SubjectBackbone | SubjectDataset, *, strict: bool) -> tuple[Check, ...]:
+def _checks(subject: Subject, *, strict: bool) -> tuple[Check, ...]:
     if isinstance(subject, SubjectBackbone):
         return BACKBONE_CHECKS
     if isinstance(subject, SubjectDataset):
         return DATASET_CHECKS
+    if isinstance(subject, SubjectTracker):
+        return TRACKER_CHECKS
     return (*API_CHECKS, *RANKING_CHECKS, *(STRICT_CHECKS if strict else ()))
 
 

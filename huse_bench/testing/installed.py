@@ -12,6 +12,7 @@ from huse_bench.testing._check import Report
 from huse_bench.testing._datasets import SubjectDataset
 from huse_bench.testing._kit import report_on
 from huse_bench.testing._scene import SubjectLoss
+from huse_bench.testing._trackers import SubjectTracker
 
 __all__ = ["check_installed"]
 
@@ -43,18 +44,21 @@ def check_installed(name: str, kind: Kind | None = None, *, strict: bool = False
     if kind == "dataset":
         dataset = load("dataset", plain)
         return report_on(dataset, SubjectDataset(dataset, data))
+    if kind == "tracker":
+        tracker = load("tracker", plain)
+        return report_on(tracker, SubjectTracker(tracker))
     backbone = load("backbone", plain)
     return report_on(backbone, SubjectBackbone(backbone, reference))
 
 
 def _kind(name: str) -> Kind:
-    kinds: list[Kind] = [kind for kind in get_args(Kind) if kind != "tracker" and _has(kind, name)]
+    kinds: list[Kind] = [kind for kind in get_args(Kind) if _has(kind, name)]
     if len(kinds) > 1:
         raise UsageError(f"{name!r} is the name of a {' and of a '.join(kinds)}: add --kind {kinds[0]}")
     if kinds:
         return kinds[0]
-    known = ", ".join(sorted({one.name for one in components() if one.kind != "tracker"}))
-    raise UnknownComponentError(f"no loss, backbone or dataset is named {name!r}. Known: {known}")
+    known = ", ".join(sorted({one.name for one in components()}))
+    raise UnknownComponentError(f"no loss, backbone, dataset or tracker is named {name!r}. Known: {known}")
 
 
 def _has(kind: Kind, name: str) -> bool:

@@ -1,6 +1,7 @@
 """``huse-bench plugins check``: the conformance kit on what is installed."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -44,6 +45,14 @@ def test_a_dataset():
     assert "Toy: ran 6, skipped 2" in result.stdout
 
 
+def test_a_tracker_whose_package_is_not_here_is_checked_as_far_as_it_goes(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    result = check("tensorboard")
+    assert result.exit_code == 0, result.output
+    assert "TensorBoard needs the package 'tensorboard'" in " ".join(result.stdout.split())
+    assert result.stdout.splitlines()[-1] == "TensorBoard: ran 3, skipped 1, expected-fail 0, failed 0"
+
+
 def refused(error, *arguments):
     result = check(*arguments)
     assert isinstance(result.exception, error)
@@ -53,7 +62,7 @@ def refused(error, *arguments):
 
 def test_what_is_refused():
     unknown = refused(UnknownComponentError, "nobody")
-    assert "no loss, backbone or dataset is named 'nobody'. Known: adamine, " in unknown
+    assert "no loss, backbone, dataset or tracker is named 'nobody'. Known: adamine, " in unknown
     assert "--data is for datasets, and 'huse' is a loss" in refused(UsageError, "huse", "--data", ".")
     assert "--strict is for losses, and 'emoji' is a dataset" in refused(UsageError, "emoji", "--strict")
     assert "no dataset is named 'huse'" in refused(UnknownComponentError, "huse", "--kind", "dataset")

@@ -1,4 +1,4 @@
-"""All built-in losses keep the contract, strict checks included; so do the data sets and backbones that are here."""
+"""All built-in losses keep the contract, strict checks included; so do trackers, and what is here of the others."""
 
 from pathlib import Path
 
@@ -10,6 +10,14 @@ from huse_bench.testing import check_backbone, check_dataset, parametrize_with_c
 
 BUILT_IN = Path(__file__).parents[2] / "plugins" / "huse_bench_losses"
 LOSSES = [hb.load("loss", one.name) for one in components("loss") if one.distribution == "huse-bench"]
+
+
+TRACKERS = [hb.load("tracker", one.name) for one in components("tracker") if one.distribution == "huse-bench"]
+
+
+@parametrize_with_checks(TRACKERS)
+def test_tracker(check):
+    check()
 
 
 @parametrize_with_checks(LOSSES, strict=True)

@@ -10,7 +10,7 @@ import torch
 
 import huse_bench as hb
 from huse_bench.errors import ConfigError, ConformanceError
-from huse_bench.testing import Report, check_backbone, check_dataset, check_loss, parametrize_with_checks
+from huse_bench.testing import Report, check_backbone, check_dataset, check_loss, check_tracker, parametrize_with_checks
 
 
 class Sound(hb.Loss):
@@ -786,3 +786,116 @@ def test_faulty_datasets(cls, check, teaches):
 
 def test_a_sound_dataset_passes():
     assert check_dataset(Points).passed
+
+
+class Tracker:
+    """Counts the points of a curve."""
+
+    def __init__(self):
+        self.points = 0
+
+    @hb.hookimpl
+    def huse_bench_run_measured(self, step, losses):  # noqa: ARG002 - a tracker may take fewer arguments
+        self.points += 1
+
+    @hb.hookimpl(specname="huse_bench_run_finished")
+    @staticmethod
+    def end(record):
+        pass
+
+
+class Hookless:
+    """Forgot the marks."""
+
+    def huse_bench_run_start(self, spec):
+        pass
+
+
+class Misspelt(Tracker):
+    """Waits for a hook that there is not."""
+
+    @hb.hookimpl
+    def huse_bench_run_began(self, spec):
+        pass
+
+
+class Curious(Tracker):
+    """Asks for what it is not told."""
+
+    @hb.hookimpl
+    def huse_bench_run_start(self, spec, record):
+        pass
+
+
+class Configuring(Tracker):
+    """Waits for what only hook plugins are told."""
+
+    @hb.hookimpl
+    def huse_bench_configure(self, config):
+        pass
+
+
+class Awaited(Tracker):
+    """Leaves a coroutine that nobody awaits."""
+
+    @hb.hookimpl
+    async def huse_bench_run_start(self, spec):
+        pass
+
+
+class Yielding(Tracker):
+    """Leaves a generator that nobody goes through."""
+
+    @hb.hookimpl
+    def huse_bench_run_start(self):
+        yield
+
+
+class Named(Tracker):
+    """Needs an argument by name."""
+
+    @hb.hookimpl
+    def huse_bench_run_start(self, spec, *, project):
+        pass
+
+
+class Asking(Tracker):
+    """Needs an argument to begin."""
+
+    def __init__(self, server):
+        self.server = server
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "teaches"),
+    [
+        (Hookless, "declares", "it implements no hook; its functions must be marked with @huse_bench.hookimpl"),
+        (Misspelt, "declares", "huse_bench_run_began is no hook of this huse-bench"),
+        (Curious, "declares", "{'record'} are declared in the hookimpl but can not be found in the hookspec"),
+        (Configuring, "told_of_runs", "no tracker is called for huse_bench_configure: put this into a hook plugin"),
+        (Awaited, "can_be_called", "huse_bench_run_start is called and its result is dropped"),
+        (Yielding, "can_be_called", "huse_bench_run_start is called and its result is dropped"),
+        (Named, "can_be_called", "huse_bench_run_start is called by position, and 'project' can be given by name"),
+        (Asking, "begins", "missing 1 required positional argument: 'server'"),
+    ],
+)
+def test_faulty_trackers(cls, check, teaches):
+    with pytest.raises(ConformanceError) as caught:
+        check_tracker(cls)
+    lines = " ".join(str(caught.value).split())
+    assert f"failed {check}" in lines
+    assert teaches in lines
+
+
+def test_a_sound_tracker_passes():
+    assert check_tracker(Tracker).count("passed") == 4
+
+
+@parametrize_with_checks([Tracker])
+def test_the_checks_of_a_tracker_one_by_one(check):
+    check()
+
+
+def test_what_is_no_component_is_told_from_a_tracker():
+    with pytest.raises(ConfigError, match=r"is no class derived from huse_bench.Loss, .*, and none with hooks"):
+        parametrize_with_checks([dict])

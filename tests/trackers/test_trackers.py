@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from huse_bench.cli import main
-from huse_bench.discovery import find, inventory
+from huse_bench.discovery import find, inventory, load
 from huse_bench.errors import ConfigError, MissingExtraError, PluginLoadError, UnknownComponentError
 
 TRAINING = "[training]\nsteps = 40\nbatch_size = 32\nwidth = 16\nembedding_dim = 8\nwarmup_steps = 5\n"
@@ -163,8 +163,9 @@ def test_of_the_processes_of_torchrun_the_first_tells(tracker, diary, toy):
 
 def test_the_tracker_of_the_page_writes_the_curve_of_a_run(tracker, run, toy):
     page = (Path(__file__).parents[2] / "docs/trackers.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    example, check = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     tracker(example, lines="Lines")
+    exec(check, {"Lines": load("tracker", "lines")})
     results = run(["huse"], track="lines")
     rows = [line.split("\t") for line in (toy / "results/toy/huse-0.tsv").read_text().splitlines()]
     losses = [float(value) for _, name, value in rows[:-1] if name == "gap"]
