@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from huse_bench.cli._options import folders_of
+from huse_bench.cli._folders import folders_of
 from huse_bench.errors import ResultsError
 
 __all__ = ["compare"]

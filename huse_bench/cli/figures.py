@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from huse_bench.cli._options import folders_of, folders_options
+from huse_bench.cli._folders import folders_of, folders_options
 
 if TYPE_CHECKING:
     from huse_bench.report.figures import Drawn

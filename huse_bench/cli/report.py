@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from huse_bench.cli._options import folders_of, folders_options
+from huse_bench.cli._folders import folders_of, folders_options
 from huse_bench.errors import UsageError
 from huse_bench.files import write_atomically
 

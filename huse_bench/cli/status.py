@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from huse_bench.cli._options import folders_of, folders_options
+from huse_bench.cli._folders import folders_of, folders_options
 
 __all__ = ["status"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from huse_bench.cli._options import folders_of, folders_options, in_color, names_list
+from huse_bench.cli._folders import folders_of, folders_options
+from huse_bench.cli._options import in_color, names_list
 
 if TYPE_CHECKING:
     import pandas as pd
