@@ -9,8 +9,9 @@ import numpy as np
 from huse_bench.measures import DIRECTIONS
 from huse_bench.report.figures.curves import named
 from huse_bench.report.figures.held import methods_of, seeds_of, without
+from huse_bench.report.figures.labels import Label, label_points
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import Label, canvas, label_points, method_styles
+from huse_bench.report.figures.style import canvas, method_styles
 from huse_bench.report.words import listed
 from huse_bench.results.layout import Column
 from huse_bench.results.tables import Results

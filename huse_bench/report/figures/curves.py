@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from huse_bench.measures import DIRECTION_TITLES, DIRECTIONS
 from huse_bench.report.figures.held import methods_of, seeds_of, without
+from huse_bench.report.figures.labels import Label, label_column
 from huse_bench.report.figures.model import Drawn, NotHeldError
-from huse_bench.report.figures.style import RULE, Label, canvas, label_column, method_styles
+from huse_bench.report.figures.style import RULE, canvas, method_styles
 from huse_bench.results.tables import Results
 
 __all__ = ["MOST_NAMED", "curve_means", "curves", "named"]

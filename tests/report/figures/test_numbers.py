@@ -12,10 +12,11 @@ from huse_bench.report.figures.confusions import largest_confusions
 from huse_bench.report.figures.cost import costs
 from huse_bench.report.figures.curves import curve_means, named
 from huse_bench.report.figures.forest import forest_rows
+from huse_bench.report.figures.labels import spread
 from huse_bench.report.figures.learning import learning_courses
 from huse_bench.report.figures.per_class import class_scores
 from huse_bench.report.figures.semantics import binned, learned_distances, semantics
-from huse_bench.report.figures.style import method_styles, plain, spread
+from huse_bench.report.figures.style import method_styles, plain
 from huse_bench.report.figures.tuning import best_of_draws, default_and_tuned, searches
 from huse_bench.results import Store, load_results
 from huse_bench.results.intervals import uncertainty
