@@ -18,7 +18,8 @@ from huse_bench.results.layout import LAYOUT, Column
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.rows import Row
 from huse_bench.results.scores import item_scores, query_scores
-from huse_bench.results.statistics import RESAMPLES, SETTLED, holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.simultaneous import holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import RESAMPLES, SETTLED
 
 __all__ = ["COLUMNS", "Place", "RankedBoard", "column_name", "rank"]
 

@@ -15,7 +15,8 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
 from huse_bench.results.rows import Row, rows_named
 from huse_bench.results.samples import has_samples, shared_seeds
-from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size, holm
+from huse_bench.results.simultaneous import holm
+from huse_bench.results.statistics import LEVEL, bootstrap_interval, effect_size
 from huse_bench.results.tables import Results
 from huse_bench.results.variance import stacked
 

@@ -13,7 +13,8 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import Column
 from huse_bench.results.rows import Row
 from huse_bench.results.samples import shared_seeds
-from huse_bench.results.statistics import LEVEL, RESAMPLES, SETTLED, holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.simultaneous import holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import LEVEL, RESAMPLES, SETTLED
 from huse_bench.results.tables import Results
 
 __all__ = ["CellUncertainty", "Uncertainty", "uncertainty"]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from huse_bench.results.statistics import RESAMPLES, holm, paired_tests
+from huse_bench.results.simultaneous import holm
+from huse_bench.results.statistics import RESAMPLES, paired_tests
 from huse_bench.results.variance import SeedSpread, group_sums, seed_spread
 
 __all__ = ["FRESH_ALONE", "FRESH_BESIDE", "Recurrence", "recurrences"]

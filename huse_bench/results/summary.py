@@ -19,7 +19,7 @@ from huse_bench.results.evidence import Evidence
 from huse_bench.results.layout import TELLS_NOTHING, cannot_miss
 from huse_bench.results.rows import Row
 from huse_bench.results.schema import RunRecord
-from huse_bench.results.statistics import holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.simultaneous import holm_of_pairs, may_be_best, rank_intervals
 from huse_bench.results.summary_means import middle_means
 from huse_bench.results.summary_methods import SummaryRow, by_reason, methods_over
 from huse_bench.results.summary_scores import Score, chance_of, items_of, runs_of, scores_of

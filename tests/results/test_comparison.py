@@ -8,7 +8,8 @@ from huse_bench.errors import RecordError, ResultsError
 from huse_bench.report.comparison import comparison_text
 from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.comparison import compare
-from huse_bench.results.statistics import holm, paired_tests
+from huse_bench.results.simultaneous import holm
+from huse_bench.results.statistics import paired_tests
 from huse_bench.results.variance import SeedSpread, seed_spread
 
 SEEDS = range(3)

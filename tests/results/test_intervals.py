@@ -8,7 +8,8 @@ from huse_bench.results import DIRECTIONS, Results, load_results
 from huse_bench.results.intervals import uncertainty
 from huse_bench.results.layout import LAYOUT
 from huse_bench.results.samples import Samples
-from huse_bench.results.statistics import holm_of_pairs, mean_interval
+from huse_bench.results.simultaneous import holm_of_pairs
+from huse_bench.results.statistics import mean_interval
 from huse_bench.results.variance import seed_spread
 
 COLUMNS = [column for layout in LAYOUT.values() for column in layout]

@@ -7,16 +7,8 @@ import pytest
 from scipy import special
 
 from huse_bench.results.across import interquartile_mean, middle_half
-from huse_bench.results.statistics import (
-    LEVEL,
-    bootstrap_interval,
-    hierarchical_bootstrap,
-    holm_of_pairs,
-    may_be_best,
-    mean_interval,
-    paired_tests,
-    rank_intervals,
-)
+from huse_bench.results.simultaneous import holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import LEVEL, bootstrap_interval, hierarchical_bootstrap, mean_interval, paired_tests
 from huse_bench.results.summary_means import middle_means
 from huse_bench.results.variance import seed_spread
 

@@ -9,14 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huse_bench.results import statistics
-from huse_bench.results.statistics import (
-    Interval,
-    effect_size,
-    hierarchical_bootstrap,
-    holm,
-    may_be_best,
-    rank_intervals,
-)
+from huse_bench.results.simultaneous import holm, holm_of_pairs, may_be_best, rank_intervals
+from huse_bench.results.statistics import Interval, effect_size, hierarchical_bootstrap
 from huse_bench.results.variance import SeedSpread, analysis, seed_spread, stacked
 
 
@@ -501,6 +495,4 @@ def test_what_is_settled_says_no_of_all_that_is_asked(many, methods):
     )
     for column, all_, some in zip(values.mean(axis=(2, 3)), whole, settled, strict=True):
         np.testing.assert_array_equal(may_be_best(column, all_), may_be_best(column, some))
-        np.testing.assert_array_equal(
-            *(rank_intervals(column, statistics.holm_of_pairs(p_values)) for p_values in (all_, some))
-        )
+        np.testing.assert_array_equal(*(rank_intervals(column, holm_of_pairs(p_values)) for p_values in (all_, some)))

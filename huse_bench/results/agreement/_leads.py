@@ -10,7 +10,7 @@ from huse_bench.results.agreement._columns import SharedColumn, shared_columns
 from huse_bench.results.evidence import Evidence
 from huse_bench.results.published import Published
 from huse_bench.results.samples import shared_seeds
-from huse_bench.results.statistics import may_be_best
+from huse_bench.results.simultaneous import may_be_best
 from huse_bench.results.tables import Results
 
 __all__ = ["Lead", "leads"]
