@@ -54,7 +54,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(Any|Callable|Iterable|Literal|Mapping|NoneType|Path|PathLike|Sequence)"),
     (r"py:.*", r"(ArrayLike|DataFrame|Image|NDArray|Tensor)"),
     # Parts of what is documented, which nobody makes by hand, and names of a set of words.
-    (r"py:class", r"huse_bench\.results\.(arrays|card|published|schema\._parts)\.\w+"),
+    (r"py:class", r"huse_bench\.results\.(arrays|card|published|schema\._\w+)\.\w+"),
     (r"py:class", r"(CheckFailure|CheckSkip|Version|huse_bench\.runs\.(methods\.Method|embedded\.Validated))"),
     (r"py:class", r"huse_bench\.tuning\.(study\.Trial|noise\.(Gain|Lots))"),
     (r"py:data", "(METRICS|huse_bench.tuning.OBJECTIVES)"),

@@ -8,22 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from huse_bench.measures import DIRECTIONS, TABLE_METRICS, Direction
-from huse_bench.results.schema._parts import (
-    Classification,
-    Count,
-    DatasetInfo,
-    Device,
-    Json,
-    Learning,
-    MethodInfo,
-    Part,
-    Setting,
-    Sha256,
-    Share,
-    Training,
-    Tuning,
-    file_stem,
-)
+from huse_bench.results.schema._asked import DatasetInfo, MethodInfo, Setting, Tuning
+from huse_bench.results.schema._measured import Classification, Device, Learning, Training
+from huse_bench.results.schema._values import Count, Json, Part, Sha256, Share, file_stem
 
 __all__ = ["SCHEMA_VERSION", "Kind", "RunRecord"]
 
