@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from huse_bench.config import RunConfig
     from huse_bench.discovery import hookimpl, load
     from huse_bench.results import Results, load_results, summary
-    from huse_bench.runs.runner import run
+    from huse_bench.runs.call import run
     from huse_bench.space import Choice, LogUniform, Uniform
     from huse_bench.taxonomy import Taxonomy
 
@@ -80,7 +80,7 @@ _MODULES = {
     "hookimpl": "discovery",
     "load": "discovery",
     "load_results": "results",
-    "run": "runs.runner",
+    "run": "runs.call",
     "summary": "results",
 }
 _SUBMODULES = ("evaluation", "kernels")
