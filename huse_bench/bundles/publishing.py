@@ -22,7 +22,7 @@ from huse_bench.files import is_incidental, safe_name, write_atomically
 from huse_bench.report.html.document import refuse_without_jinja
 from huse_bench.results import Results, RunRecord, load_results
 from huse_bench.results.arrays import ENDINGS
-from huse_bench.results.card import CARD_FILES
+from huse_bench.results.card_files import CARD_FILES
 from huse_bench.results.folder import MARKER
 from huse_bench.results.json_text import json_text
 from huse_bench.results.status import folder_status

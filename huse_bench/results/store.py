@@ -14,7 +14,8 @@ from huse_bench.config import Overwrite
 from huse_bench.errors import RecordError, ResultsError
 from huse_bench.files import is_incidental
 from huse_bench.results.arrays import ClassFacts, Neighbours, PerQuery, Predictions
-from huse_bench.results.card import DataCard, add_thumbnails, read_card, write_card
+from huse_bench.results.card import DataCard
+from huse_bench.results.card_files import add_thumbnails, read_card, write_card
 from huse_bench.results.folder import MARKER, changing, claim_of, foreign, prepare, read_marker, unwritable
 from huse_bench.results.locks import claimed
 from huse_bench.results.reading import read_classes, read_neighbours, read_per_query, read_predictions, read_record

@@ -18,7 +18,7 @@ from huse_bench.errors import BundleError, ConfigError, DataError, RecordError, 
 from huse_bench.features._entry import entry_header, read_entry
 from huse_bench.results import Store
 from huse_bench.results.arrays import from_safetensors
-from huse_bench.results.card import read_card
+from huse_bench.results.card_files import read_card
 from huse_bench.results.journal import JOURNAL, read_journal
 from huse_bench.results.reading import read_record
 from huse_bench.results.tuning_notes import read_notes

@@ -90,7 +90,7 @@ def test_runs_that_all_failed_give_nothing(make_record):
 
 
 def test_a_card_without_distances_leaves_the_semantics_out(world, monkeypatch):
-    monkeypatch.setattr("huse_bench.results.card._MOST_CLASSES", 4)
+    monkeypatch.setattr("huse_bench.results.card.MOST_CLASSES", 4)
     world.write("huse")
     world.write_card()
     left_out = reasons(load_results(world.folder))
