@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 
 from huse_bench.bundles.schema import BundleFacts
 from huse_bench.report import render
 from huse_bench.report.html.page import render_page
 from huse_bench.report.markdown import markdown_escaped
+from huse_bench.report.several import render_summary, summary_or_reason
 from huse_bench.results import Results, RunRecord
 from huse_bench.results.json_text import json_text
 from huse_bench.results.rows import Row
 from huse_bench.results.schema import DatasetInfo, Json
 from huse_bench.version import installed_version
 
-__all__ = ["REPORT", "documents", "versions"]
+__all__ = ["REPORT", "documents", "has_summary", "versions"]
 
 #: The page of a bundle that has one.
 REPORT = "report.html"
@@ -49,6 +50,15 @@ def versions(*, report: bool) -> dict[str, str]:
     return {"huse-bench": installed_version()} | {name: metadata.version(name) for name in _DRAWN_WITH if report}
 
 
+def has_summary(results: Collection[Results]) -> bool:
+    """Whether there is a summary over results folders: several of different data that can be averaged.
+
+    Args:
+        results: those of each folder.
+    """
+    return len(results) > 1 and not isinstance(summary_or_reason([*results]), str)
+
+
 def documents(facts: BundleFacts, results: Mapping[str, Results], *, report: bool) -> dict[str, bytes]:
     """The files of a bundle that are made of its runs.
 
@@ -58,9 +68,9 @@ def documents(facts: BundleFacts, results: Mapping[str, Results], *, report: boo
         report: with the page of a report.
 
     Returns:
-        Contents by name: ``README.md`` with the tables, ``CITATION.cff``, ``configuration.json`` (each row's settings,
-        hyper-parameters and what choosing them cost), ``environment.json`` (machines, versions and commands) and, where
-        asked for, ``report.html``.
+        Contents by name: ``README.md`` with the tables, a summary before those of several folders where the bundle has
+        one, ``CITATION.cff``, ``configuration.json`` (each row's settings, hyper-parameters and what choosing them
+        cost), ``environment.json`` (machines, versions and commands) and, where asked for, ``report.html``.
 
     Raises:
         MissingExtraError: for a report without what draws it.
@@ -93,6 +103,8 @@ def _readme(facts: BundleFacts, results: Mapping[str, Results]) -> str:
             for source in facts.sources
         ),
     ]
+    if facts.summary:
+        blocks += ["## Summary", render_summary([results[name] for name in facts.results], "markdown")]
     for name in facts.results:
         title = markdown_escaped(results[name].records[0].dataset.title)
         blocks += [

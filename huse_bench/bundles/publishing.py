@@ -12,7 +12,7 @@ from typing import Any
 
 from huse_bench.bundles.archive import zip_bytes
 from huse_bench.bundles.crate import CRATE, crate
-from huse_bench.bundles.documents import documents, versions
+from huse_bench.bundles.documents import documents, has_summary, versions
 from huse_bench.bundles.private import private_text, public_json, refuse_private_columns
 from huse_bench.bundles.reading import FACTS
 from huse_bench.bundles.recount import recounted
@@ -133,6 +133,7 @@ def write_bundle(
                 created=max(record.created for of in results.values() for record in of.records),
                 results=names,
                 versions=versions(report=report),
+                summary=has_summary(results.values()),
                 sources=sources,
                 files=_hashes(files),
             )

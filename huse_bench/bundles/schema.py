@@ -71,6 +71,7 @@ class BundleFacts(Part):
         created: when the newest run ended; a bundle is a function of its runs, so it has no other date.
         results: names of the results folders, under ``results/``.
         versions: of what wrote the bundle, by distribution.
+        summary: whether the tables begin with a summary over the results folders; False in bundles that do not say.
         sources: the bundles that it was joined of; none where it was made of results folders.
         files: sha256 by path of all files but ``bundle.json`` and ``verification.json``.
     """
@@ -81,6 +82,7 @@ class BundleFacts(Part):
     created: AwareDatetime
     results: Annotated[tuple[_Name, ...], Field(min_length=1)]
     versions: dict[str, str]
+    summary: bool = False
     sources: tuple[Source, ...] = ()
     files: dict[_Path, Sha256]
 

@@ -21,6 +21,7 @@ from huse_bench.bundles.publishing import publish
 from huse_bench.cli import main
 from huse_bench.errors import BundleError, ResultsError, UsageError
 from huse_bench.report import render
+from huse_bench.report.several import render_several
 from huse_bench.results import Store, load_results
 from huse_bench.results.card import make_card
 from huse_bench.results.commands import announced
@@ -233,6 +234,38 @@ def test_two_folders_of_one_name(folder, tmp_path):
     shutil.move(tmp_path / "more" / "emoji", tmp_path / "more" / "other")
     assert publish([folder, tmp_path / "more" / "other"], tmp_path / "out").results == ("emoji", "other")
     assert (tmp_path / "out" / "README.md").read_text().count("Table 1") == 2
+
+
+def test_several_data_sets_have_their_summary_first(folder, tmp_path, write_run, forge):
+    others = {"dataset": "icons", "dataset__content_hash": "of icons", "configuration": "on icons"}
+    for name in ("huse", "cme"):
+        for seed in (0, 1):
+            write_run(tmp_path / "icons", name, seed, quality=0.7, **others)
+    bundle = tmp_path / "out"
+
+    def wrong():
+        return [check.name for check in check_bundle(read_bundle(bundle)) if not check.passed]
+
+    assert publish([folder, tmp_path / "icons"], bundle).summary
+    page = (bundle / "README.md").read_text()
+    shown = render_several([load_results(folder), load_results(tmp_path / "icons")], "markdown", tables=["summary"])
+    assert "**Summary: Methods over 2 data sets.**" in shown
+    assert page.index(shown) < page.index("results/emoji") < page.index("results/icons")
+    assert wrong() == []
+    # A bundle of before, which had none and does not say so, is what it says; one that lost its summary is not.
+    (bundle / "README.md").write_text(page.replace(f"{shown}\n\n", ""))
+    forge(bundle)
+    assert "tables in README.md" in wrong()
+    facts = json.loads((bundle / "bundle.json").read_text())
+    del facts["summary"]
+    (bundle / "bundle.json").write_text(json.dumps(facts))
+    assert "tables in README.md" not in wrong()
+
+
+def test_what_cannot_be_averaged_has_no_summary(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "other")
+    assert not publish([folder, tmp_path / "other"], tmp_path / "out").summary
+    assert "ummary" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_markup_of_a_title_is_shown_as_it_is(folder, tmp_path):
