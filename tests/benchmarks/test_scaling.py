@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import mapped_training, scaling
+from benchmarks import mapped_training, scaling, streamed_features
 from huse_bench.kernels import top_k
 
 
@@ -53,6 +53,13 @@ def test_a_training_on_files_says_what_it_held(capsys):
     # Twice 16 float32 numbers of an item, its label and its group, and no more.
     assert said.startswith("6000 items, 0.00 GB of features: own memory ")
     assert re.search(r"\d+ MiB in the first quarter of 8 steps, \d+ MiB in the last; of the files [\d.]+ GiB", said)
+
+
+def test_features_that_are_streamed_are_those_of_each_text(capsys):
+    streamed_features.main(["--items", "3000", "--dim", "16"])
+    said = capsys.readouterr().out
+    assert said.startswith("3000 items, 0.00 GB of features in ")
+    assert re.search(r"own memory \d+ MiB with the texts alone, \d+ MiB in the first tenth, \d+ MiB in the last", said)
 
 
 def test_a_wrong_ranking_is_noticed():
