@@ -149,3 +149,16 @@ def test_version_is_that_of_the_distribution(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == "huse-bench 9.8\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_torchs_threads_do_not_keep_cores_busy_unless_a_user_said_so(monkeypatch, given, found):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--version"]) == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == found
