@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,12 +106,21 @@ def _gains(
 
 
 def _shared(row: Row) -> tuple[list[RunRecord], list[RunRecord]]:
-    """The finished runs of the seeds that both have, tuned and default, by ascending seed."""
+    """The finished runs of the seeds that both have, tuned and default, by ascending seed; none where they leave out
+    what one of several searches chose.
+    """
     defaults = {
         record.seed: record for record in row.defaults if record.status == "finished" and record.per_query is not None
     }
     tuned = [record for record in row.finished if record.seed in defaults]
+    # A search that left the defaults has their runs without anybody's asking, and nothing to tell of the others.
+    if _studies(tuned) != _studies(row.finished):
+        return [], []
     return tuned, [defaults[record.seed] for record in tuned]
+
+
+def _studies(runs: Iterable[RunRecord]) -> set[str]:
+    return {record.tuning.study for record in runs if record.tuning is not None}
 
 
 def _values(samples: Samples, runs: Sequence[RunRecord], tasks: Sequence[str], metric: str) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Tuned methods beside their defaults: which runs are made, where they stand, and what the note says."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -124,6 +126,19 @@ def test_the_note_below_the_tables(search, run):
         assert "No runs at the defaults: Blind (huse-bench run" in text
     (one,) = [gain for gain in tuned_gains(run(["steered"], 1)) if gain.score == "mean R@1"]
     assert (one.low, one.high, one.seeds) == (None, None, 1)
+
+
+def test_a_gain_is_of_all_searches_or_not_told(search, run):
+    search(["steered"], 3, dataset="deep", training=TRAINING, studies=2)
+    run(["steered"], 4)
+    results = hb.load_results("results/deep")
+    assert {gain.seeds for gain in tuned_gains(results)} == {4}
+    # One of two seeds of each search, and then none of the second.
+    for seed, left in ((3, 3), (1, 0)):
+        gone = next(record for record in defaults_of(results, "Steered") if record.seed == seed)
+        for path in Path("results/deep/runs").glob(f"{gone.stem}.*"):
+            path.unlink()
+        assert {gain.seeds for gain in tuned_gains(hb.load_results("results/deep"))} == ({left} if left else set())
 
 
 def test_the_figure_draws_the_gains_on_the_right(search, run):
