@@ -1,7 +1,9 @@
 """The CPU kernels' work in parts: the same bits for any number of threads, and the numbers of the formula."""
 
+import itertools
 import threading
-from itertools import pairwise
+import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from torch.nn.functional import normalize
 
 from huse_bench import kernels
 from huse_bench.kernels.cpu import _parts
-from huse_bench.kernels.cpu._parts import Sum, parts_of, work_on
+from huse_bench.kernels.cpu._parts import Job, Sum, parts_of, threads_for, work_in_turn, work_on
 
 CLASSES = 9
 
@@ -107,7 +109,7 @@ def test_where_panels_look_ahead_the_first_parts_are_shorter():
     lengths = [len(part) for part in parts_of(np.arange(400), 8192, 512, ahead=True)]
     pairs = [sum(400 - number for number in part) for part in parts_of(np.arange(400), 8192, 512, ahead=True)]
     # But for rounding.
-    assert all(later >= earlier - 1 for earlier, later in pairwise(lengths))
+    assert all(later >= earlier - 1 for earlier, later in itertools.pairwise(lengths))
     assert max(pairs[:-1]) < 1.2 * min(pairs[:-1])
 
 
@@ -132,6 +134,61 @@ def test_an_error_in_a_part_comes_out(threads, number):
     threads(number)
     with pytest.raises(ZeroDivisionError):
         work_on([1, 0, 1, 1], lambda part: 1 / part, print)
+
+
+def test_jobs_with_a_need_in_common_follow_each_other():
+    other, log = threading.Event(), []
+
+    def first():
+        # The thread that does the other job takes the next one meanwhile.
+        assert other.wait(60)
+        time.sleep(0.1)
+        log.append("first")
+
+    jobs = [
+        Job(first, ("a", "b")),
+        Job(other.set),
+        Job(lambda: log.append("second"), ("b",)),
+        Job(lambda: log.append("third"), ("c", "b")),
+    ]
+    work_in_turn(jobs, 2)
+    assert log == ["first", "second", "third"]
+
+
+@given(needs=st.lists(st.sets(st.integers(0, 4), max_size=3), max_size=60), count=st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_all_jobs_are_done_each_need_in_its_order(needs, count):
+    log = []
+    work_in_turn((Job(partial(log.append, number), tuple(some)) for number, some in enumerate(needs)), count)
+    assert sorted(log) == list(range(len(needs)))
+    for need in range(5):
+        of_need = [number for number in log if need in needs[number]]
+        assert of_need == sorted(of_need)
+
+
+def test_after_an_error_nothing_is_begun_and_nothing_waits():
+    waiting, done = threading.Event(), []
+
+    def broken():
+        assert waiting.wait(60)
+        raise ZeroDivisionError
+
+    def jobs():
+        yield Job(broken, ("a",))
+        waiting.set()
+        yield Job(partial(done.append, 1), ("a",))
+        time.sleep(0.1)
+        for number in itertools.count(2):
+            yield Job(partial(done.append, number))
+
+    with pytest.raises(ZeroDivisionError):
+        work_in_turn(jobs(), 2)
+    assert len(done) <= 1
+
+
+def test_few_products_are_of_one_thread(threads):
+    threads(3)
+    assert [threads_for(side**2 * 512) for side in (1, 256, 512, 8192)] == [1, 1, 2, 3]
 
 
 def test_products_have_their_threads_back_after_it():

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from huse_bench.errors import DataError
+from huse_bench.kernels.cpu import _parts
 from huse_bench.kernels.cpu import top_k as _module
+from huse_bench.kernels.cpu._shortlist import Shortlists, longest
+from huse_bench.kernels.cpu._tiles import scan_tile
 from huse_bench.kernels.top_k import rank_directions, top_k, top_k_directions
 
 # The package exports the function of the same name, so the module has to be asked for by its path.
@@ -223,14 +226,19 @@ def test_classes_that_overflow_the_shortlist(noise, order):
     _assert_ranked(found["t2t"], _brute_force(text, text, 5, exclude_self=True))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("width", [1, 7, 512, 2048])
-def test_products_are_within_half_the_margin_of_the_scores(width):
+def test_products_are_within_half_the_margin_of_the_scores(dtype, width):
     # All of one sign and far from a power of two: the worst there is for rounding.
-    rows = normalize(torch.rand(300, width) + 0.3, dim=1)
-    exact = rows.double() @ rows.double().T
-    off = ((rows @ rows.T).double() - exact).abs().max() + (exact.float().double() - exact).abs().max()
-    margin = _module._margin(rows, rows)
-    assert 2 * off <= margin <= 2.1 * (width + 4) * 2**-24 * float(rows.norm(dim=1).max()) ** 2
+    rows = normalize(torch.rand(300, width) + 0.3, dim=1).to(dtype)
+    products, array = np.empty(300 * 300, rows.numpy().dtype), rows.numpy()
+    margin = _module._margin(longest(array), longest(array), array)
+    scan_tile(array, 0, 0, Shortlists.empty(array, array, 1, margin), None, None, False, products)
+    wide = array.astype(np.longdouble)
+    exact = wide @ wide.T
+    off = abs(products.reshape(300, 300) - exact).max() + abs(exact.astype(array.dtype) - exact).max()
+    eps = torch.finfo(dtype).eps / 2
+    assert 2 * off <= margin <= 2.1 * (width + 4) * (eps + 2**-52) * float(rows.norm(dim=1).max()) ** 2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -269,21 +277,43 @@ def test_equal_rows_tie_wherever_they_stand():
     np.testing.assert_array_equal(values[:900, 0], values[:900, 1])
 
 
-def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch):
-    image, text = _clusters(400, 1e-4), _clusters(400, 1e-4).flip(0).contiguous()
-    threads = torch.get_num_threads()
-    results = []
-    for count, tile in ((1, 512), (3, 512), (3, 177)):
-        monkeypatch.setattr(_module, "_TILE", tile)
-        try:
-            torch.set_num_threads(count)
-            results.append(top_k_directions(image, text, 10))
-        finally:
-            torch.set_num_threads(threads)
-    for other in results[1:]:
-        for direction, (values, indices) in results[0].items():
-            assert torch.equal(values, other[direction][0])
-            assert torch.equal(indices, other[direction][1])
+@pytest.fixture
+def threads(monkeypatch):
+    monkeypatch.setattr(_parts, "_PRODUCTS", 1)
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-4, 1e-7, 0.0])
+@pytest.mark.parametrize("groups", [None, torch.arange(700) // 3])
+def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch, threads, noise, groups):
+    image, text = _clusters(700, noise), _clusters(700, noise).flip(0).contiguous()
+    numbers = np.arange(700) if groups is None else groups.numpy()
+    expected = {
+        one + "2" + other: _brute_force_with_groups(queries, gallery, 10, numbers, keep_pairs=one != other)
+        for one, queries in (("i", image), ("t", text))
+        for other, gallery in (("i", image), ("t", text))
+    }
+    for count in (1, 2, 3):
+        for most, least in ((1024, 128), (512, 1), (177, 177), (64, 1)):
+            monkeypatch.setattr(_module, "_TILE", most)
+            monkeypatch.setattr(_module, "_LEAST", least)
+            threads(count)
+            for direction, ranking in top_k_directions(image, text, 10, groups).items():
+                _assert_ranked(ranking, expected[direction])
+            _assert_ranked(top_k(image, text, 10), _brute_force(image, text, 10, exclude_self=False))
+            assert torch.get_num_threads() == count
+
+
+@pytest.mark.parametrize(("queries", "items"), [(900, 400), (400, 900)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_queries_beyond_the_gallery_are_not_in_it(monkeypatch, threads, queries, items, count):
+    monkeypatch.setattr(_module, "_TILE", 128)
+    threads(count)
+    rows = _clusters(900, 1e-6)
+    found = top_k(rows[:queries], rows[:items], 6, exclude_self=True)
+    _assert_ranked(found, _brute_force(rows[:queries], rows[:items], 6, exclude_self=True))
 
 
 def test_all_negative_similarities_are_kept():

@@ -1,22 +1,22 @@
-"""A kernel's rows in parts that are worked on side by side, each by one thread.
+"""A kernel's work in parts that are done side by side, each by one thread.
 
-The parts depend on the size alone and are added up in their order, and each product is of one thread, so that no bit
-depends on how many threads there are.
+A loss's parts depend on the size alone and are added up in their order, and each product is of one thread, so that no
+bit depends on how many threads there are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from threading import Lock
-from typing import Generic, TypeVar
+from functools import cache, partial
+from threading import Condition, Lock
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["Sum", "parts_of", "work_on"]
+__all__ = ["Job", "Sum", "parts_of", "threads_for", "work_in_turn", "work_on"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -57,37 +57,106 @@ def work_on(parts: Sequence[Part], work: Callable[[Part], Result], take: Callabl
             Torch's operations would use several threads, which then keep the cores busy for a while with waiting.
         take: called for each result, by one thread at a time.
     """
-    queue = _Queue(parts, work, take)
-    threads = min(torch.get_num_threads(), len(parts))
+    ordered = _Ordered(take)
+
+    def do(number: int, part: Part) -> None:
+        ordered.put(number, work(part))
+
+    jobs = (Job(partial(do, number, part)) for number, part in enumerate(parts))
+    work_in_turn(jobs, min(torch.get_num_threads(), len(parts)))
+
+
+class Job(NamedTuple):
+    """What a thread does, as the ``work`` of :func:`work_on`, and what it needs to itself."""
+
+    run: Callable[[], object]
+    needs: tuple[Hashable, ...] = ()
+
+
+def threads_for(products: int) -> int:
+    """How many threads work of so many products of two numbers is worth, of those that torch has."""
+    return max(min(torch.get_num_threads(), products // _PRODUCTS), 1)
+
+
+def work_in_turn(jobs: Iterable[Job], threads: int) -> None:
+    """Run jobs side by side, but those with a need in common one after the other, in their order.
+
+    Args:
+        jobs: what there is to do. A thread takes the next and waits for its turn, so jobs that can run side by side
+            had better follow each other.
+        threads: how many.
+    """
+    turns = _Turns(jobs)
     with _single_products():
         if threads == 1:
-            queue.run()
+            turns.run()
             return
         # This thread works too, so that none has to wait for a core.
         with ThreadPoolExecutor(threads - 1) as pool:
-            others = [pool.submit(queue.run) for _ in range(threads - 1)]
-            queue.run()
+            others = [pool.submit(turns.run) for _ in range(threads - 1)]
+            turns.run()
             for other in others:
                 other.result()
 
 
-class _Queue(Generic[Part, Result]):
-    def __init__(self, parts: Sequence[Part], work: Callable[[Part], Result], take: Callable[[Result], None]) -> None:
-        self._left = iter(enumerate(parts))
-        self._work, self._take = work, take
+class _Turns:
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._left = enumerate(jobs)
+        self._last: dict[Hashable, int] = {}
+        self._begun: set[int] = set()
+        self._change = Condition()
+
+    def run(self) -> None:
+        """Run what is left, until nothing is."""
+        try:
+            while turn := self._take():
+                number, job = turn
+                job.run()
+                self._end(number)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _take(self) -> tuple[int, Job] | None:
+        """The next job, when all before it that it shares a need with are done."""
+        with self._change:
+            turn = next(self._left, None)
+            if turn is not None:
+                number, job = turn
+                earlier = {self._last[need] for need in job.needs if need in self._last}
+                self._last.update(dict.fromkeys(job.needs, number))
+                self._begun.add(number)
+                # Other threads have these, so that they are done some day.
+                self._change.wait_for(lambda: self._begun.isdisjoint(earlier))
+            return turn
+
+    def _end(self, number: int) -> None:
+        with self._change:
+            self._begun.discard(number)
+            self._change.notify_all()
+
+    def _stop(self) -> None:
+        """Leave what is not begun, and have nothing wait for what broke."""
+        with self._change:
+            self._left = enumerate(())
+            self._begun.clear()
+            self._change.notify_all()
+
+
+class _Ordered(Generic[Result]):
+    def __init__(self, take: Callable[[Result], None]) -> None:
+        self._take = take
         self._results: dict[int, Result] = {}
         self._taken = 0
         self._lock = Lock()
 
-    def run(self) -> None:
-        """Work on what is left, until nothing is."""
-        for number, part in self._left:
-            result = self._work(part)
-            with self._lock:
-                self._results[number] = result
-                while self._taken in self._results:
-                    self._take(self._results.pop(self._taken))
-                    self._taken += 1
+    def put(self, number: int, result: Result) -> None:
+        """Have what is next taken, as far as it is there."""
+        with self._lock:
+            self._results[number] = result
+            while self._taken in self._results:
+                self._take(self._results.pop(self._taken))
+                self._taken += 1
 
 
 class Sum:

@@ -1,34 +1,34 @@
-"""Exact ranking on the CPU: tiles by torch's matrix product, compiled loops that keep the candidates of each query."""
+"""Exact ranking on the CPU: tiles of products, from which compiled loops keep the candidates of each query."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from huse_bench.errors import DataError
 from huse_bench.kernels._arguments import Ranking
-from huse_bench.kernels.cpu._groups import Groups, leave_out_groups
-from huse_bench.kernels.cpu._shortlist import (
-    Shortlists,
-    longest,
-    raise_floors_of_columns,
-    raise_floors_of_rows,
-    scan_columns,
-    scan_rows,
-    settle,
-    settle_with_scores,
-)
+from huse_bench.kernels.cpu._groups import Groups
+from huse_bench.kernels.cpu._parts import Job, threads_for, work_in_turn
+from huse_bench.kernels.cpu._shortlist import Shortlists, longest, settle, settle_with_scores
+from huse_bench.kernels.cpu._tiles import scan_tile
 
 __all__ = ["top_k", "top_k_directions"]
 
-# Rows and columns of a tile of products: many, as every tile has its cost in Python, but not more than the cache holds.
-_TILE = 1024
+# Rows and columns of a tile of products: the fewer, the more of the time is not multiplying. But not so many that
+# there are too few spans of queries for all threads; down to the least, threads gain more than that.
+_TILE, _LEAST, _SPANS = 1024, 128, 2
+# What the compiled loops take at once.
+_STEP = 64
 
-Job = tuple[Any, ...]
+_Rows = NDArray[np.floating]
 
 
 def top_k(
@@ -44,172 +44,166 @@ def top_k(
 
     What is not scored has values of no columns, and costs less.
     """
-    queries, gallery = _host(queries), _host(gallery)
-    groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
-    margin = _margin(queries, gallery)
-    with _Workers() as workers:
-        lists = Shortlists.empty(queries.numpy(), gallery.numpy(), k, margin)
-        for tile, row, column in _tiles(queries, gallery):
-            if groups is not None:
-                leave_out_groups(tile.numpy(), row.start, column.start, groups, not exclude_self)
-            elif exclude_self:
-                _leave_out_self(tile, row, column)
-            workers.run(_row_jobs(lists, tile, row, column, workers.count))
-        return _settle(workers, lists, scored=scored)
+    rows, columns = _host(queries), _host(gallery)
+    groups = _groups(numbers)
+    if groups is None and exclude_self:
+        groups = _each_alone(max(len(rows), len(columns)))
+    threads = threads_for(len(rows) * columns.size)
+    margin = _margin(longest(rows), longest(columns), rows)
+    found = _Direction(Shortlists.empty(rows, columns, k, margin), _height(len(rows), threads), scored=scored)
+    scan = _Scan(groups, not exclude_self, _Scratch(rows.dtype))
+    tiles = (
+        scan.job(span, None, columns[start : start + _TILE], start)
+        for start in range(0, len(columns), _TILE)
+        for span in found.spans
+    )
+    work_in_turn(chain(tiles, found.settling()), threads)
+    return found.ranking
 
 
 def top_k_directions(
     image: Tensor, text: Tensor, k: int, numbers: Tensor | None, *, scored: bool = True
 ) -> dict[str, Ranking]:
     """See :func:`huse_bench.kernels.top_k_directions`; what is not scored has values of no columns."""
-    image, text = _host(image), _host(text)
-    groups = None if numbers is None else Groups.of(numbers.cpu().numpy())
-    with _Workers() as workers:
-        i2t, t2i = _cross_modal(workers, image, text, k, groups, scored=scored)
-        i2i, t2t = (_in_modal(workers, rows, k, groups, scored=scored) for rows in (image, text))
-        return {"i2i": i2i, "i2t": i2t, "t2i": t2i, "t2t": t2t}
+    rows = {"i": _host(image), "t": _host(text)}
+    lengths = {name: longest(some) for name, some in rows.items()}
+    groups = _groups(numbers)
+    threads = threads_for(2 * len(image) * rows["i"].size)
+    height = _height(len(image), threads)
+
+    def direction(one: str, other: str) -> _Direction:
+        margin = _margin(lengths[one], lengths[other], rows[one])
+        return _Direction(Shortlists.empty(rows[one], rows[other], k, margin), height, scored=scored)
+
+    i2t, t2i, i2i, t2t = direction("i", "t"), direction("t", "i"), direction("i", "i"), direction("t", "t")
+    scratch = _Scratch(rows["i"].dtype)
+    across = _Scan(groups, True, scratch)
+    within = _Scan(_each_alone(len(image)) if groups is None else groups, False, scratch)
+    found = {"i2i": i2i, "i2t": i2t, "t2i": t2i, "t2t": t2t}
+    tiles = _diagonals([(across, i2t, t2i), (within, i2i, i2i), (within, t2t, t2t)])
+    settling = chain.from_iterable(direction.settling() for direction in found.values())
+    work_in_turn(chain(tiles, settling), threads)
+    return {name: direction.ranking for name, direction in found.items()}
 
 
-def _cross_modal(
-    workers: _Workers, image: Tensor, text: Tensor, k: int, groups: Groups | None, *, scored: bool
-) -> tuple[Ranking, Ranking]:
-    margin = _margin(image, text)
-    i2t = Shortlists.empty(image.numpy(), text.numpy(), k, margin)
-    t2i = Shortlists.empty(text.numpy(), image.numpy(), k, margin)
-    for tile, row, column in _tiles(image, text):
-        if groups is not None:
-            leave_out_groups(tile.numpy(), row.start, column.start, groups, True)
-        _scan_both(workers, i2t, t2i, tile, row, column)
-    return _settle(workers, i2t, scored=scored), _settle(workers, t2i, scored=scored)
+def _host(rows: Tensor) -> _Rows:
+    found: _Rows = rows.detach().cpu().contiguous().numpy()
+    return found
 
 
-def _in_modal(workers: _Workers, rows: Tensor, k: int, groups: Groups | None, *, scored: bool) -> Ranking:
-    lists = Shortlists.empty(rows.numpy(), rows.numpy(), k, _margin(rows, rows))
-    for tile, row, column in _tiles(rows, rows, upper=True):
-        if groups is not None:
-            leave_out_groups(tile.numpy(), row.start, column.start, groups, False)
-        elif row == column:
-            _leave_out_self(tile, row, column)
-        if row == column:
-            workers.run(_row_jobs(lists, tile, row, column, workers.count))
-        else:
-            # Off the diagonal, a tile's rows and columns are different queries, whose lists do not meet.
-            _scan_both(workers, lists, lists, tile, row, column)
-    return _settle(workers, lists, scored=scored)
+def _groups(numbers: Tensor | None) -> Groups | None:
+    return None if numbers is None else Groups.of(numbers.cpu().numpy())
 
 
-def _host(rows: Tensor) -> Tensor:
-    return rows.detach().cpu().contiguous()
+def _each_alone(items: int) -> Groups:
+    return Groups.of(np.arange(items))
 
 
-def _margin(queries: Tensor, gallery: Tensor) -> float:
-    """Bound on twice the difference between a tile's product and the score.
+def _height(rows: int, threads: int) -> int:
+    """How many rows a tile has."""
+    if threads == 1:
+        return _TILE
+    shared = -(-rows // (_SPANS * threads * _STEP)) * _STEP
+    return min(max(shared, _LEAST), _TILE)
+
+
+def _margin(query: float, row: float, rows: _Rows) -> float:
+    """Bound on twice the difference between a tile's product and the score, of a query and a row of these lengths.
 
     In whatever order it is summed, a product of D terms is off by at most D roundings of ``|q| |g|`` (Higham,
-    "Accuracy and Stability of Numerical Algorithms", 3.1) and D underflows. Four more roundings are for the score,
-    the floors that are computed with the margin, and the second-order terms.
+    "Accuracy and Stability of Numerical Algorithms", 3.1), fewer where a product is not rounded before it is added,
+    and D underflows. Four more roundings are for the score, the floors that are computed with the margin, and the
+    second-order terms.
     """
-    norms = [float(longest(rows.numpy())) for rows in (queries, gallery)]
-    scale = norms[0] * norms[1]
-    kind = torch.finfo(queries.dtype)
+    scale = query * row
+    kind = torch.finfo(torch.from_numpy(rows).dtype)
     if scale > kind.max / 4:
         raise DataError(
-            f"the longest rows have norms {norms[0]:.3g} and {norms[1]:.3g}, whose product overflows {queries.dtype}: "
+            f"the longest rows have norms {query:.3g} and {row:.3g}, whose product overflows torch.{kind.dtype}: "
             "normalise the rows"
         )
-    roundings = queries.shape[1] + 4
+    roundings: int = rows.shape[1] + 4
     return roundings * ((kind.eps + torch.finfo(torch.float64).eps) * scale + 2 * kind.tiny)
 
 
-def _spans(length: int, size: int) -> Iterator[slice]:
-    for start in range(0, length, size):
-        yield slice(start, min(start + size, length))
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Queries that follow each other, from the start on, with their lists and the place for their ranking."""
+
+    start: int
+    lists: Shortlists
+    values: _Rows
+    indices: NDArray[np.int64]
 
 
-def _tiles(rows: Tensor, columns: Tensor, *, upper: bool = False) -> Iterator[tuple[Tensor, slice, slice]]:
-    """Products of row and column spans; with ``upper``, of those on and above the diagonal only."""
-    buffer = rows.new_empty(_TILE * _TILE)
-    for row in _spans(len(rows), _TILE):
-        for column in _spans(len(columns), _TILE):
-            if upper and column.start < row.start:
-                continue
-            shape = (row.stop - row.start, column.stop - column.start)
-            tile = buffer[: shape[0] * shape[1]].view(shape)
-            yield torch.mm(rows[row], columns[column].T, out=tile), row, column
+class _Direction:
+    """All queries' lists, in spans of a height, and their ranking."""
+
+    def __init__(self, lists: Shortlists, height: int, *, scored: bool) -> None:
+        n, kind = len(lists.queries), lists.queries.dtype
+        values, indices = np.empty((n, lists.k if scored else 0), kind), np.empty((n, lists.k), np.int64)
+        spans = [slice(start, min(start + height, n)) for start in range(0, n, height)]
+        self.spans = [_Span(span.start, lists.part(span), values[span], indices[span]) for span in spans]
+        self.ranking: Ranking = torch.from_numpy(values), torch.from_numpy(indices)
+        self._scored = scored
+
+    def settling(self) -> Iterator[Job]:
+        """What is to be done after all tiles."""
+        for span in self.spans:
+            if self._scored:
+                yield Job(partial(settle_with_scores, span.lists, span.values, span.indices), (span,))
+            else:
+                yield Job(partial(settle, span.lists, span.indices), (span,))
 
 
-def _leave_out_self(tile: Tensor, row: slice, column: slice) -> None:
-    tile.diagonal(row.start - column.start).fill_(-torch.inf)
+class _Scratch(threading.local):
+    """Room for the products of a tile, in each thread."""
+
+    def __init__(self, kind: np.dtype[np.floating]) -> None:
+        self.products = np.empty(_TILE * _TILE, kind)
 
 
-def _scan_both(
-    workers: _Workers, of_rows: Shortlists, of_columns: Shortlists, tile: Tensor, row: slice, column: slice
-) -> None:
-    workers.run(
-        [
-            *_row_jobs(of_rows, tile, row, column, workers.count),
-            *_column_jobs(of_columns, tile, row, column, workers.count),
-        ]
-    )
-
-
-def _row_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
-    for part in _spans(len(tile), -(-len(tile) // parts)):
-        queries = slice(row.start + part.start, row.start + part.stop)
-        yield _scan_rows, tile[part], column.start, lists.part(queries)
-
-
-def _column_jobs(lists: Shortlists, tile: Tensor, row: slice, column: slice, parts: int) -> Iterator[Job]:
-    for part in _spans(tile.shape[1], -(-tile.shape[1] // parts)):
-        queries = slice(column.start + part.start, column.start + part.stop)
-        yield _scan_columns, tile[:, part], row.start, lists.part(queries)
-
-
-def _scan_rows(tile: Tensor, first_index: int, lists: Shortlists) -> None:
-    raise_floors_of_rows(tile.numpy(), lists)
-    scan_rows(tile.numpy(), first_index, lists)
-
-
-def _scan_columns(tile: Tensor, first_index: int, lists: Shortlists) -> None:
-    raise_floors_of_columns(tile.numpy(), lists)
-    scan_columns(tile.numpy(), first_index, lists)
-
-
-def _settle(workers: _Workers, lists: Shortlists, *, scored: bool) -> Ranking:
-    n, k = len(lists.queries), lists.k
-    values = torch.empty((n, k if scored else 0), dtype=torch.from_numpy(lists.queries).dtype)
-    indices = torch.empty((n, k), dtype=torch.int64)
-    if scored:
-        workers.run(
-            (settle_with_scores, lists.part(span), values[span].numpy(), indices[span].numpy())
-            for span in _spans(n, _TILE)
-        )
-    else:
-        workers.run((settle, lists.part(span), indices[span].numpy()) for span in _spans(n, _TILE))
-    return values, indices
-
-
-class _Workers:
-    """One thread less than torch uses. The compiled loops release the GIL; numba's own thread pool stays unused,
-    since it and torch's would fight over the cores.
+@dataclass(frozen=True)
+class _Scan:
+    """What tiles have in common: the groups of which a query's own is left out, but for the item itself if pairs are
+    kept.
     """
 
-    def __init__(self) -> None:
-        # After a product torch's threads go on spinning for a while, and loops on all cores would wait for them.
-        self.count = max(1, torch.get_num_threads() - 1)
-        self._pool = ThreadPoolExecutor(self.count)
+    groups: Groups | None
+    keep_pairs: bool
+    scratch: _Scratch
 
-    def __enter__(self) -> Self:
-        return self
+    def job(self, rows: _Span, columns: _Span | None, gallery: _Rows, first_column: int) -> Job:
+        """Scan the products of rows with a part of their gallery, for their lists and, if given, those of columns."""
+        needs = (rows,) if columns is None else (rows, columns)
+        return Job(partial(self._run, rows, columns, gallery, first_column), needs)
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
+    def _run(self, rows: _Span, columns: _Span | None, gallery: _Rows, first_column: int) -> None:
+        of_columns = None if columns is None else columns.lists
+        scan_tile(
+            gallery,
+            rows.start,
+            first_column,
+            rows.lists,
+            of_columns,
+            self.groups,
+            self.keep_pairs,
+            self.scratch.products,
+        )
 
-    def run(self, jobs: Iterable[Job]) -> None:
-        """Run (function, *arguments) jobs side by side and wait for all."""
-        if self.count == 1:
-            for function, *arguments in jobs:
-                function(*arguments)
-            return
-        for future in [self._pool.submit(*job) for job in jobs]:
-            future.result()
+
+def _diagonals(problems: Sequence[tuple[_Scan, _Direction, _Direction]]) -> Iterator[Job]:
+    """The tiles of rows and columns, of those of one direction on and above the diagonal only.
+
+    Each list needs its gallery in order. So tiles come along the lines from one edge to the other on which no two have
+    a list in common, and problems of as many spans side by side, since the first and last lines are short.
+    """
+    count = len(problems[0][1].spans)
+    for line in range(2 * count - 1):
+        for scan, of_rows, of_columns in problems:
+            for row in range(max(0, line - count + 1), min(line, count - 1) + 1):
+                one, other = of_rows.spans[row], of_columns.spans[line - row]
+                if one is other:
+                    yield scan.job(one, None, one.lists.queries, one.start)
+                elif of_rows is not of_columns or one.start < other.start:
+                    yield scan.job(one, other, other.lists.queries, other.start)
