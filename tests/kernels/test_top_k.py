@@ -296,7 +296,7 @@ def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch, threads, n
         for other, gallery in (("i", image), ("t", text))
     }
     for count in (1, 2, 3):
-        for most, least in ((1024, 128), (512, 1), (177, 177), (64, 1)):
+        for most, least in ((1024, 1024), (1024, 64), (177, 64), (64, 1)):
             monkeypatch.setattr(_module, "_TILE", most)
             monkeypatch.setattr(_module, "_LEAST", least)
             threads(count)
