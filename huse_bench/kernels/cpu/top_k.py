@@ -26,6 +26,9 @@ __all__ = ["top_k", "top_k_directions"]
 _TILE = 1024
 # All threads are to have queries of their own: one span of them down to so few, another down to so few.
 _LEAST, _ANOTHER = 64, 512
+# With so many spans a thread, the directions are ranked two after two, as their lists take memory; with fewer, threads
+# would be without work where two begin and end.
+_MANY = 4
 
 _Rows = NDArray[np.floating]
 
@@ -70,19 +73,24 @@ def top_k_directions(
     threads = threads_for(2 * len(image) * rows["i"].size)
     height = _height(len(image), threads)
 
-    def direction(one: str, other: str) -> _Direction:
+    def direction(name: str) -> _Direction:
+        one, other = name[0], name[-1]
         margin = _margin(lengths[one], lengths[other], rows[one])
         return _Direction(Shortlists.empty(rows[one], rows[other], k, margin), height, scored=scored)
 
-    i2t, t2i, i2i, t2t = direction("i", "t"), direction("t", "i"), direction("i", "i"), direction("t", "t")
     scratch = _Scratch(rows["i"].dtype)
     across = _Scan(groups, True, scratch)
     within = _Scan(_each_alone(len(image)) if groups is None else groups, False, scratch)
-    found = {"i2i": i2i, "i2t": i2t, "t2i": t2i, "t2t": t2t}
-    tiles = _diagonals([(across, i2t, t2i), (within, i2i, i2i), (within, t2t, t2t)])
-    settling = chain.from_iterable(direction.settling() for direction in found.values())
-    work_in_turn(chain(tiles, settling), threads)
-    return {name: direction.ranking for name, direction in found.items()}
+    problems = [(across, "i2t", "t2i"), (within, "i2i", "i2i"), (within, "t2t", "t2t")]
+    few = len(image) < _MANY * threads * height
+    rankings: dict[str, Ranking] = {}
+    for stage in [problems] if few else [problems[:1], problems[1:]]:
+        found = {name: direction(name) for _, *names in stage for name in names}
+        tiles = _diagonals([(scan, found[of_rows], found[of_columns]) for scan, of_rows, of_columns in stage])
+        settling = chain.from_iterable(some.settling() for some in found.values())
+        work_in_turn(chain(tiles, settling), threads)
+        rankings |= {name: some.ranking for name, some in found.items()}
+    return {name: rankings[name] for name in ("i2i", "i2t", "t2i", "t2t")}
 
 
 def _host(rows: Tensor) -> _Rows:
