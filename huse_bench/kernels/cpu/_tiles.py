@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from huse_bench.kernels.cpu._groups import Groups
     from huse_bench.kernels.cpu._shortlist import Shortlists
 
-__all__ = ["scan_tile"]
+__all__ = ["multiply_and_scan", "scan_tile"]
 
 
 @njit(cache=True, nogil=True)
-def scan_tile(
+def multiply_and_scan(
     columns: NDArray[np.floating],
     first_row: int,
     first_column: int,
@@ -33,23 +33,34 @@ def scan_tile(
     of_columns: Shortlists | None,
     groups: Groups | None,
     keep_pairs: bool,
-    scratch: NDArray[np.floating],
+    tile: NDArray[np.floating],
 ) -> None:
-    """Multiply rows and columns, and add what is new among the products to the lists of either.
+    """:func:`scan_tile` for the products of the rows' queries with the columns (c, D), which are put into the tile."""
+    np.dot(of_rows.queries, columns.T, tile)
+    scan_tile(first_row, first_column, of_rows, of_columns, groups, keep_pairs, tile)
+
+
+@njit(cache=True, nogil=True)
+def scan_tile(
+    first_row: int,
+    first_column: int,
+    of_rows: Shortlists,
+    of_columns: Shortlists | None,
+    groups: Groups | None,
+    keep_pairs: bool,
+    tile: NDArray[np.floating],
+) -> None:
+    """Add what is new among the products of a tile (r, c) to the lists of its rows and columns.
 
     Args:
-        columns: (c, D).
         first_row: the rows' place among the items, and in the gallery of the columns.
         first_column: the columns' place among the items, and in the gallery of the rows.
-        of_rows: the lists of the tile's rows, whose queries are multiplied.
+        of_rows: the lists of the tile's rows.
         of_columns: the lists of the tile's columns, if they are to have any.
         groups: of the items; a query's own are left out.
         keep_pairs: an item itself is not left out.
-        scratch: room for the products.
+        tile: what is left out becomes no candidate in it.
     """
-    shape = (len(of_rows.queries), len(columns))
-    tile = scratch[: shape[0] * shape[1]].reshape(shape)
-    np.dot(of_rows.queries, columns.T, tile)
     if groups is not None:
         leave_out_groups(tile, first_row, first_column, groups, keep_pairs)
     raise_floors_of_rows(tile, of_rows)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from huse_bench.errors import DataError
 from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cpu._groups import Groups
 from huse_bench.kernels.cpu._parts import Job, threads_for, work_in_turn
+from huse_bench.kernels.cpu._screening import Rounded, multiply, pays, rounded, rounding
 from huse_bench.kernels.cpu._shortlist import Shortlists, longest, settle, settle_with_scores
-from huse_bench.kernels.cpu._tiles import scan_tile
+from huse_bench.kernels.cpu._tiles import multiply_and_scan, scan_tile
 
 __all__ = ["top_k", "top_k_directions"]
 
@@ -51,11 +53,12 @@ def top_k(
     if groups is None and exclude_self:
         groups = _each_alone(max(len(rows), len(columns)))
     threads = threads_for(len(rows) * columns.size)
-    margin = _margin(longest(rows), longest(columns), rows)
-    found = _Direction(Shortlists.empty(rows, columns, k, margin), _height(len(rows), threads), scored=scored)
-    scan = _Scan(groups, not exclude_self, _Scratch(rows.dtype))
+    of_rows, of_columns = _Side.of(rows, len(columns)), _Side.of(columns, len(rows))
+    products = _Products.of(of_rows, of_columns, k)
+    found = _Direction(products.lists(k), _height(len(rows), threads), scored=scored)
+    scan = _Scan(groups, not exclude_self, products.low, _Scratch(rows.dtype))
     tiles = (
-        scan.job(span, None, columns[start : start + _TILE], start)
+        scan.job(span, None, slice(start, min(start + _TILE, len(columns))))
         for start in range(0, len(columns), _TILE)
         for span in found.spans
     )
@@ -67,25 +70,26 @@ def top_k_directions(
     image: Tensor, text: Tensor, k: int, numbers: Tensor | None, *, scored: bool = True
 ) -> dict[str, Ranking]:
     """See :func:`huse_bench.kernels.top_k_directions`; what is not scored has values of no columns."""
-    rows = {"i": _host(image), "t": _host(text)}
-    lengths = {name: longest(some) for name, some in rows.items()}
+    images, texts = _host(image), _host(text)
     groups = _groups(numbers)
-    threads = threads_for(2 * len(image) * rows["i"].size)
-    height = _height(len(image), threads)
-
-    def direction(name: str) -> _Direction:
-        one, other = name[0], name[-1]
-        margin = _margin(lengths[one], lengths[other], rows[one])
-        return _Direction(Shortlists.empty(rows[one], rows[other], k, margin), height, scored=scored)
-
-    scratch = _Scratch(rows["i"].dtype)
-    across = _Scan(groups, True, scratch)
-    within = _Scan(_each_alone(len(image)) if groups is None else groups, False, scratch)
-    problems = [(across, "i2t", "t2i"), (within, "i2i", "i2i"), (within, "t2t", "t2t")]
-    few = len(image) < _MANY * threads * height
+    threads = threads_for(2 * len(images) * images.size)
+    height = _height(len(images), threads)
+    of_image, of_text = (_Side.of(rows, len(images)) for rows in (images, texts))
+    across = _Products.of(of_image, of_text, k, both=True)
+    within = {name: _Products.of(side, side, k) for name, side in (("i2i", of_image), ("t2t", of_text))}
+    scratch = _Scratch(images.dtype)
+    alone = _each_alone(len(images)) if groups is None else groups
+    products = {"i2t": across, "t2i": across.turned(), **within}
+    problems = [
+        (_Scan(groups, True, across.low, scratch), "i2t", "t2i"),
+        *((_Scan(alone, False, some.low, scratch), name, name) for name, some in within.items()),
+    ]
+    few = len(images) < _MANY * threads * height
     rankings: dict[str, Ranking] = {}
     for stage in [problems] if few else [problems[:1], problems[1:]]:
-        found = {name: direction(name) for _, *names in stage for name in names}
+        found = {
+            name: _Direction(products[name].lists(k), height, scored=scored) for _, *names in stage for name in names
+        }
         tiles = _diagonals([(scan, found[of_rows], found[of_columns]) for scan, of_rows, of_columns in stage])
         settling = chain.from_iterable(some.settling() for some in found.values())
         work_in_turn(chain(tiles, settling), threads)
@@ -131,6 +135,50 @@ def _margin(query: float, row: float, rows: _Rows) -> float:
     return roundings * ((kind.eps + torch.finfo(torch.float64).eps) * scale + 2 * kind.tiny)
 
 
+class _Side(NamedTuple):
+    """Rows that are multiplied, with the greatest length of one, and rounded if that may pay."""
+
+    rows: _Rows
+    length: float
+    low: Rounded | None
+
+    @classmethod
+    def of(cls, rows: _Rows, others: int) -> Self:
+        """Rows that are multiplied with so many others."""
+        length = longest(rows)
+        return cls(rows, length, rounded(torch.from_numpy(rows), length, others))
+
+
+class _Products(NamedTuple):
+    """How queries and gallery rows are multiplied, and twice how far that may be from their scores."""
+
+    queries: _Rows
+    gallery: _Rows
+    margin: float
+    low: tuple[Tensor, Tensor] | None
+
+    @classmethod
+    def of(cls, queries: _Side, gallery: _Side, k: int, *, both: bool = False) -> Self:
+        """For the k best of each query, and if asked also of each gallery row among the queries."""
+        margin = _margin(queries.length, gallery.length, queries.rows)
+        one, other = queries.low, gallery.low
+        if one is not None and other is not None:
+            longer = [max(side.length, side.rounded_length) for side in (one, other)]
+            wide = _margin(longer[0], longer[1], queries.rows) + rounding(one, other)
+            exact = torch.from_numpy(queries.rows), torch.from_numpy(gallery.rows)
+            if pays(one, other, exact, k, wide) and (not both or pays(other, one, exact[::-1], k, wide)):
+                return cls(queries.rows, gallery.rows, wide, (one.rows, other.rows))
+        return cls(queries.rows, gallery.rows, margin, None)
+
+    def turned(self) -> Self:
+        """The same products, of the gallery rows' rankings."""
+        return self._replace(queries=self.gallery, gallery=self.queries)
+
+    def lists(self, k: int) -> Shortlists:
+        """Lists without candidates."""
+        return Shortlists.empty(self.queries, self.gallery, k, self.margin)
+
+
 @dataclass(frozen=True, eq=False)
 class _Span:
     """Queries that follow each other, from the start on, with their lists and the place for their ranking."""
@@ -139,6 +187,11 @@ class _Span:
     lists: Shortlists
     values: _Rows
     indices: NDArray[np.int64]
+
+    @property
+    def items(self) -> slice:
+        """Of which they are."""
+        return slice(self.start, self.start + len(self.indices))
 
 
 class _Direction:
@@ -166,35 +219,37 @@ class _Scratch(threading.local):
 
     def __init__(self, kind: np.dtype[np.floating]) -> None:
         self.products = np.empty(_TILE * _TILE, kind)
+        self.low = torch.empty(_TILE * _TILE, dtype=torch.bfloat16)
 
 
 @dataclass(frozen=True)
 class _Scan:
     """What tiles have in common: the groups of which a query's own is left out, but for the item itself if pairs are
-    kept.
+    kept, and the rounded rows and columns if these are multiplied.
     """
 
     groups: Groups | None
     keep_pairs: bool
+    low: tuple[Tensor, Tensor] | None
     scratch: _Scratch
 
-    def job(self, rows: _Span, columns: _Span | None, gallery: _Rows, first_column: int) -> Job:
+    def job(self, rows: _Span, columns: _Span | None, gallery: slice) -> Job:
         """Scan the products of rows with a part of their gallery, for their lists and, if given, those of columns."""
         needs = (rows,) if columns is None else (rows, columns)
-        return Job(partial(self._run, rows, columns, gallery, first_column), needs)
+        return Job(partial(self._run, rows, columns, gallery), needs)
 
-    def _run(self, rows: _Span, columns: _Span | None, gallery: _Rows, first_column: int) -> None:
+    def _run(self, rows: _Span, columns: _Span | None, gallery: slice) -> None:
+        shape = len(rows.indices), gallery.stop - gallery.start
+        size = shape[0] * shape[1]
+        tile = self.scratch.products[:size].reshape(shape)
         of_columns = None if columns is None else columns.lists
-        scan_tile(
-            gallery,
-            rows.start,
-            first_column,
-            rows.lists,
-            of_columns,
-            self.groups,
-            self.keep_pairs,
-            self.scratch.products,
-        )
+        arguments = rows.start, gallery.start, rows.lists, of_columns, self.groups, self.keep_pairs, tile
+        if self.low is None:
+            multiply_and_scan(rows.lists.gallery[gallery], *arguments)
+            return
+        low = self.scratch.low[:size].view(shape)
+        multiply(self.low[0][rows.items], self.low[1][gallery], low, torch.from_numpy(tile))
+        scan_tile(*arguments)
 
 
 def _diagonals(problems: Sequence[tuple[_Scan, _Direction, _Direction]]) -> Iterator[Job]:
@@ -209,6 +264,6 @@ def _diagonals(problems: Sequence[tuple[_Scan, _Direction, _Direction]]) -> Iter
             for row in range(max(0, line - count + 1), min(line, count - 1) + 1):
                 one, other = of_rows.spans[row], of_columns.spans[line - row]
                 if one is other:
-                    yield scan.job(one, None, one.lists.queries, one.start)
+                    yield scan.job(one, None, one.items)
                 elif of_rows is not of_columns or one.start < other.start:
-                    yield scan.job(one, other, other.lists.queries, other.start)
+                    yield scan.job(one, other, other.items)
