@@ -91,7 +91,7 @@ def cost(work: Callable[[], object]) -> tuple[Cost, object]:
 
 
 def products(image: Tensor, text: Tensor) -> None:
-    """The matrix products that no exact ranking in four directions can do without, and nothing else."""
+    """The products in float32 that no exact ranking in four directions by them can do without, and nothing else."""
     tile = torch.empty(TILE * TILE)
     for left, right, half in ((image, text, False), (image, image, True), (text, text, True)):
         for row in range(0, len(left), TILE):
