@@ -21,9 +21,9 @@ __all__ = ["Rounded", "multiply", "pays", "rounded", "rounding"]
 
 # How many times as fast a product has to be, and rows and dimensions from which on all the rest is little beside it.
 _GAIN, _ROWS, _DIM = 2.0, 1024, 256
-# Queries that say how many candidates there are, and the part of the gallery that is scored in the time won.
-_SAMPLE, _PART = 16, 0.015
-_CHECKED = 4
+# Queries that say how many candidates there are, the part of the gallery that is scored in less than the time won, and
+# queries whose products are checked.
+_SAMPLE, _PART, _CHECKED = 16, 0.015, 4
 # Rows whose rounding is looked at together.
 _BLOCK = 1024
 # Of bfloat16: half the distance of 1 from the next number.
@@ -57,14 +57,15 @@ def rounding(queries: Rounded, gallery: Rounded) -> float:
     """Bound on twice what rounding adds to the difference between a product and the score.
 
     That is the rounding of either row, by Cauchy and Schwarz, numbers that are too small and become 0, and the
-    rounding of the product. It is summed in float32, as :func:`pays` sees.
+    rounding of the product. Its terms are exact in float32, in which oneDNN adds them up: :func:`pays` looks whether
+    that holds.
     """
     tiny = torch.finfo(torch.float32).tiny * queries.rows.shape[1]
     of_rows = queries.error * gallery.length + queries.rounded_length * gallery.error
     of_small = tiny * (queries.rounded_length + gallery.rounded_length + tiny)
     product = _UNIT * queries.rounded_length * gallery.rounded_length
-    # A little more, for what is rounded here.
-    return 2.001 * (of_rows + of_small + product)
+    # A little more, for terms of second order.
+    return 2.01 * (of_rows + of_small + product)
 
 
 def pays(queries: Rounded, gallery: Rounded, exact: tuple[Tensor, Tensor], k: int, margin: float) -> bool:
