@@ -30,6 +30,20 @@ _BLOCK = 1024
 _UNIT = 2.0**-8
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch's operations in this thread are of one thread each; those in others are left as they are."""
+    # A thread has OpenMP's number of threads to itself, and takes torch's over when it first asks for it.
+    torch.get_num_threads()
+    with _openmp().limit(limits=1):
+        yield
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
+
+
 class Rounded(NamedTuple):
     """Rows in bfloat16, with the greatest length of a row, of a rounded row, and of the difference of both."""
 
@@ -39,6 +53,7 @@ class Rounded(NamedTuple):
     error: float
 
 
+@_one_thread()
 def rounded(rows: Tensor, length: float, others: int) -> Rounded | None:
     """Rows to multiply with so many others in bfloat16, or None where that is not worth trying."""
     few = min(len(rows), others) < _ROWS or rows.shape[1] < _DIM
@@ -68,6 +83,7 @@ def rounding(queries: Rounded, gallery: Rounded) -> float:
     return 2.01 * (of_rows + of_small + product)
 
 
+@_one_thread()
 def pays(queries: Rounded, gallery: Rounded, exact: tuple[Tensor, Tensor], k: int, margin: float) -> bool:
     """Whether some queries have few candidates within the margin, and products as near as it says."""
     if not math.isfinite(margin) or not torch.backends.mkldnn.enabled:
@@ -82,34 +98,20 @@ def pays(queries: Rounded, gallery: Rounded, exact: tuple[Tensor, Tensor], k: in
     return candidates - k <= _PART * len(gallery.rows)
 
 
+@_one_thread()
 def multiply(queries: Tensor, gallery: Tensor, scratch: Tensor, tile: Tensor) -> None:
     """Put the products of rounded rows into a tile of float32, by way of the scratch, of bfloat16."""
-    with _one_thread():
-        torch.mm(queries, gallery.T, out=scratch)
-        tile.copy_(scratch)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch's operations in this thread are of one thread each; those in others are left as they are."""
-    # A thread has OpenMP's number of threads to itself, and takes torch's over when it first asks for it.
-    torch.get_num_threads()
-    with _openmp().limit(limits=1):
-        yield
+    torch.mm(queries, gallery.T, out=scratch)
+    tile.copy_(scratch)
 
 
 @cache
-def _openmp() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="openmp")
-
-
-@cache
+@_one_thread()
 def _is_fast() -> bool:
     """Whether this processor multiplies bfloat16 faster than float32 by what it takes."""
     rows = torch.ones(512, 512)
     low = rows.bfloat16()
-    with _one_thread():
-        return _seconds(lambda: torch.mm(rows, rows)) > _GAIN * _seconds(lambda: torch.mm(low, low))
+    return _seconds(lambda: torch.mm(rows, rows)) > _GAIN * _seconds(lambda: torch.mm(low, low))
 
 
 def _seconds(work: Callable[[], object]) -> float:
