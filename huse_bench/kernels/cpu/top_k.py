@@ -26,8 +26,8 @@ __all__ = ["top_k", "top_k_directions"]
 
 # Rows and columns of a tile of products. Of 256 it takes some 7 % longer for each product, of 128 some 25 %.
 _TILE = 1024
-# All threads are to have queries of their own: one span of them down to so few, another down to so few.
-_LEAST, _ANOTHER = 64, 512
+# All threads are to have a span of queries, down to so few.
+_LEAST = 64
 # With so many spans a thread, the directions are ranked two after two, as their lists take memory; with fewer, threads
 # would be without work where two begin and end.
 _MANY = 4
@@ -112,7 +112,7 @@ def _each_alone(items: int) -> Groups:
 
 def _height(rows: int, threads: int) -> int:
     """How many queries have their tiles and settle their lists together."""
-    spans = max(1, -(-rows // _TILE), min(threads, rows // _LEAST), min(2 * threads, rows // _ANOTHER))
+    spans = max(1, -(-rows // _TILE), min(threads, rows // _LEAST))
     return -(-rows // spans)
 
 
