@@ -52,9 +52,10 @@ by hand. pytorch-metric-learning has one of these operations, the cosine embeddi
 it has no graph loss, its miners refuse semi-hard negatives for all positives, and of AdaMine's triplets it enumerates
 every one. For ranking, *torch* is a product and `topk` for 1,024 queries at a time, faiss is `IndexFlatIP`, and
 scikit-learn `NearestNeighbors` by brute force; in-modal the latter two are asked for one neighbour more, the query
-itself. All rank in float32. For HP@K, *plain Python* loops over queries and items and asks sets, and *numpy* looks up a
-boolean table once for each K. For the training step, the *loop by hand* is eager PyTorch with a DataLoader and
-autograd's graph loss.
+itself. All rank by float32; ours may rule pairs out by products in bfloat16 first, where a processor has fast ones,
+so that its share of *products*, which are of float32, may be above 1. For HP@K, *plain Python* loops over queries and
+items and asks sets, and *numpy* looks up a boolean table once for each K. For the training step, the *loop by hand*
+is eager PyTorch with a DataLoader and autograd's graph loss.
 """
 
 
