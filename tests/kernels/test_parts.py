@@ -82,8 +82,8 @@ def test_the_same_bits_for_any_number_of_threads(monkeypatch, threads, name, cou
 def test_parts_give_what_the_formula_gives(monkeypatch, threads, name):
     monkeypatch.setattr(_parts, "_PRODUCTS", 1 << 16)
     threads(3)
-    # Not a whole number of panels or of parts.
-    rows = inputs(1111, 7, torch.float64)
+    # Not a whole number of panels or of parts; few where the formula has all triplets in memory.
+    rows = inputs(311 if name == "double_triplet_terms all" else 1111, 7, torch.float64)
     found = value_and_gradients(LOSSES[name], *rows)
     expected = value_and_gradients(LOSSES[name], *rows, backend="reference")
     for one, another in zip(found, expected, strict=True):
