@@ -81,6 +81,7 @@ def test_the_same_bits_for_any_number_of_threads(monkeypatch, threads, name, cou
 @pytest.mark.parametrize("name", LOSSES)
 def test_parts_give_what_the_formula_gives(monkeypatch, threads, name):
     monkeypatch.setattr(_parts, "_PRODUCTS", 1 << 16)
+    monkeypatch.setattr(_parts, "_ROWS", 64)
     threads(3)
     # Not a whole number of panels or of parts; few where the formula has all triplets in memory.
     rows = inputs(311 if name == "double_triplet_terms all" else 1111, 7, torch.float64)
