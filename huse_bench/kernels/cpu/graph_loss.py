@@ -129,10 +129,8 @@ def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def
     classes = np.empty(height, np.int64)
     total = 0.0
     for first, last in panels:
-        lowest, highest = (
-            np.searchsorted(runs.end, first, side="right"),
-            np.searchsorted(runs.end, last - 1, side="right"),
-        )
+        lowest = np.searchsorted(runs.end, first, side="right")
+        highest = np.searchsorted(runs.end, last - 1, side="right")
         bounds = np.full(highest - lowest + 2, last - first)
         bounds[:-1] = np.maximum(runs.start[lowest : highest + 1], first) - first
         panel = _Panel(ordered[first:last], gradient[first - begin : last - begin], lowest, bounds)
@@ -157,34 +155,30 @@ def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def
                 others[filled], places[filled], classes[filled] = ordered[row], row - begin, b
                 filled += 1
                 if filled == _BLOCK:
-                    total += 2 * _add_block(panel, others[:filled], classes, runs, tiles, products)
-                    _scatter(products, places[:filled], gradient)
+                    total += 2 * _add_block(panel, others, places[:filled], classes, runs, tiles, products, gradient)
                     filled = 0
         if filled:
-            total += 2 * _add_block(panel, others[:filled], classes, runs, tiles, products)
-            _scatter(products, places[:filled], gradient)
+            total += 2 * _add_block(panel, others, places[:filled], classes, runs, tiles, products, gradient)
     return total
 
 
 @njit(cache=True, nogil=True)
-def _add_block(panel, others, classes, runs, tiles, products):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
-    """Add pairs to the panel's gradient, and leave what they add to that of the other rows in ``products``; returns
-    their sum of squares.
+def _add_block(panel, others, places, classes, runs, tiles, products, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Add the pairs of a panel with the first of some others, which have these places in the gradient; returns their
+    sum of squares.
     """
-    tile = tiles[: len(others) * len(panel.rows)].reshape(len(others), len(panel.rows))
-    np.dot(others, panel.rows.T, tile)
+    some, height = others[: len(places)], len(panel.rows)
+    tile = tiles[: len(some) * height].reshape(len(some), height)
+    np.dot(some, panel.rows.T, tile)
     total = _residuals(tile, panel, classes, False, runs)
-    add_product(tile.T, others, products, panel.gradient)
-    np.dot(tile, panel.rows, products[: len(others)])
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _scatter(products, places, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    add_product(tile.T, some, products, panel.gradient)
+    of_others = products[: len(some)]
+    np.dot(tile, panel.rows, of_others)
     for i in range(len(places)):
         of_row = gradient[places[i]]
         for d in range(len(of_row)):
-            of_row[d] += products[i, d]
+            of_row[d] += of_others[i, d]
+    return total
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
