@@ -3,6 +3,7 @@
 The functions know no method: they take tensors of unit rows and give tensors.
 """
 
+from huse_bench.kernels._arguments import unchecked
 from huse_bench.kernels.contrastive import contrastive
 from huse_bench.kernels.cosine_embedding import cosine_embedding
 from huse_bench.kernels.double_triplet import double_triplet, double_triplet_terms
@@ -22,4 +23,5 @@ __all__ = [
     "semihard_triplet",
     "top_k",
     "top_k_directions",
+    "unchecked",
 ]

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["finite", "fused", "tile_size"]
+__all__ = ["finite", "fused", "fused_on_device", "tile_size"]
 
 # 256 MiB of float32.
 _ON_GPU = 1 << 26
 
 #: Takes detached rows, gives the value of the loss and its gradient for each.
-Compute = Callable[..., tuple[float, tuple[Tensor, ...]]]
+Compute = Callable[..., tuple[float | Tensor, tuple[Tensor, ...]]]
 
 
 def fused(compute: Compute, *rows: Tensor) -> Tensor:
@@ -26,8 +26,32 @@ def fused(compute: Compute, *rows: Tensor) -> Tensor:
     Returns:
         A scalar of the type of the rows, NaN where they are not finite.
     """
-    loss: Tensor = _Fused.apply(compute, *rows)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return loss
+
+    def guarded(*rows: Tensor) -> tuple[float | Tensor, tuple[Tensor, ...]]:
+        return compute(*rows) if finite(*rows) else (torch.nan, tuple(row * torch.nan for row in rows))
+
+    return _applied(guarded, rows)
+
+
+def fused_on_device(compute: Compute, *rows: Tensor) -> Tensor:
+    """As :func:`fused`, without waiting for the device to say whether the rows are finite.
+
+    Args:
+        compute: called once, with the rows detached; gives the loss as a scalar tensor, and gradients of its own.
+        rows: what the loss is differentiated by.
+
+    Returns:
+        A scalar of the type of the rows. It and all gradients are NaN where the rows are not finite: comparisons with
+        NaN are false, so a kernel skips such pairs and would hide a training that diverged.
+    """
+
+    def poisoned(*rows: Tensor) -> tuple[float | Tensor, tuple[Tensor, ...]]:
+        value, gradients = compute(*rows)
+        # 0, or NaN where a value is not finite.
+        poison = torch.stack([row.sum() * 0 for row in rows]).sum()
+        return value + poison, tuple(gradient.add_(poison) for gradient in gradients)
+
+    return _applied(poisoned, rows)
 
 
 def finite(*rows: Tensor) -> bool:
@@ -51,12 +75,17 @@ def tile_size(rows: Tensor, on_cpu: int) -> int:
     return on_cpu if rows.device.type == "cpu" else _ON_GPU
 
 
+def _applied(compute: Compute, rows: tuple[Tensor, ...]) -> Tensor:
+    loss: Tensor = _Fused.apply(compute, *rows)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return loss
+
+
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, compute: Compute, *rows: Tensor) -> Tensor:
-        value, gradients = compute(*rows) if finite(*rows) else (torch.nan, tuple(row * torch.nan for row in rows))
+        value, gradients = compute(*rows)
         ctx.save_for_backward(*gradients)
-        return rows[0].new_tensor(value)
+        return value.to(rows[0].dtype) if isinstance(value, Tensor) else rows[0].new_tensor(value)
 
     @staticmethod
     @once_differentiable

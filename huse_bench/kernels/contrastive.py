@@ -9,7 +9,8 @@ from torch import Tensor
 
 from huse_bench.errors import ConfigError
 from huse_bench.kernels._arguments import check_labels, check_rows, full_precision
-from huse_bench.kernels._fused import fused, tile_size
+from huse_bench.kernels._classes import ByClass, by_class
+from huse_bench.kernels._fused import fused_on_device, tile_size
 
 __all__ = ["contrastive"]
 
@@ -64,22 +65,23 @@ def contrastive(
         raise ConfigError("exclude_self leaves no partners without labels: give labels, or leave it out")
     image, text = full_precision(image, text)
     if not isinstance(scale, Tensor):
-        scale = image.new_tensor(scale)
+        scale = torch.full((), scale, dtype=image.dtype, device=image.device)
     image, text, scale = full_precision(image, text, scale.to(image.device))
     if scale.ndim:
         raise ConfigError(f"scale must be a single number, got shape {tuple(scale.shape)}")
 
-    alone = _alone(labels) if labels is not None and exclude_self else None
+    classes = by_class(labels) if labels is not None else None
+    alone = _alone(classes) if classes is not None and exclude_self else None
 
-    def compute(x: Tensor, y: Tensor, scale: Tensor) -> tuple[float, tuple[Tensor, ...]]:
+    def compute(x: Tensor, y: Tensor, scale: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         count = len(x)
-        partners_of_x, partners_of_y = (_partners(side, labels, exclude_self=exclude_self) for side in (y, x))
+        partners_of_x, partners_of_y = (_partners(side, classes, exclude_self=exclude_self) for side in (y, x))
         matched = _sum(x * partners_of_x)
         rows, columns = _log_sums(x, y, scale, exclude_self=exclude_self)
         total = rows.sum() + columns.sum()
         if alone is not None:
             # A row without a partner adds nothing to the sum, and nothing to a gradient: exp(-inf) of its logits.
-            total = rows[~alone].sum() + columns[~alone].sum()
+            total = rows.masked_fill(alone, 0).sum() + columns.masked_fill(alone, 0).sum()
             rows, columns = rows.masked_fill(alone, torch.inf), columns.masked_fill(alone, torch.inf)
         value = total / (2 * count) - scale * matched / count
         share = 1 / (2 * count)
@@ -93,10 +95,10 @@ def contrastive(
             y_gradient.addmm_(weights.T, x[tile])
         x_gradient.sub_(partners_of_x, alpha=2).mul_(scale * share)
         y_gradient.sub_(partners_of_y, alpha=2).mul_(scale * share)
-        return float(value), (x_gradient, y_gradient, logits_mean - matched / count)
+        return value, (x_gradient, y_gradient, logits_mean - matched / count)
 
     with torch.autocast(image.device.type, enabled=False):
-        return fused(compute, image, text, scale)
+        return fused_on_device(compute, image, text, scale)
 
 
 def _sum(matrix: Tensor) -> Tensor:
@@ -129,35 +131,31 @@ def _log_sums(x: Tensor, y: Tensor, scale: Tensor, *, exclude_self: bool) -> tup
     return rows, columns
 
 
-def _partners(rows: Tensor, labels: Tensor | None, *, exclude_self: bool) -> Tensor:
+def _partners(rows: Tensor, classes: ByClass | None, *, exclude_self: bool) -> Tensor:
     """(N, D) the mean of each item's partners; zeros where it has none."""
-    if labels is None:
+    if classes is None:
         return rows
-    _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    sums = _class_sums(rows, index, len(counts))
+    index = classes.unsorted(classes.classes)
+    sums, counts = _class_sums(rows, index)[index], classes.sizes[index, None]
     if exclude_self:
-        others: Tensor = (sums[index] - rows) / (counts[index, None] - 1).clamp_min(1)
+        others: Tensor = (sums - rows) / (counts - 1).clamp_min(1)
         return others
-    means: Tensor = sums / counts[:, None]
-    return means[index]
+    return sums / counts
 
 
-def _class_sums(rows: Tensor, index: Tensor, classes: int) -> Tensor:
-    """(K, D) the sum of the rows of each class, the same bits each time."""
+def _class_sums(rows: Tensor, index: Tensor) -> Tensor:
+    """(N, D) the sum of the rows of each class, by its number, the same bits each time."""
     if rows.device.type == "cpu":
-        return rows.new_zeros(classes, rows.shape[1]).index_add_(0, index, rows)
+        return torch.zeros_like(rows).index_add_(0, index, rows)
     # On CUDA index_add_ adds in the order of its threads.
-    return _sums_by_product(rows, index, classes)
+    return _sums_by_sorting(rows, index)
 
 
-def _sums_by_product(rows: Tensor, index: Tensor, classes: int) -> Tensor:
-    of_class = rows.new_zeros(classes, len(rows))
-    of_class[index, torch.arange(len(rows), device=rows.device)] = 1
-    return of_class @ rows
+def _sums_by_sorting(rows: Tensor, index: Tensor) -> Tensor:
+    # So index_put_ goes about it on CUDA, and there alone.
+    return torch.zeros_like(rows).index_put_((index,), rows, accumulate=True)
 
 
-def _alone(labels: Tensor) -> Tensor:
+def _alone(classes: ByClass) -> Tensor:
     """(N,) bool, whether an item is the only one of its class."""
-    _, index, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    only: Tensor = counts[index] == 1
-    return only
+    return classes.unsorted(classes.sizes[classes.classes] == 1)

@@ -11,8 +11,14 @@ import torch
 from torch import Tensor
 
 from huse_bench.errors import ConfigError
-from huse_bench.kernels._arguments import check_distances, check_labels, check_rows, full_precision
-from huse_bench.kernels._fused import fused, tile_size
+from huse_bench.kernels._arguments import (
+    check_distances,
+    check_labels,
+    check_rows,
+    full_precision,
+    values_are_checked,
+)
+from huse_bench.kernels._fused import fused_on_device, tile_size
 
 __all__ = ["PairFunction", "Pairs", "pairwise_loss"]
 
@@ -92,7 +98,7 @@ def pairwise_loss(
     x, other, *own = full_precision(x, other, *parameters)
     table = None if distances is None else distances.detach().to(x)
 
-    def compute(x: Tensor, other: Tensor, *own: Tensor) -> tuple[float, tuple[Tensor, ...]]:
+    def compute(x: Tensor, other: Tensor, *own: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         total = torch.zeros((), dtype=torch.float64, device=x.device)
         gradients = [torch.zeros_like(tensor) for tensor in (x, other, *own)]
         share = 1 / (len(x) * len(other))
@@ -100,19 +106,18 @@ def pairwise_loss(
         for tile, (rows, columns) in enumerate(_tiles(len(x), len(other), tile_size(x, _TILE))):
             pairs = _pairs(x[rows], other[columns], labels, items, table, rows, columns)
             values, (weights, *slopes) = _differentiated(function, pairs, own)
-            if tile == 0:
+            if tile == 0 and values_are_checked():
                 _check(function, pairs, own, values, weights)
-            # No wait for the device before the last tile.
             total += values.sum().double() * share
             # d_ij falls as x_i . y_j grows.
             gradients[0][rows].addmm_(weights, other[columns], alpha=-share)
             gradients[1][columns].addmm_(weights.T, x[rows], alpha=-share)
             for gradient, slope in zip(gradients[2:], slopes, strict=True):
                 gradient.add_(slope, alpha=share)
-        return float(total), tuple(gradients)
+        return total, tuple(gradients)
 
     with torch.autocast(x.device.type, enabled=False):
-        return fused(compute, x, other, *own)
+        return fused_on_device(compute, x, other, *own)
 
 
 def _tiles(rows: int, columns: int, size: int) -> Iterator[tuple[slice, slice]]:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from huse_bench import kernels
 from huse_bench.errors import ConfigError
 from huse_bench.kernels import cosine_embedding, double_triplet, graph_loss, semihard_triplet
 
@@ -49,3 +50,24 @@ def test_the_message_names_the_argument_and_what_it_should_be(call, message):
 def test_tensors_on_another_device_cannot_use_the_cpu_backend():
     with pytest.raises(ConfigError, match="backend 'cpu' needs tensors on the CPU, got one on meta; leave backend out"):
         semihard_triplet(X.to("meta"), Y.to("meta"), 0.5, backend="cpu")
+
+
+def test_unchecked_leaves_out_what_waits_for_the_values_and_nothing_else():
+    rows, labels = torch.eye(3), torch.tensor([0, 1, 1])
+    askew = torch.tensor([[0.0, 0.5], [0.1, 0.0]])
+
+    def graph(labels=labels):
+        return kernels.graph_loss(rows, labels, askew, margin=0.7, relaxation="none", backend="reference")
+
+    def softmax():
+        return kernels.pairwise_loss(lambda pairs: pairs.distance.softmax(1), rows, labels=labels)
+
+    for loss, words in ((graph, "distances must be symmetric"), (softmax, "not elementwise")):
+        with pytest.raises(ConfigError, match=words):
+            loss()
+        with kernels.unchecked():
+            assert loss().isfinite()
+        with pytest.raises(ConfigError, match=words):
+            loss()
+    with kernels.unchecked(), pytest.raises(ConfigError, match="labels must be int64"):
+        graph(labels.float())

@@ -7,7 +7,9 @@ import torch
 import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
+from huse_bench.kernels._classes import by_class
 from huse_bench.kernels.cuda._products import add_weighted, products, spans
 from huse_bench.kernels.cuda._tiles import OPTIONS, Tiling, padded
 from huse_bench.kernels.cuda._triplet_tiles import SLOPES, SUMS, slopes_kernel, sums_kernel
@@ -42,34 +44,35 @@ class _Pairing:
     @classmethod
     def of(cls, labels: Tensor, *, every: bool) -> "_Pairing":
         count = len(labels)
-        classed = (labels >= 0).nonzero()[:, 0]
-        by_class = classed[labels[classed].argsort(stable=True)]
-        _, inverse, sizes = labels[by_class].unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        classed = labels >= 0
+        # What has no class is behind all that has one.
+        order, classes, _ = by_class(torch.where(classed, labels, torch.iinfo(labels.dtype).max))
+        has_class = classed[order]
+        sizes = torch.zeros_like(labels).index_add_(0, classes, has_class.long())
         start = sizes.cumsum(0) - sizes
-        place = torch.arange(len(classed), device=labels.device)
-        rank = place - start[inverse]
-        largest = int(sizes.max()) if len(sizes) else 1
+        rank = torch.arange(count, device=labels.device) - start[classes]
+        largest = sizes.max()
 
-        positives = labels.new_full((largest - 1 if every else min(largest - 1, 1), count), -1)
+        # To find all positives is to wait for how many there are.
+        positives = labels.new_full((max(int(largest), 1) - 1 if every else 1, count), -1)
         for k, chosen in enumerate(positives):
-            has = sizes[inverse] - 1 > k
-            chosen[by_class[has]] = by_class[(start[inverse] + k + (k >= rank))[has]]
+            place = (start[classes] + k + (k >= rank)).clamp_max(count - 1)
+            chosen.index_copy_(0, order, torch.where(sizes[classes] - 1 > k, order[place], -1))
 
         cuts = labels.new_full((count,), count)
-        if not every and len(classed):
+        if not every:
             # An item's negatives are the first m of other classes: they end m classed items from the start, and as
             # many later as items of its own class come before, those with fewer than m others before them.
-            m = len(classed) - largest
-            early = torch.searchsorted(classed, by_class) - rank < m
-            before = torch.cat([early.new_zeros(1, dtype=torch.int64), early.cumsum(0)])
-            own = before[start + sizes] - before[start]
-            last = torch.cat([classed.new_zeros(1), classed + 1])
-            cuts[by_class] = last[m + own[inverse]]
-        classes = labels.new_full((count,), -1, dtype=torch.int32)
-        classes[by_class] = inverse.to(torch.int32)
-        ranks = torch.zeros_like(classes)
-        ranks[by_class] = rank.to(torch.int32)
-        return cls(classes, ranks, cuts.to(torch.int32), positives)
+            m = classed.sum() - largest
+            before_it = (classed.cumsum(0) - classed.long())[order]
+            early = pad(((before_it - rank < m) & has_class).cumsum(0), (1, 0))
+            own = early[start + sizes] - early[start]
+            last = pad((~classed).to(torch.int8).argsort(stable=True) + 1, (1, 0))
+            cut = last[(m + own[classes]).clamp_max(count)]
+            cuts.index_copy_(0, order, torch.where(has_class, cut, count))
+        numbers, ranks = torch.where(has_class, classes, -1), torch.where(has_class, rank, 0)
+        numbers, ranks = (torch.empty_like(order).index_copy_(0, order, some) for some in (numbers, ranks))
+        return cls(numbers.to(torch.int32), ranks.to(torch.int32), cuts.to(torch.int32), positives)
 
 
 class _Terms(torch.autograd.Function):

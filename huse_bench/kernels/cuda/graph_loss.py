@@ -9,7 +9,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
 
-from huse_bench.kernels.cuda._fused import fused
+from huse_bench.kernels._classes import by_class
+from huse_bench.kernels._fused import fused_on_device
 from huse_bench.kernels.cuda._pairs import Operand, Weights, add_pair_sums, pair_products, spans, stored
 from huse_bench.kernels.cuda._tiles import DOT_PRECISION, Tiling
 
@@ -18,7 +19,7 @@ __all__ = ["graph_loss"]
 
 def graph_loss(x: Tensor, labels: Tensor, distances: Tensor, margin: float, relaxation: str, precision: str) -> Tensor:
     """See :func:`huse_bench.kernels.graph_loss`."""
-    return fused(
+    return fused_on_device(
         partial(
             _value_and_gradient,
             labels=labels,
@@ -33,11 +34,12 @@ def graph_loss(x: Tensor, labels: Tensor, distances: Tensor, margin: float, rela
 
 def _value_and_gradient(
     x: Tensor, *, labels: Tensor, distances: Tensor, margin: float, relaxation: str, precision: str
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, tuple[Tensor]]:
     count, dim = x.shape
     tiling = Tiling.for_pairs(dim)
-    order = labels.argsort(stable=True)
-    present, classes = labels.index_select(0, order).unique_consecutive(return_inverse=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    order, classes, _ = by_class(labels)
+    # Of the classes that the rows are of; what is behind them is of the class 0, and no row is.
+    present = labels.new_zeros(min(count, len(distances))).index_copy_(0, classes, labels.index_select(0, order))
     target = distances[present][:, present].contiguous()
     reach = target < margin if relaxation == "and" else torch.ones_like(target, dtype=torch.bool)
     others, reached = _schedule(classes, reach, tiling.rows, tiling.columns)
@@ -80,7 +82,7 @@ def _value_and_gradient(
             )
             add_pair_sums(gradient[span], weights, ordered, tiling, precision, schedule)
             value += squares.sum(dtype=torch.float64)
-    return value / count**2, gradient[:count, :dim].index_select(0, order.argsort()) * (-4 / count**2)
+    return value / count**2, (gradient[:count, :dim].index_select(0, order.argsort()) * (-4 / count**2),)
 
 
 def _schedule(classes: Tensor, reach: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from huse_bench.kernels.cuda._fused import fused
+from huse_bench.kernels._fused import fused_on_device
 from huse_bench.kernels.cuda._pairs import Operand, Weights, add_pair_sums, pair_products, spans
 from huse_bench.kernels.cuda._tiles import DOT_PRECISION, Tiling
 
@@ -17,12 +17,12 @@ __all__ = ["mismatch_hinge"]
 
 def mismatch_hinge(image: Tensor, text: Tensor, margin: float, precision: str) -> Tensor:
     """See :func:`huse_bench.kernels.reference.mismatch_hinge`."""
-    return fused(partial(_value_and_gradients, margin=margin, precision=precision), image, text)
+    return fused_on_device(partial(_value_and_gradients, margin=margin, precision=precision), image, text)
 
 
 def _value_and_gradients(
     image: Tensor, text: Tensor, *, margin: float, precision: str
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     count, dim = image.shape
     tiling = Tiling.for_pairs(dim)
     images, texts = (Operand.of(rows, tiling, precision) for rows in (image, text))
@@ -57,7 +57,7 @@ def _value_and_gradients(
             add_pair_sums(of_text, weights.transposed, images[span], tiling, precision)
             value += excess.sum(dtype=torch.float64)
     mismatches = max(count * (count - 1), 1)
-    return value / mismatches, of_image[:count, :dim] / mismatches, of_text[:count, :dim] / mismatches
+    return value / mismatches, (of_image[:count, :dim] / mismatches, of_text[:count, :dim] / mismatches)
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # triton has no types

@@ -8,7 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from huse_bench.kernels.cuda._fused import fused
+from huse_bench.kernels._classes import by_class
+from huse_bench.kernels._fused import fused_on_device
 from huse_bench.kernels.cuda._products import add_weighted, products, spans
 from huse_bench.kernels.cuda._tiles import OPTIONS, Tiling, padded
 
@@ -20,17 +21,15 @@ CONSTANTS = {"SLOTS": 16, "COLUMNS": 128}
 
 def semihard_triplet(x: Tensor, labels: Tensor, margin: float, precision: str) -> Tensor:
     """See :func:`huse_bench.kernels.semihard_triplet`."""
-    return fused(partial(_value_and_gradient, labels=labels, margin=margin, precision=precision), x)
+    return fused_on_device(partial(_value_and_gradient, labels=labels, margin=margin, precision=precision), x)
 
 
-def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float, precision: str) -> tuple[Tensor, Tensor]:
+def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float, precision: str) -> tuple[Tensor, tuple[Tensor]]:
     count, dim = x.shape
-    order = labels.argsort(stable=True)
-    _, classes, sizes = labels.index_select(0, order).unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    if len(sizes) in (1, count):
-        return x.new_zeros(()), torch.zeros_like(x)
-    end = sizes.cumsum(0)[classes].to(torch.int32)
-    start = (sizes.cumsum(0) - sizes)[classes].to(torch.int32)
+    sorted_rows = by_class(labels)
+    order, classes, sizes = sorted_rows
+    start = sorted_rows.starts[classes].to(torch.int32)
+    end = (sorted_rows.starts + sizes)[classes].to(torch.int32)
 
     tiling = Tiling.for_products(dim)
     ordered = padded(x.index_select(0, order), tiling, precision)
@@ -56,7 +55,11 @@ def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float, precision: 
             add_weighted(gradient[span], slopes, ordered, tiling, precision)
             add_weighted(gradient, slopes.T, ordered[span], tiling, precision)
     pairs = (sizes * (sizes - 1)).sum()
-    return costs.sum(dtype=torch.float64) / pairs, gradient[:count, :dim].index_select(0, order.argsort()) / pairs
+    # Without a pair or without a negative there is nothing to learn from.
+    nothing = (pairs == 0) | (sizes[0] == count)
+    found = costs.sum(dtype=torch.float64), gradient[:count, :dim].index_select(0, order.argsort())
+    value, slopes = (torch.where(nothing, 0, one / pairs) for one in found)
+    return value, (slopes,)
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # triton has no types
