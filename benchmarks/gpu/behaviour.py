@@ -90,7 +90,8 @@ def _behind_work_of_another_stream(loss, leaves):
 
 def _waits(loss, leaves):
     value_and_gradients(loss, leaves, ())
-    found = waits(lambda: value_and_gradients(loss, leaves, ()))
+    with kernels.unchecked():
+        found = waits(lambda: value_and_gradients(loss, leaves, ()))
     return ", ".join(f"{place} {times}x" for place, times in found.items()) or "none"
 
 
@@ -103,7 +104,7 @@ def _captured(loss, leaves):
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     try:
-        with torch.cuda.graph(graph):
+        with kernels.unchecked(), torch.cuda.graph(graph):
             value = loss(*static)
             gradients = torch.autograd.grad(value, static)
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """Steps a second of whole trainings at the paper's sizes, where they wait for the GPU, and what they launch on it."""
 
+import warnings
+
 import torch
 
 import huse_bench as hb
@@ -33,8 +35,18 @@ def check(notes):
         with notes.guarded(words):
             config = base.model_copy(update=changes)
             bench.run(method, config.model_copy(update={"steps": min(_WARM, steps)}))
-            trained = bench.run(method, config)
-            notes.add("trainings", method=words, batch=batch, steps_per_second=config.steps / trained.seconds)
+            recorded, said = _heard(bench, method, config)
+            one_by_one = bench.run(method, config, _one_by_one)
+            notes.add(
+                "trainings",
+                method=words,
+                batch=batch,
+                steps_per_second=config.steps / recorded.seconds,
+                steps_per_second_one_by_one=config.steps / one_by_one.seconds,
+                recorded=said or "yes",
+                # Both took the same batches and random numbers.
+                difference=max(abs(one - one_by_one.losses[name]) for name, one in recorded.losses.items()),
+            )
     if notes.dry_run:
         return
     with notes.guarded("huse, towers in tf32"):
@@ -56,13 +68,28 @@ class _Bench:
         classes, self._margin = class_graph()
         self._classes = classes.to(device)
 
-    def run(self, method, config):
+    def run(self, method, config, record=None):
         torch.manual_seed(2)
         loss = hb.load("loss", method)(**({"margin": self._margin} if method == "huse" else {}))
         sizes = {"image_features": IMAGE, "text_features": TEXT, "class_features": 32, "classes": CLASSES}
         model = Model(config, loss, **sizes).to(self._device)
         generator = torch.Generator().manual_seed(3)
-        return Training(model, loss.to(self._device), self._data, self._classes, config, generator).run()
+        return Training(model, loss.to(self._device), self._data, self._classes, config, generator, record).run()
+
+
+def _one_by_one(work, parameters):
+    """A pass that is launched anew at each step, as it is where it cannot be recorded."""
+    del parameters
+    return work
+
+
+def _heard(bench, method, config):
+    """What a training did, and why it was not recorded in a CUDA graph, or nothing."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained = bench.run(method, config)
+    reasons = [str(warning.message) for warning in caught if "CUDA graph" in str(warning.message)]
+    return trained, "; ".join(f"no: {reason.partition('numbers: ')[2]}" for reason in reasons)
 
 
 def _trace(notes, bench, method, config):

@@ -16,6 +16,7 @@ from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
 from huse_bench.training.batches import Batches
+from huse_bench.training.capture import Recorder, RepeatedPass, cuda_graph
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import build_optimizer, build_schedule
 from huse_bench.training.parallel import part_of, processes, summed
@@ -55,6 +56,8 @@ class Training:
         classes: the class graph.
         config: steps, batch size, optimiser and schedule.
         generator: CPU generator of the batches' order.
+        record: how a pass is recorded, to be repeated without Python; by default in a CUDA graph, where it is trained
+            on CUDA and no other process shares the batches.
 
     Attributes:
         model: the one that is trained.
@@ -74,6 +77,7 @@ class Training:
         classes: ClassGraph,
         config: TrainingConfig,
         generator: torch.Generator,
+        record: Recorder | None = None,
     ) -> None:
         if config.batch_size > len(data.labels):
             raise ConfigError(
@@ -89,8 +93,16 @@ class Training:
         self._graph = classes if loss.semantic or loss.embedding == "classes" else None
         self._optimizer = build_optimizer(model, loss, config)
         self._schedule = build_schedule(self._optimizer, config)
-        self._batches = Batches(len(data.labels), config.batch_size, generator)
+        self._batches = Batches(len(data.labels), config.batch_size, generator, self._device)
         self._part = part_of(config.batch_size)
+        # What is recorded reads each batch's row numbers from the same place.
+        self._index = torch.empty(config.batch_size, dtype=torch.int64, device=self._device)
+        if record is None and self._device.type == "cuda" and self._part is None:
+            record = cuda_graph
+        parameters = [*model.parameters(), *loss.parameters()]
+        self._pass = (
+            self._pass_over if record is None else RepeatedPass(self._pass_over, loss, parameters, self._device, record)
+        )
         self._terms: Mapping[str, Tensor] = {}
         self._shares, self._measured = GradientShares(), steps_to_measure(config.steps)
         self._seconds, self._since = 0.0, None
@@ -110,21 +122,14 @@ class Training:
             self.model.train()
             self.loss.train()
         step = self.done + 1
-        index = next(self._batches).to(self._device)
-        terms = self.loss(self._batch(index))
-        if step == 1:
-            _check_terms(terms, self.loss)
-        total = torch.stack(list(terms.values())).sum()
-        self._optimizer.zero_grad()
-        if step in self._measured:
-            self._shares.measure(step, terms, self.model.tower_parameters())
-        torch.autograd.backward(total)
+        self._index.copy_(next(self._batches))
+        # Shares need more passes than a step has.
+        self._terms = self._pass_over(step) if step in self._measured else self._pass()
         if self._part is not None:
             self._share_gradients()
         self._optimizer.step()
         self._schedule.step()
         self.done = step
-        self._terms = {name: value.detach() for name, value in terms.items()}
         if self.checked:
             self._check_loss()
 
@@ -225,9 +230,25 @@ class Training:
         if state["random_device"] is not None:
             torch.cuda.set_rng_state(state["random_device"], self._device)
 
-    def _batch(self, index: Tensor) -> Batch:
+    def _pass_over(self, measured: int | None = None) -> Mapping[str, Tensor]:
+        """The terms of the batch; the parameters have their gradients.
+
+        Args:
+            measured: the number of the step, where the terms' shares are to be measured.
+        """
+        self._optimizer.zero_grad()
+        terms = self.loss(self._batch())
+        if measured == 1:
+            _check_terms(terms, self.loss)
+        total = torch.stack(list(terms.values())).sum()
+        if measured is not None:
+            self._shares.measure(measured, terms, self.model.tower_parameters())
+        torch.autograd.backward(total)
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _batch(self) -> Batch:
         """What the loss is given of the rows of a batch."""
-        data, part = self._data, self._part
+        data, part, index = self._data, self._part, self._index
         own = index if part is None else index[part.start : part.stop]
         image, text = data.image.index_select(0, own), data.text.index_select(0, own)
         return self.model.batch(image, text, data.targets[index], self._graph, part)

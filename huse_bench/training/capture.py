@@ -1,0 +1,245 @@
+"""The passes of a training recorded once, in a CUDA graph, and repeated without Python between their kernels."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from huse_bench import kernels
+from huse_bench.components import Loss
+
+__all__ = ["HostWaits", "Recorder", "RepeatedPass", "cuda_graph"]
+
+Terms = Mapping[str, Tensor]
+Work = Callable[[], Terms]
+#: Takes what a pass does and the parameters that it gives gradients, gives what does it again.
+Recorder = Callable[[Work, Sequence[nn.Parameter]], Work]
+
+#: Operators whose result, or whose shape, the host has to know before it goes on.
+_WAIT = ("_local_scalar_dense", "bincount", "equal", "is_nonzero", "masked_select", "nonzero", "unique")
+_NOT_THE_CAUSE = (__file__, str(Path(torch.__file__).parent))
+# By how much of its largest value a gradient may differ: far above the order of sums, far below a wrong one.
+_TOLERANCE = 1e-3
+
+
+def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
+    """Record a pass in a CUDA graph, on the current device.
+
+    Args:
+        work: called once, to record what it launches; nothing of it is executed.
+        parameters: those that it gives gradients.
+
+    Returns:
+        What executes it, in the same tensors each time.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        terms = work()
+    gradients = [parameter.grad for parameter in parameters]
+
+    def replay() -> Terms:
+        # A pass in between that was not recorded has left its own.
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        graph.replay()
+        return terms
+
+    return replay
+
+
+class RepeatedPass:
+    """A forward and backward pass that is recorded at its first call and repeated from then on, where that is safe.
+
+    The first call executes the pass and watches it. A pass that waits for the device, or that keeps or draws something
+    in Python, cannot be recorded; one that was is executed once more from the same state, and must give the same
+    gradients. Otherwise it says why, once, and is executed as it is at each call.
+
+    Args:
+        work: gives the terms, detached, and the parameters their gradients, from tensors that stay where they are.
+        loss: what it is trained by.
+        parameters: of the model and of the loss.
+        device: where it is trained.
+        record: how it is recorded.
+    """
+
+    def __init__(
+        self, work: Work, loss: Loss, parameters: Sequence[nn.Parameter], device: torch.device, record: Recorder
+    ) -> None:
+        self._work = work
+        self._loss = loss
+        self._parameters = parameters
+        self._device = device
+        self._record = record
+        self._repeat: Work | None = None
+
+    def __call__(self) -> Terms:
+        """The terms of one pass; the parameters have its gradients."""
+        with kernels.unchecked():
+            return self._first() if self._repeat is None else self._repeat()
+
+    def _first(self) -> Terms:
+        before, python = _State(self._loss, self._device), _python_state(self._loss, self._device)
+        with HostWaits(self._device) as waits:
+            terms = self._work()
+        self._repeat = self._work
+        if waits.places:
+            return self._say(f"{waits.places[0]} waits for it", terms)
+        if _python_state(self._loss, self._device) != python:
+            return self._say("it keeps or draws something in Python from step to step", terms)
+        after, gradients = _State(self._loss, self._device), [parameter.grad for parameter in self._parameters]
+        before.restore()
+        try:
+            repeat = self._record(self._work, self._parameters)
+            repeated = repeat()
+        except RuntimeError as error:
+            reason = f"torch cannot record it: {str(error).splitlines()[0]}"
+        else:
+            found = [*repeated.values(), *(parameter.grad for parameter in self._parameters)]
+            if _alike(found, [*terms.values(), *gradients]):
+                self._repeat = repeat
+                return repeated
+            reason = "what was recorded gave other gradients"
+        after.restore()
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = gradient
+        return self._say(reason, terms)
+
+    def _say(self, reason: str, terms: Terms) -> Terms:
+        name = type(self._loss).__name__
+        warnings.warn(
+            f"the steps of {name} are launched one by one and not as a CUDA graph, slower and with the same numbers: "
+            f"{reason}",
+            stacklevel=2,
+        )
+        return terms
+
+
+class HostWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Notes where the host waits for a device, as torch's operators and, on CUDA, torch itself tell.
+
+    Args:
+        device: the one to wait for.
+
+    Attributes:
+        places: file, line and operator of each wait.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.places: list[str] = []
+        self._device = device
+        self._caught: warnings.catch_warnings[list[warnings.WarningMessage]] | None = None
+        self._said: list[warnings.WarningMessage] = []
+
+    def __enter__(self) -> Self:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+            self._caught = warnings.catch_warnings(record=True)
+            self._said = self._caught.__enter__() or []
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if self._caught is None:
+            return
+        torch.cuda.set_sync_debug_mode("default")
+        self._caught.__exit__(kind, error, trace)
+        for said in self._said:
+            if "synchroniz" in str(said.message).lower():
+                self.places.append(f"{Path(said.filename).name}:{said.lineno}")
+            else:
+                warnings.warn_explicit(said.message, said.category, said.filename, said.lineno)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Do what is asked, and note whether it waits."""
+        out = func(*args, **kwargs or {})
+        name = func.overloadpacket.__name__
+        if (
+            name.strip("_").startswith(tuple(word.strip("_") for word in _WAIT))
+            or _picks(name, args)
+            or _moves(out, args)
+        ):
+            self.places.append(f"{_caller()} ({name})")
+        return out
+
+
+def _picks(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether an operator picks by a mask, which first counts it."""
+    if not name.startswith("index") or len(args) < 2 or not isinstance(args[1], (list, tuple)):
+        return False
+    return any(isinstance(one, Tensor) and one.dtype in (torch.bool, torch.uint8) for one in args[1])
+
+
+def _moves(out: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operator copies between the host and a device."""
+    devices = {one.device.type for one in (out, *args) if isinstance(one, Tensor) and one.ndim}
+    return len(devices) > 1
+
+
+def _caller() -> str:
+    """File and line of the innermost code that is neither torch's nor this."""
+    frame = sys._getframe()  # noqa: SLF001 - the way to a caller
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_CAUSE):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+class _State:
+    """What a pass changes besides gradients: the device's random numbers, and the loss's own tensors."""
+
+    def __init__(self, loss: Loss, device: torch.device) -> None:
+        self._device = device
+        self._tensors = [*loss.parameters(), *loss.buffers()]
+        self._values = [tensor.detach().clone() for tensor in self._tensors]
+        cuda = device.type == "cuda"
+        self._random = torch.cuda.get_rng_state(device) if cuda else torch.get_rng_state()
+
+    def restore(self) -> None:
+        with torch.no_grad():
+            for tensor, value in zip(self._tensors, self._values, strict=True):
+                tensor.copy_(value)
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(self._random, self._device)
+        else:
+            torch.set_rng_state(self._random)
+
+
+def _python_state(loss: Loss, device: torch.device) -> list[Any]:
+    """What a recorded pass would not change, in a form that can be compared."""
+    drawn = [random.getstate(), [str(part) for part in np.random.get_state()]]  # noqa: NPY002 - the one that plugins draw from
+    if device.type != "cpu":
+        drawn.append(torch.get_rng_state().tolist())
+    kept = [{name: _plain(value) for name, value in vars(module).items()} for module in loss.modules()]
+    return [*drawn, *kept]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (int, float, str, type(None))) else id(value)
+
+
+def _alike(found: Sequence[Tensor | None], expected: Sequence[Tensor | None]) -> bool:
+    if [one is None for one in found] != [one is None for one in expected]:
+        return False
+    pairs = [(one, other) for one, other in zip(found, expected, strict=True) if one is not None and other is not None]
+    return all(bool((one - other).abs().max() <= _TOLERANCE * other.abs().max()) for one, other in pairs)
