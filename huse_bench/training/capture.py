@@ -33,17 +33,18 @@ _TOLERANCE = 1e-3
 
 
 def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
-    """Record a pass in a CUDA graph, on the current device.
+    """Record a pass in a CUDA graph, on the device of the parameters.
 
     Args:
         work: called once, to record what it launches; nothing of it is executed.
-        parameters: those that it gives gradients.
+        parameters: those that it gives gradients, at least one.
 
     Returns:
         What executes it, in the same tensors each time.
     """
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    graph, device = torch.cuda.CUDAGraph(), parameters[0].device
+    # torch's own stream for it is of the device that was the current one when it was first asked for.
+    with torch.cuda.device(device), torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]  # torch leaves it untyped
         terms = work()
     gradients = [parameter.grad for parameter in parameters]
 

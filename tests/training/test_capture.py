@@ -26,7 +26,7 @@ def again(work, parameters):
     return work
 
 
-def trained(loss, record, stop=None):
+def trained(loss, record, stop=None, device="cpu"):
     rng = torch.Generator().manual_seed(0)
     data = SplitFeatures(
         ids=[str(i) for i in range(ITEMS)],
@@ -34,8 +34,8 @@ def trained(loss, record, stop=None):
         text=torch.randn(ITEMS, 5, generator=rng),
         labels=(torch.arange(ITEMS) % CLASSES).numpy(),
         groups=np.arange(ITEMS),
-    )
-    classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng))
+    ).to(torch.device(device))
+    classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng)).to(torch.device(device))
     config = TrainingConfig(steps=STEPS, batch_size=16, width=12, embedding_dim=8, dropout=0.3, warmup_steps=3)
 
     def started():
@@ -44,6 +44,7 @@ def trained(loss, record, stop=None):
         np.random.seed(1)
         made = loss()
         model = Model(config, made, image_features=7, text_features=5, class_features=6, classes=CLASSES)
+        model, made = model.to(device), made.to(device)
         return Training(model, made, data, classes, config, torch.Generator().manual_seed(2), record)
 
     with torch.random.fork_rng():
@@ -91,6 +92,18 @@ def test_a_pass_that_is_repeated_gives_the_same_bits(name):
 @pytest.mark.parametrize("stop", [1, 2, 5])
 def test_a_training_taken_up_again_records_again(stop):
     assert_same(trained(of_name("info-nce"), again, stop), trained(of_name("info-nce"), None))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", [*OF_TORCH, "adamine", "arc-face", "cme", "dscmr", "huse", "triplet", "vse-pp"])
+def test_on_a_gpu_what_a_cuda_graph_repeats_is_what_is_launched_anew(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        losses, weights = trained(of_name(name), None, device="cuda")
+    expected, expected_weights = trained(of_name(name), again, device="cuda")
+    assert losses == pytest.approx(expected, rel=1e-4)
+    for weight, other in zip(weights, expected_weights, strict=True):
+        torch.testing.assert_close(weight, other, rtol=1e-3, atol=1e-5)
 
 
 class Separate(hb.Loss):
