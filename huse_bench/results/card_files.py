@@ -20,8 +20,8 @@ from huse_bench.results.card import MOST_CLASSES, CardFacts, DataCard, mirrored
 from huse_bench.results.columns import floats, integers, strings
 from huse_bench.results.json_text import json_text
 from huse_bench.results.thumbnails import from_thumbnails_file, thumbnails_file
+from huse_bench.results.vouched import Vouched
 from huse_bench.text_files import read_text
-from huse_bench.untrusted import MOST_BYTES, read_limited, read_parquet
 
 __all__ = ["CARD_FILES", "add_thumbnails", "read_card", "write_card"]
 
@@ -94,7 +94,7 @@ def read_card(folder: Path) -> DataCard | None:
     facts = _read_facts(folder)
     if facts is None:
         return None
-    table = _table(folder / _ITEMS, facts.items_sha256)
+    table = _BESIDE.table(folder / _ITEMS, _hash(facts.items_sha256))
     try:
         card = DataCard(
             facts.model_copy(update={"items_sha256": None, "distances_sha256": None, "thumbnails_sha256": None}),
@@ -132,7 +132,13 @@ def _read_facts(folder: Path) -> CardFacts | None:
         raise RecordError(f"{path}: no readable data card ({reason}); {_CURE}") from error
 
 
-_CURE = f"restore it, or delete {_FACTS}, and the next run on these data writes it anew"
+_BESIDE = Vouched("the data card", f"delete {_FACTS}, and the next run on these data writes it anew")
+_CURE = f"restore it, or {_BESIDE.cure}"
+
+
+def _hash(digest: str | None) -> str:
+    """A file that the facts name no hash of is none of theirs."""
+    return digest or ""
 
 
 def _items_table(card: DataCard) -> pa.Table:
@@ -157,7 +163,7 @@ def _distances_table(distances: NDArray[np.float32]) -> pa.Table:
 
 
 def _distances(folder: Path, facts: CardFacts) -> NDArray[np.float32]:
-    table = _table(folder / _DISTANCES, facts.distances_sha256)
+    table = _BESIDE.table(folder / _DISTANCES, _hash(facts.distances_sha256))
     classes = len(facts.class_names)
     # Before memory is taken for all pairs.
     if classes > MOST_CLASSES or len(table) != classes * (classes - 1) // 2:
@@ -168,24 +174,6 @@ def _distances(folder: Path, facts: CardFacts) -> NDArray[np.float32]:
 def _thumbnails(folder: Path, facts: CardFacts) -> dict[str, bytes]:
     path = folder / _THUMBNAILS
     try:
-        return from_thumbnails_file(_contents(path, facts.thumbnails_sha256))
+        return from_thumbnails_file(_BESIDE.contents(path, _hash(facts.thumbnails_sha256)))
     except ValueError as error:
         raise RecordError(f"{path} holds no thumbnails ({error}); {_CURE}") from error
-
-
-def _table(path: Path, digest: str | None) -> pa.Table:
-    contents = _contents(path, digest)
-    try:
-        return read_parquet(contents)
-    except ValueError as error:
-        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
-
-
-def _contents(path: Path, digest: str | None) -> bytes:
-    try:
-        contents = read_limited(path, MOST_BYTES)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
-    if hashlib.sha256(contents).hexdigest() != digest:
-        raise RecordError(f"{path} is not the file that was written with the data card; {_CURE}")
-    return contents

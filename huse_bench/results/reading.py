@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -25,8 +23,9 @@ from huse_bench.results.arrays import (
 from huse_bench.results.migration import migrated
 from huse_bench.results.recomputed import contradiction
 from huse_bench.results.schema import SCHEMA_VERSION, RunRecord
+from huse_bench.results.vouched import Vouched
 from huse_bench.text_files import read_json
-from huse_bench.untrusted import MOST_BYTES, MOST_VALUES, read_limited, read_parquet
+from huse_bench.untrusted import MOST_VALUES
 
 __all__ = ["read_classes", "read_neighbours", "read_per_query", "read_predictions", "read_record"]
 
@@ -34,6 +33,7 @@ __all__ = ["read_classes", "read_neighbours", "read_per_query", "read_prediction
 _MOST_CLASSES, _MOST_ITEMS = 2**20, MOST_VALUES
 
 _CURE = "delete the run's .json file beside it and run it again"
+_BESIDE = Vouched("its record", _CURE)
 
 
 def read_record(path: Path) -> RunRecord:
@@ -100,7 +100,7 @@ def _check_files(record: RunRecord, runs: Path) -> None:
     else:
         for name, digest in named:
             if name is not None:
-                _contents(runs / name, digest)
+                _BESIDE.contents(runs / name, digest)
 
 
 def _named(record: RunRecord) -> list[tuple[str | None, str | None]]:
@@ -125,7 +125,7 @@ def read_per_query(record: RunRecord, runs: Path) -> dict[str, dict[str, NDArray
         return None
     path = runs / record.per_query
     try:
-        return from_per_query_table(_table(path, record.per_query_sha256))
+        return from_per_query_table(_BESIDE.table(path, record.per_query_sha256))
     except ValueError as error:
         raise RecordError(f"{path} is no table of scores ({error}); {_CURE}") from error
 
@@ -147,7 +147,7 @@ def read_predictions(record: RunRecord, runs: Path) -> dict[str, NDArray[np.inte
         return None
     path = runs / record.predictions
     try:
-        return from_predictions_table(_table(path, record.predictions_sha256))
+        return from_predictions_table(_BESIDE.table(path, record.predictions_sha256))
     except ValueError as error:
         raise RecordError(f"{path} is no table of predictions ({error}); {_CURE}") from error
 
@@ -169,9 +169,9 @@ def read_classes(record: RunRecord, runs: Path) -> ClassFacts | None:
         return None
     path = runs / record.classes
     try:
-        facts = from_safetensors(_contents(path, record.classes_sha256))
+        facts = from_safetensors(_BESIDE.contents(path, record.classes_sha256))
     except (SafetensorError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
+        raise RecordError(f"{path} cannot be read ({error}); restore it, or {_CURE}") from error
     if facts.classes != record.dataset.classes:
         raise RecordError(
             f"{path} is of {facts.classes} classes, and its record's dataset has {record.dataset.classes}; {_CURE}"
@@ -196,7 +196,7 @@ def read_neighbours(record: RunRecord, runs: Path) -> Neighbours | None:
         return None
     path = runs / record.neighbours
     try:
-        neighbours = from_neighbours_table(_table(path, record.neighbours_sha256))
+        neighbours = from_neighbours_table(_BESIDE.table(path, record.neighbours_sha256))
     except ValueError as error:
         raise RecordError(f"{path} is no table of neighbours ({error}); {_CURE}") from error
     items = record.dataset.items.test
@@ -205,24 +205,3 @@ def read_neighbours(record: RunRecord, runs: Path) -> Neighbours | None:
             if not 0 <= item < items:
                 raise RecordError(f"{path} names the item {item}, and its record has {items} test items; {_CURE}")
     return neighbours
-
-
-def _table(path: Path, digest: str | None) -> pa.Table:
-    contents = _contents(path, digest)
-    try:
-        return read_parquet(contents)
-    except ValueError as error:
-        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
-
-
-def _contents(path: Path, digest: str | None) -> bytes:
-    """All of a file; raises RecordError where it is not the one that was written with its record."""
-    try:
-        contents = read_limited(path, MOST_BYTES)
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read ({error.strerror or error}); make it readable, or {_CURE}") from error
-    except ValueError as error:
-        raise RecordError(f"{path} cannot be read ({error}); {_CURE}") from error
-    if digest is not None and hashlib.sha256(contents).hexdigest() != digest:
-        raise RecordError(f"{path} is not the file that was written with its record; restore it, or {_CURE}")
-    return contents

@@ -146,7 +146,9 @@ def test_damaged_classes_and_neighbours_are_named(store, make_record, classes):
             read(written)
         assert [problem.split(" is not")[0] for problem in store.read()[1]] == [str(runs / name)]
         unhashed = written.model_copy(update={"classes_sha256": None, "neighbours_sha256": None})
-        with pytest.raises(RecordError, match=rf"{name} cannot be read \(.+\); delete the run's \.json file beside it"):
+        with pytest.raises(
+            RecordError, match=rf"{name} cannot be read \(.+\); restore it, or delete the run's \.json file beside it"
+        ):
             read(unhashed)
         (runs / name).write_bytes(whole)
     (runs / written.neighbours).write_bytes((runs / written.neighbours).read_bytes())

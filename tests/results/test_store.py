@@ -251,7 +251,9 @@ def test_damaged_arrays_are_named_when_they_are_read(store, make_record, per_que
     (store.folder / "runs" / written.per_query).write_bytes(b"PAR1 no more")
     with pytest.raises(RecordError, match=r"\.parquet is not the file that was written with its record; restore it"):
         store.per_query(written)
-    with pytest.raises(RecordError, match=r"\.parquet cannot be read .*; delete the run's \.json file beside it"):
+    with pytest.raises(
+        RecordError, match=r"\.parquet cannot be read .*; restore it, or delete the run's \.json file beside it"
+    ):
         store.per_query(without_hashes(written))
 
 
