@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -224,19 +225,35 @@ class _State:
 
 def _python_state(loss: Loss, device: torch.device) -> list[Any]:
     """What a recorded pass would not change, in a form that can be compared."""
-    drawn = [random.getstate(), [str(part) for part in np.random.get_state()]]  # noqa: NPY002 - the one that plugins draw from
+    drawn = [random.getstate(), str(np.random.get_state(legacy=False))]  # noqa: NPY002 - the one that plugins draw from
     if device.type != "cpu":
         drawn.append(torch.get_rng_state().tolist())
-    kept = [{name: _plain(value) for name, value in vars(module).items()} for module in loss.modules()]
-    return [*drawn, *kept]
+    return [*drawn, *(_plain(vars(module), frozenset()) for module in loss.modules())]
 
 
-def _plain(value: object) -> object:
+_STATES: dict[type, Callable[[Any], object]] = {
+    random.Random: lambda value: value.getstate(),
+    np.random.Generator: lambda value: str(value.bit_generator.state),
+    torch.Generator: lambda value: value.get_state().tolist(),
+    np.ndarray: lambda value: value.tolist(),
+}
+
+
+def _plain(value: object, above: frozenset[int]) -> object:
+    """A value in numbers, strings and containers; tensors, modules and functions by which ones they are."""
+    if isinstance(value, (int, float, str, bytes, type(None))):
+        return value
+    if isinstance(value, (Tensor, nn.Module, type)) or callable(value) or id(value) in above:
+        return id(value)
+    above |= {id(value)}
+    for kind, state in _STATES.items():
+        if isinstance(value, kind):
+            return state(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, (int, float, str, type(None))) else id(value)
+        return {str(key): _plain(one, above) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return [_plain(one, above) for one in value]
+    return [id(value), _plain(vars(value), above)] if hasattr(value, "__dict__") else repr(value)
 
 
 def _alike(found: Sequence[Tensor | None], expected: Sequence[Tensor | None]) -> bool:

@@ -1,8 +1,10 @@
 # ruff: noqa: ARG001, ARG002, NPY002 - losses and recorders that leave out what others use, and old random numbers
 """Passes that are recorded and repeated: here without a CUDA graph, by the same code otherwise."""
 
+import itertools
 import random
 import warnings
+from collections import deque
 
 import numpy as np
 import pytest
@@ -158,6 +160,47 @@ class DrawsInNumpy(Separate):
         return 1.0 + np.random.rand()
 
 
+class Schedule:
+    def __init__(self):
+        self.steps, self.owner = 0, self
+
+    def rise(self):
+        self.steps += 1
+        return 1.0 + self.steps / 10
+
+
+class Keeps(Separate):
+    """Keeps something, of which it makes a factor."""
+
+    def __init__(self, kept, use):
+        super().__init__()
+        self.kept, self.use = kept, use
+
+    def factor(self, loss):
+        return self.use(self.kept)
+
+
+def turned(numbers):
+    numbers.rotate()
+    return 1.0 + numbers[0]
+
+
+def added(numbers):
+    numbers += 1
+    return float(numbers[0])
+
+
+KEPT = {
+    "an object": lambda: Keeps(Schedule(), Schedule.rise),
+    "a generator": lambda: Keeps(random.Random(0), random.Random.random),
+    "numpy's generator": lambda: Keeps(np.random.default_rng(0), np.random.Generator.random),
+    "torch's generator": lambda: Keeps(torch.Generator().manual_seed(0), lambda kept: torch.rand((), generator=kept)),
+    "an array": lambda: Keeps(np.ones(2), added),
+    "a queue": lambda: Keeps(deque([0.0, 1.0, 2.0]), turned),
+    "a counter": lambda: Keeps(itertools.count(1), lambda kept: float(next(kept))),
+}
+
+
 class Binds(Separate):
     def __init__(self):
         super().__init__()
@@ -178,6 +221,7 @@ class Binds(Separate):
         (Draws, "keeps or draws something in Python"),
         (DrawsInNumpy, "keeps or draws something in Python"),
         (Binds, "keeps or draws something in Python"),
+        *((kept, "keeps or draws something in Python") for kept in KEPT.values()),
         (of_name("huse"), r"_fused.py:\d+ \(_local_scalar_dense\) waits for it"),
     ],
 )
