@@ -1,7 +1,5 @@
 """Steps a second of whole trainings at the paper's sizes, where they wait for the GPU, and what they launch on it."""
 
-import warnings
-
 import torch
 
 import huse_bench as hb
@@ -35,7 +33,7 @@ def check(notes):
         with notes.guarded(words):
             config = base.model_copy(update=changes)
             bench.run(method, config.model_copy(update={"steps": min(_WARM, steps)}))
-            recorded, said = _heard(bench, method, config)
+            recorded = bench.run(method, config)
             one_by_one = bench.run(method, config, _one_by_one)
             notes.add(
                 "trainings",
@@ -43,7 +41,7 @@ def check(notes):
                 batch=batch,
                 steps_per_second=config.steps / recorded.seconds,
                 steps_per_second_one_by_one=config.steps / one_by_one.seconds,
-                recorded=said or "yes",
+                recorded="; ".join(recorded.remarks) or "yes",
                 # Both took the same batches and random numbers.
                 difference=max(abs(one - one_by_one.losses[name]) for name, one in recorded.losses.items()),
             )
@@ -81,15 +79,6 @@ def _one_by_one(work, parameters):
     """A pass that is launched anew at each step, as it is where it cannot be recorded."""
     del parameters
     return work
-
-
-def _heard(bench, method, config):
-    """What a training did, and why it was not recorded in a CUDA graph, or nothing."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        trained = bench.run(method, config)
-    reasons = [str(warning.message) for warning in caught if "CUDA graph" in str(warning.message)]
-    return trained, "; ".join(f"no: {reason.partition('numbers: ')[2]}" for reason in reasons)
 
 
 def _trace(notes, bench, method, config):

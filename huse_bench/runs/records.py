@@ -230,4 +230,4 @@ def _warnings(spec: RunSpec, prepared: Prepared, outcome: Outcome) -> list[str]:
         warnings.append(
             f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"
         )
-    return warnings + inert_terms(outcome.trained.shares, spec.method.parameters)
+    return [*warnings, *inert_terms(outcome.trained.shares, spec.method.parameters), *outcome.trained.remarks]

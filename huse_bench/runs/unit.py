@@ -125,7 +125,8 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
     record = recorded.write(store)
     keeper.forget()
     inert = inert_terms(outcome.trained.shares, spec.method.parameters)
-    tell(RunFinished(record, time.perf_counter() - started, tuple(inert), tuple(files)))
+    remarks = (*inert, *outcome.trained.remarks)
+    tell(RunFinished(record, time.perf_counter() - started, remarks, tuple(files)))
     return record
 
 

@@ -64,7 +64,7 @@ class RepeatedPass:
 
     The first call executes the pass and watches it. A pass that waits for the device, or that keeps or draws something
     in Python, cannot be recorded; one that was is executed once more from the same state, and must give the same
-    gradients. Otherwise it says why, once, and is executed as it is at each call.
+    gradients. Otherwise it is executed as it is at each call, and says why.
 
     Args:
         work: gives the terms, detached, and the parameters their gradients, from tensors that stay where they are.
@@ -72,6 +72,9 @@ class RepeatedPass:
         parameters: of the model and of the loss.
         device: where it is trained.
         record: how it is recorded.
+
+    Attributes:
+        obstacle: why it is not repeated from a record, as a sentence; None where it is, or was not called yet.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class RepeatedPass:
         self._device = device
         self._record = record
         self._repeat: Work | None = None
+        self.obstacle: str | None = None
 
     def __call__(self) -> Terms:
         """The terms of one pass; the parameters have its gradients."""
@@ -117,11 +121,8 @@ class RepeatedPass:
         return self._say(reason, terms)
 
     def _say(self, reason: str, terms: Terms) -> Terms:
-        name = type(self._loss).__name__
-        warnings.warn(
-            f"the steps of {name} are launched one by one and not as a CUDA graph, slower and with the same numbers: "
-            f"{reason}",
-            stacklevel=2,
+        self.obstacle = (
+            f"trained by launches one by one and not by a CUDA graph, slower, with the same numbers: {reason}"
         )
         return terms
 

@@ -36,11 +36,13 @@ class Trained:
         seconds: wall time of the steps.
         losses: the loss terms of the last step.
         shares: what each term gave of the towers' gradient at a few steps.
+        remarks: what else to know of how it was trained, a sentence each.
     """
 
     seconds: float
     losses: dict[str, float]
     shares: GradientShares
+    remarks: tuple[str, ...] = ()
 
 
 class Training:
@@ -187,7 +189,9 @@ class Training:
             DivergedError: as :meth:`check`.
         """
         self.check()
-        return Trained(seconds=self._seconds, losses=self.losses(), shares=self._shares)
+        obstacle = self._pass.obstacle if isinstance(self._pass, RepeatedPass) else None
+        remarks = () if obstacle is None else (obstacle,)
+        return Trained(seconds=self._seconds, losses=self.losses(), shares=self._shares, remarks=remarks)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the steps to come depend on: tensors, numbers and strings in dicts and lists."""
