@@ -74,6 +74,7 @@ def test_options_of_the_dataset_come_from_all_layers(tmp_path):
         ("[training]\nsteps = 0", r"training.steps = 0 \(file .*\): Input should be greater than or equal to 1"),
         ("[training]\noptimizer = 'adam'", r"training.optimizer = 'adam' .* 'rmsprop-tf', 'rmsprop' or 'adamw'"),
         ("preset = 'quik'", r"unknown preset 'quik'.* Did you mean 'quick'\?"),
+        ("preset = ['quick']", r"unknown preset \['quick'\]: there are"),
         ("seeds = [1, 1]", r"seeds = .*: a seed is given twice"),
         ("seeds = [-1]", r"seeds must be at least 0"),
         ("seeds = []", r"at least one seed is needed"),

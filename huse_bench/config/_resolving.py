@@ -65,7 +65,7 @@ def resolve_config(
     layers.append((by, given or {}))
 
     preset = next((layer["preset"] for _, layer in reversed(layers) if "preset" in layer), "quick")
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(
             f"unknown preset {preset!r}: there are {' and '.join(sorted(PRESETS))}."
             f"{did_you_mean(str(preset), list(PRESETS))}"

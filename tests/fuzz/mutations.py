@@ -116,11 +116,12 @@ def _changed(value: object, chance: random.Random) -> object:
 def _parquet(contents: bytes, chance: random.Random) -> bytes | None:
     try:
         table = pq.read_table(pa.BufferReader(contents))
+        names = table.column_names
     except (pa.ArrowException, OSError, ValueError):
         return None
-    if not table.num_rows or len(set(table.column_names)) < len(table.column_names):
+    if not table.num_rows or len(set(names)) < len(names):
         return None
-    columns = {name: table[name] for name in table.column_names}
+    columns = {name: table[name] for name in names}
     name = chance.choice(list(columns))
     rows, how = len(table), chance.randrange(7)
     if how == 0:
