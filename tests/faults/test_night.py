@@ -13,7 +13,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "one-night.md"
 
 # The paper's preset but for its 250,000 steps: minutes for one thread.
-OPTIONS = ["--preset", "paper", "--steps", "400", "--methods", "huse", "--checkpoint-every", "10"]
+OPTIONS = ["--preset", "paper", "--steps", "900", "--methods", "huse", "--checkpoint-every", "10"]
 KILLS = 4
 EARLIEST, LATEST = 15.0, 75.0
 
