@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["finite", "fused", "fused_on_device", "tile_size"]
+__all__ = ["finite", "fused", "fused_on_device", "poison", "tile_size"]
 
 # 256 MiB of float32.
 _ON_GPU = 1 << 26
@@ -47,11 +47,15 @@ def fused_on_device(compute: Compute, *rows: Tensor) -> Tensor:
 
     def poisoned(*rows: Tensor) -> tuple[float | Tensor, tuple[Tensor, ...]]:
         value, gradients = compute(*rows)
-        # 0, or NaN where a value is not finite.
-        poison = torch.stack([row.sum() * 0 for row in rows]).sum()
-        return value + poison, tuple(gradient.add_(poison) for gradient in gradients)
+        spoilt = poison(*rows)
+        return value + spoilt, tuple(gradient.add_(spoilt) for gradient in gradients)
 
     return _applied(poisoned, rows)
+
+
+def poison(*rows: Tensor) -> Tensor:
+    """A scalar to be added: 0, or NaN where a value of the rows is not finite."""
+    return torch.stack([row.sum() * 0 for row in rows]).sum()
 
 
 def finite(*rows: Tensor) -> bool:

@@ -38,6 +38,7 @@ __all__ = [
     "record_control_failure",
     "record_failure",
     "record_outcome",
+    "training_remarks",
 ]
 
 
@@ -230,4 +231,14 @@ def _warnings(spec: RunSpec, prepared: Prepared, outcome: Outcome) -> list[str]:
         warnings.append(
             f"{unreachable} of {queries} test queries are misses in-modal, with no item of their class in the gallery"
         )
-    return [*warnings, *inert_terms(outcome.trained.shares, spec.method.parameters), *outcome.trained.remarks]
+    return warnings + training_remarks(spec, outcome)
+
+
+def training_remarks(spec: RunSpec, outcome: Outcome) -> list[str]:
+    """What is to be known of how a run was trained, a sentence each.
+
+    Args:
+        spec: the plan.
+        outcome: of the run.
+    """
+    return [*inert_terms(outcome.trained.shares, spec.method.parameters), *outcome.trained.remarks]

@@ -30,10 +30,9 @@ from huse_bench.runs.experiment import Outcome, follow_experiment, run_experimen
 from huse_bench.runs.limits import time_limit
 from huse_bench.runs.memory import out_of_memory, ran_out, smaller_blocks
 from huse_bench.runs.plan import RunSpec
-from huse_bench.runs.records import record_failure, record_outcome
+from huse_bench.runs.records import record_failure, record_outcome, training_remarks
 from huse_bench.runs.resuming import Resuming
 from huse_bench.runs.stopping import Stopped, deferred
-from huse_bench.training import inert_terms
 
 __all__ = ["follow_unit", "run_unit"]
 
@@ -124,8 +123,7 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
         return record
     record = recorded.write(store)
     keeper.forget()
-    inert = inert_terms(outcome.trained.shares, spec.method.parameters)
-    remarks = (*inert, *outcome.trained.remarks)
+    remarks = tuple(training_remarks(spec, outcome))
     tell(RunFinished(record, time.perf_counter() - started, remarks, tuple(files)))
     return record
 

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import random
-import sys
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from huse_bench import kernels
 from huse_bench.components import Loss
+from huse_bench.training.host_waits import host_waits
 
-__all__ = ["HostWaits", "Recorder", "RepeatedPass", "cuda_graph"]
+__all__ = ["Recorder", "RepeatedPass", "cuda_graph"]
 
 Terms = Mapping[str, Tensor]
 Work = Callable[[], Terms]
 #: Takes what a pass does and the parameters that it gives gradients, gives what does it again.
 Recorder = Callable[[Work, Sequence[nn.Parameter]], Work]
 
-#: Operators whose result, or whose shape, the host has to know before it goes on.
-_WAIT = ("_local_scalar_dense", "bincount", "equal", "is_nonzero", "masked_select", "nonzero", "unique")
-_NOT_THE_CAUSE = (__file__, str(Path(torch.__file__).parent))
 # By how much of its largest value a gradient may differ: far above the order of sums, far below a wrong one.
 _TOLERANCE = 1e-3
 
@@ -95,11 +88,11 @@ class RepeatedPass:
 
     def _first(self) -> Terms:
         before, python = _State(self._loss, self._device), _python_state(self._loss, self._device)
-        with HostWaits(self._device) as waits:
+        with host_waits(self._device) as places:
             terms = self._work()
         self._repeat = self._work
-        if waits.places:
-            return self._say(f"{waits.places[0]} waits for it", terms)
+        if places:
+            return self._say(f"{places[0]} waits for it", terms)
         if _python_state(self._loss, self._device) != python:
             return self._say("it keeps or draws something in Python from step to step", terms)
         after, gradients = _State(self._loss, self._device), [parameter.grad for parameter in self._parameters]
@@ -125,83 +118,6 @@ class RepeatedPass:
             f"trained by launches one by one and not by a CUDA graph, slower, with the same numbers: {reason}"
         )
         return terms
-
-
-class HostWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Notes where the host waits for a device, as torch's operators and, on CUDA, torch itself tell.
-
-    Args:
-        device: the one to wait for.
-
-    Attributes:
-        places: file, line and operator of each wait.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.places: list[str] = []
-        self._device = device
-        self._caught: warnings.catch_warnings[list[warnings.WarningMessage]] | None = None
-        self._said: list[warnings.WarningMessage] = []
-
-    def __enter__(self) -> Self:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-            self._caught = warnings.catch_warnings(record=True)
-            self._said = self._caught.__enter__() or []
-            warnings.simplefilter("always")
-            torch.cuda.set_sync_debug_mode("warn")
-        super().__enter__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        if self._caught is None:
-            return
-        torch.cuda.set_sync_debug_mode("default")
-        self._caught.__exit__(kind, error, trace)
-        for said in self._said:
-            if "synchroniz" in str(said.message).lower():
-                self.places.append(f"{Path(said.filename).name}:{said.lineno}")
-            else:
-                warnings.warn_explicit(said.message, said.category, said.filename, said.lineno)
-
-    def __torch_dispatch__(
-        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Do what is asked, and note whether it waits."""
-        out = func(*args, **kwargs or {})
-        name = func.overloadpacket.__name__
-        if (
-            name.strip("_").startswith(tuple(word.strip("_") for word in _WAIT))
-            or _picks(name, args)
-            or _moves(out, args)
-        ):
-            self.places.append(f"{_caller()} ({name})")
-        return out
-
-
-def _picks(name: str, args: tuple[Any, ...]) -> bool:
-    """Whether an operator picks by a mask, which first counts it."""
-    if not name.startswith("index") or len(args) < 2 or not isinstance(args[1], (list, tuple)):
-        return False
-    return any(isinstance(one, Tensor) and one.dtype in (torch.bool, torch.uint8) for one in args[1])
-
-
-def _moves(out: Any, args: tuple[Any, ...]) -> bool:
-    """Whether an operator copies between the host and a device."""
-    devices = {one.device.type for one in (out, *args) if isinstance(one, Tensor) and one.ndim}
-    return len(devices) > 1
-
-
-def _caller() -> str:
-    """File and line of the innermost code that is neither torch's nor this."""
-    frame = sys._getframe()  # noqa: SLF001 - the way to a caller
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_CAUSE):
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 class _State:

@@ -35,7 +35,7 @@ import torch
 from torch.utils._pytree import tree_map_only
 from huse_bench.kernels import cuda
 from huse_bench.kernels.cuda import _pairs, _products
-from huse_bench.training.capture import HostWaits
+from huse_bench.training.host_waits import host_waits
 
 torch.set_num_threads(1)
 _pairs._PAIRS = _pairs._FEWEST = 256
@@ -47,14 +47,14 @@ while True:
         leaves = [row.to(there).requires_grad_() for row in rows]
         arguments, options = tree_map_only(torch.Tensor, lambda tensor: tensor.to(there), (arguments, options))
         factor = None if upstream is None else torch.tensor(upstream, device=there)
-        with HostWaits(torch.device(there)) as waits:
+        with host_waits(torch.device(there)) as places:
             answer = getattr(cuda, name)(*leaves, *arguments, **options)
             if upstream is not None:
                 value = torch.stack(answer) if isinstance(answer, tuple) else answer
                 (factor * value).sum().backward()
                 answer = value.detach(), [leaf.grad for leaf in leaves]
-        if waits.places and "all" not in arguments:
-            raise AssertionError(f"waits for the device: {waits.places}")
+        if places and "all" not in arguments:
+            raise AssertionError(f"waits for the device: {places}")
         answer = tree_map_only(torch.Tensor, lambda tensor: tensor.cpu(), answer)
     except Exception:
         answer = traceback.format_exc()

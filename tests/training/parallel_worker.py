@@ -8,29 +8,17 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
+from toy import toy_training
 
 import huse_bench as hb
-from huse_bench.components import ClassGraph
 from huse_bench.config import TrainingConfig
-from huse_bench.features import SplitFeatures
-from huse_bench.training import Model, Training
 
-CLASSES, ITEMS, STEPS = 4, 50, 3
+STEPS = 3
 
 
 def started(name, batch_size, precision):
-    rng = torch.Generator().manual_seed(0)
-    data = SplitFeatures(
-        ids=[str(i) for i in range(ITEMS)],
-        image=torch.randn(ITEMS, 7, generator=rng),
-        text=torch.randn(ITEMS, 5, generator=rng),
-        labels=(torch.arange(ITEMS) % CLASSES).numpy(),
-        groups=np.arange(ITEMS),
-    )
-    classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng))
     config = TrainingConfig(
         steps=STEPS,
         batch_size=batch_size,
@@ -42,10 +30,7 @@ def started(name, batch_size, precision):
         head_learning_rate=1e-3,
         precision=precision,
     )
-    torch.manual_seed(1)
-    loss = hb.load("loss", name)()
-    model = Model(config, loss, image_features=7, text_features=5, class_features=6, classes=CLASSES)
-    return Training(model, loss, data, classes, config, torch.Generator().manual_seed(2))
+    return toy_training(hb.load("loss", name), config)
 
 
 def main(folder, batch_size, methods):

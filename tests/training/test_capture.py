@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from toy import toy_training
 
 import huse_bench as hb
-from huse_bench.components import ClassGraph
 from huse_bench.config import TrainingConfig
-from huse_bench.features import SplitFeatures
-from huse_bench.training import Model, Training
-from huse_bench.training.capture import HostWaits
+from huse_bench.training.host_waits import host_waits
 
-CLASSES, ITEMS, STEPS = 4, 50, 12
+STEPS = 12
 SAID = "trained by launches one by one and not by a CUDA graph, slower, with the same numbers: "
 # What these do on the CPU waits for nothing: they are of torch's operators, and none looks at the labels.
 OF_TORCH = ("devise", "hie", "huse-p", "info-nce", "separate", "siglip", "sup-con", "uni-cl")
@@ -30,25 +28,12 @@ def again(work, parameters):
 
 
 def trained(loss, record, stop=None, device="cpu"):
-    rng = torch.Generator().manual_seed(0)
-    data = SplitFeatures(
-        ids=[str(i) for i in range(ITEMS)],
-        image=torch.randn(ITEMS, 7, generator=rng),
-        text=torch.randn(ITEMS, 5, generator=rng),
-        labels=(torch.arange(ITEMS) % CLASSES).numpy(),
-        groups=np.arange(ITEMS),
-    ).to(torch.device(device))
-    classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng)).to(torch.device(device))
     config = TrainingConfig(steps=STEPS, batch_size=16, width=12, embedding_dim=8, dropout=0.3, warmup_steps=3)
 
     def started():
-        torch.manual_seed(1)
         random.seed(1)
         np.random.seed(1)
-        made = loss()
-        model = Model(config, made, image_features=7, text_features=5, class_features=6, classes=CLASSES)
-        model, made = model.to(device), made.to(device)
-        return Training(model, made, data, classes, config, torch.Generator().manual_seed(2), record)
+        return toy_training(loss, config, device=device, record=record)
 
     with torch.random.fork_rng():
         training = started()
@@ -320,16 +305,16 @@ def test_a_record_that_is_refused_or_wrong_is_not_used(record, reason, loss):
 )
 def test_waits_are_seen(work):
     x = torch.randn(5)
-    with HostWaits(torch.device("cpu")) as waits:
+    with host_waits(torch.device("cpu")) as places:
         work(x)
-    assert len(waits.places) == 1
-    assert waits.places[0].startswith("test_capture.py:")
+    assert len(places) == 1
+    assert places[0].startswith("test_capture.py:")
 
 
 def test_what_needs_no_number_waits_for_nothing():
     x = torch.randn(5, requires_grad=True)
-    with HostWaits(torch.device("cpu")) as waits:
+    with host_waits(torch.device("cpu")) as places:
         order = x.argsort(stable=True)
         y = torch.where(x[order] > 0, x, 0).index_select(0, order) / x.new_ones(5)
         (y.sum() + x.masked_fill(x > 1, 0).square().mean()).backward()
-    assert not waits.places
+    assert not places

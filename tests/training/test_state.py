@@ -2,15 +2,12 @@
 
 import io
 
-import numpy as np
 import pytest
 import torch
+from toy import toy_training
 
 import huse_bench as hb
-from huse_bench.components import ClassGraph
 from huse_bench.config import TrainingConfig
-from huse_bench.features import SplitFeatures
-from huse_bench.training import Model, Training
 from huse_bench.training.batches import Batches
 
 CLASSES = 4
@@ -19,23 +16,10 @@ ITEMS = 50
 
 def started(name, optimizer, steps=12):
     """A training from its start, with dropout, a schedule, and batches that do not divide the items."""
-    rng = torch.Generator().manual_seed(0)
-    labels = torch.arange(ITEMS) % CLASSES
-    data = SplitFeatures(
-        ids=[str(i) for i in range(ITEMS)],
-        image=torch.randn(ITEMS, 7, generator=rng),
-        text=torch.randn(ITEMS, 5, generator=rng),
-        labels=labels.numpy(),
-        groups=np.arange(ITEMS),
-    )
-    classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng))
     config = TrainingConfig(
         steps=steps, batch_size=16, width=12, embedding_dim=8, dropout=0.3, warmup_steps=3, optimizer=optimizer
     )
-    torch.manual_seed(1)
-    loss = hb.load("loss", name)()
-    model = Model(config, loss, image_features=7, text_features=5, class_features=6, classes=CLASSES)
-    return Training(model, loss, data, classes, config, torch.Generator().manual_seed(2))
+    return toy_training(hb.load("loss", name), config)
 
 
 def through_a_file(state):

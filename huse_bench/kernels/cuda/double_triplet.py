@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from huse_bench.kernels._classes import by_class
+from huse_bench.kernels._fused import poison
 from huse_bench.kernels.cuda._products import add_weighted, products, spans
 from huse_bench.kernels.cuda._tiles import OPTIONS, Tiling, padded
 from huse_bench.kernels.cuda._triplet_tiles import SLOPES, SUMS, slopes_kernel, sums_kernel
@@ -46,18 +47,17 @@ class _Pairing:
         count = len(labels)
         classed = labels >= 0
         # What has no class is behind all that has one.
-        order, classes, _ = by_class(torch.where(classed, labels, torch.iinfo(labels.dtype).max))
-        has_class = classed[order]
-        sizes = torch.zeros_like(labels).index_add_(0, classes, has_class.long())
-        start = sizes.cumsum(0) - sizes
+        order, classes, sizes = found = by_class(torch.where(classed, labels, torch.iinfo(labels.dtype).max))
+        has_class, start = classed[order], found.starts
         rank = torch.arange(count, device=labels.device) - start[classes]
-        largest = sizes.max()
+        others = torch.where(has_class, sizes[classes] - 1, 0)
+        largest = others.max() + 1
 
         # To find all positives is to wait for how many there are.
-        positives = labels.new_full((max(int(largest), 1) - 1 if every else 1, count), -1)
+        positives = labels.new_full((int(largest) - 1 if every else 1, count), -1)
         for k, chosen in enumerate(positives):
             place = (start[classes] + k + (k >= rank)).clamp_max(count - 1)
-            chosen.index_copy_(0, order, torch.where(sizes[classes] - 1 > k, order[place], -1))
+            chosen.copy_(found.unsorted(torch.where(others > k, order[place], -1)))
 
         cuts = labels.new_full((count,), count)
         if not every:
@@ -69,9 +69,9 @@ class _Pairing:
             own = early[start + sizes] - early[start]
             last = pad((~classed).to(torch.int8).argsort(stable=True) + 1, (1, 0))
             cut = last[(m + own[classes]).clamp_max(count)]
-            cuts.index_copy_(0, order, torch.where(has_class, cut, count))
-        numbers, ranks = torch.where(has_class, classes, -1), torch.where(has_class, rank, 0)
-        numbers, ranks = (torch.empty_like(order).index_copy_(0, order, some) for some in (numbers, ranks))
+            cuts = found.unsorted(torch.where(has_class, cut, count))
+        numbers = found.unsorted(torch.where(has_class, classes, -1))
+        ranks = found.unsorted(torch.where(has_class, rank, 0))
         return cls(numbers.to(torch.int32), ranks.to(torch.int32), cuts.to(torch.int32), positives)
 
 
@@ -122,8 +122,8 @@ class _Terms(torch.autograd.Function):
                         **OPTIONS,
                     )
         counts = torch.stack([*of_own.sum(dim=1), *of_positives.sum(dim=(1, 2))]).clamp(min=1).double()
-        # 0, or NaN where a value is not finite: comparisons with NaN are false, and would hide a diverged training.
-        counts += image.sum() * 0 + text.sum() * 0
+        # Comparisons with NaN are false, and would hide a diverged training.
+        counts += poison(image, text)
         ctx.save_for_backward(images, texts, own, to_text, to_image, informative, counts)
         ctx.pairing, ctx.tiling, ctx.precision, ctx.dim = pairing, tiling, precision, dim
         return (costs.sum(dim=1, dtype=torch.float64) / counts).to(image.dtype)

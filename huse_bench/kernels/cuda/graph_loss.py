@@ -37,7 +37,7 @@ def _value_and_gradient(
 ) -> tuple[Tensor, tuple[Tensor]]:
     count, dim = x.shape
     tiling = Tiling.for_pairs(dim)
-    order, classes, _ = by_class(labels)
+    order, classes, _ = sorted_rows = by_class(labels)
     # Of the classes that the rows are of; what is behind them is of the class 0, and no row is.
     present = labels.new_zeros(min(count, len(distances))).index_copy_(0, classes, labels.index_select(0, order))
     target = distances[present][:, present].contiguous()
@@ -82,7 +82,7 @@ def _value_and_gradient(
             )
             add_pair_sums(gradient[span], weights, ordered, tiling, precision, schedule)
             value += squares.sum(dtype=torch.float64)
-    return value / count**2, (gradient[:count, :dim].index_select(0, order.argsort()) * (-4 / count**2),)
+    return value / count**2, (sorted_rows.unsorted(gradient[:count, :dim]) * (-4 / count**2),)
 
 
 def _schedule(classes: Tensor, reach: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:

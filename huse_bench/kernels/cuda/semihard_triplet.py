@@ -26,10 +26,8 @@ def semihard_triplet(x: Tensor, labels: Tensor, margin: float, precision: str) -
 
 def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float, precision: str) -> tuple[Tensor, tuple[Tensor]]:
     count, dim = x.shape
-    sorted_rows = by_class(labels)
-    order, classes, sizes = sorted_rows
-    start = sorted_rows.starts[classes].to(torch.int32)
-    end = (sorted_rows.starts + sizes)[classes].to(torch.int32)
+    order, classes, sizes = sorted_rows = by_class(labels)
+    start, end = (places[classes].to(torch.int32) for places in (sorted_rows.starts, sizes.cumsum(0)))
 
     tiling = Tiling.for_products(dim)
     ordered = padded(x.index_select(0, order), tiling, precision)
@@ -57,7 +55,7 @@ def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float, precision: 
     pairs = (sizes * (sizes - 1)).sum()
     # Without a pair or without a negative there is nothing to learn from.
     nothing = (pairs == 0) | (sizes[0] == count)
-    found = costs.sum(dtype=torch.float64), gradient[:count, :dim].index_select(0, order.argsort())
+    found = costs.sum(dtype=torch.float64), sorted_rows.unsorted(gradient[:count, :dim])
     value, slopes = (torch.where(nothing, 0, one / pairs) for one in found)
     return value, (slopes,)
 
