@@ -1,7 +1,7 @@
 """Time and memory of exact evaluation as the items grow, and the ranking of one shard of a gallery of a million.
 
 ``python -m benchmarks.scaling`` prints what docs/scaling.md says, in some ten minutes on two cores; ``--items 4096 8192
---gallery 20000 --pairs 2000 6000`` takes seconds.
+--gallery 20000 --pairs 2000 6000`` takes seconds, and ``--items 1000000`` some two hours.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 import huse_bench as hb
 from benchmarks.bench_near_pairs import mixed
-from huse_bench.evaluation import evaluate_retrieval
+from huse_bench.evaluation import Retrieval, evaluate_retrieval
 from huse_bench.features._near import near_limit, typical_distance
 from huse_bench.features._pairs import near_pairs
 from huse_bench.kernels import top_k
@@ -28,11 +28,17 @@ from huse_bench.kernels import top_k
 CLASSES, CHECKED, TILE = 101, 64, 1024
 K = 50
 
+# Tiles of one product that are timed; the products of a million items would take longer than their evaluation.
+_TIMED_TILES = 4096
+
+_NEIGHBOURS = 10
+
 
 class Cost(NamedTuple):
-    """Seconds, and MiB above what the process held before."""
+    """Seconds by the wall's clock and by the processors', and MiB above what the process held before."""
 
     seconds: float
+    processor: float
     memory: float
 
 
@@ -80,36 +86,54 @@ def cost(work: Callable[[], object]) -> tuple[Cost, object]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     try:
         result = work()
     finally:
-        seconds = time.perf_counter() - start
+        seconds, processor = time.perf_counter() - start, time.process_time() - worked
         done.set()
         watcher.join()
-    return Cost(seconds, (peak - before) / 2**20), result
+    return Cost(seconds, processor, (peak - before) / 2**20), result
 
 
-def products(image: Tensor, text: Tensor) -> None:
-    """The products in float32 that no exact ranking in four directions by them can do without, and nothing else."""
+def products(image: Tensor, text: Tensor) -> float:
+    """The products in float32 that no exact ranking in four directions by them can do without, and nothing else.
+
+    Returns:
+        How many times as many there are as were made: of many items, tiles of every so many rows are.
+    """
     tile = torch.empty(TILE * TILE)
+    count = -(-len(image) // TILE)
+    every = -(-(count**2) // _TIMED_TILES)
+    made = 0
     for left, right, half in ((image, text, False), (image, image, True), (text, text, True)):
-        for row in range(0, len(left), TILE):
-            for column in range(row if half else 0, len(right), TILE):
-                one, other = left[row : row + TILE], right[column : column + TILE]
+        for row in range(every // 2, count, every):
+            for column in range(row if half else 0, count):
+                one, other = left[row * TILE : (row + 1) * TILE], right[column * TILE : (column + 1) * TILE]
                 torch.mm(one, other.T, out=tile[: len(one) * len(other)].view(len(one), len(other)))
+                made += 1
+    return (count**2 + count * (count + 1)) / made
 
 
-def check(queries: Tensor, gallery: Tensor, found: Tensor) -> None:
+def check(queries: Tensor, gallery: Tensor, found: Tensor, itself: Tensor | None = None) -> None:
     """Whether what was found first is what float64 says, but for similarities within rounding of each other.
+
+    Args:
+        queries: (n, D) rows.
+        gallery: (m, D) rows.
+        found: (n, k) which of these each query finds first.
+        itself: (n,) which of these a query does not search; None where all are searched.
 
     Raises:
         AssertionError: where it is not.
     """
-    best = torch.full((len(queries), K), -torch.inf, dtype=torch.float64)
+    k = found.shape[1]
+    best = torch.full((len(queries), k), -torch.inf, dtype=torch.float64)
     for start in range(0, len(gallery), TILE):
         here = queries.double() @ gallery[start : start + TILE].double().T
-        best = torch.cat([best, here], dim=1).topk(K, dim=1).values
+        if itself is not None:
+            here[torch.arange(start, start + here.shape[1]) == itself[:, None]] = -torch.inf
+        best = torch.cat([best, here], dim=1).topk(k, dim=1).values
     got = torch.stack([gallery[items].double() @ query for query, items in zip(queries.double(), found, strict=True)])
     torch.testing.assert_close(got, best, rtol=0, atol=1e-6)
 
@@ -135,24 +159,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     small = rows(2048, chosen.dim, 1)
     evaluate_retrieval(small[0], small[0], small[1], taxonomy, curve_k=K)  # compiled before anything is timed
     _say(f"{torch.get_num_threads()} threads, {chosen.dim} dimensions")
-    _say("items     evaluation  products  ratio  MiB   bytes an item")
+    _say("items     evaluation  processors'   products  processors'  ratio  MiB   bytes an item")
     for items in chosen.items:
         image, labels = rows(items, chosen.dim, 2)
         text = normalize(image + 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(3)), dim=1)
-        bare, _ = cost(lambda image=image, text=text: products(image, text))
-        taken, _ = cost(
-            lambda image=image, text=text, labels=labels: evaluate_retrieval(image, text, labels, taxonomy, curve_k=K)
+        bare, times = cost(lambda image=image, text=text: products(image, text))
+        assert isinstance(times, float)
+        taken, found = cost(
+            lambda image=image, text=text, labels=labels: evaluate_retrieval(
+                image, text, labels, taxonomy, curve_k=K, neighbours=_NEIGHBOURS
+            )
         )
+        assert isinstance(found, Retrieval)
         _say(
-            f"{items:<9} {taken.seconds:8.1f} s  {bare.seconds:6.1f} s  {taken.seconds / bare.seconds:5.2f}"
+            f"{items:<9} {taken.seconds:8.1f} s  {taken.processor:8.1f} s  {times * bare.seconds:8.1f} s  "
+            f"{times * bare.processor:8.1f} s  {taken.seconds / (times * bare.seconds):5.2f}"
             f"  {taken.memory:4.0f}  {taken.memory * 2**20 / items:6.0f}"
         )
-        del image, text
+        sample = _sample(items)
+        for direction, neighbours in found.neighbours.items():
+            queries, gallery = ({"i": image, "t": text}[side] for side in (direction[0], direction[-1]))
+            itself = sample if direction[0] == direction[-1] else None
+            check(queries[sample], gallery, torch.from_numpy(neighbours).long()[sample], itself)
+        _say(f"the first {_NEIGHBOURS} of {len(sample)} queries in each direction are those of float64")
+        del image, text, found
     gallery, _ = rows(chosen.gallery, chosen.dim, 4)
     queries = gallery[: chosen.queries].clone()
     taken, found = cost(lambda: top_k(queries, gallery, K))
     assert isinstance(found, tuple)
-    sample = torch.from_numpy(np.linspace(0, len(queries) - 1, min(CHECKED, len(queries))).astype(np.int64))
+    sample = _sample(len(queries))
     check(queries[sample], gallery, found[1][sample])
     operations = 2 * len(queries) * len(gallery) * chosen.dim
     _say(
@@ -166,6 +201,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{pairs} near {kind} pairs of {chosen.pairs[0]} test and {chosen.pairs[1]} train items: "
             f"{taken.seconds:.1f} s"
         )
+
+
+def _sample(count: int) -> Tensor:
+    return torch.from_numpy(np.linspace(0, count - 1, min(CHECKED, count)).astype(np.int64))
 
 
 def _near(kind: str, sizes: Sequence[int]) -> int:

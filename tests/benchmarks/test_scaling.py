@@ -41,7 +41,8 @@ def test_the_measurement_checks_what_it_times(capsys):
         ["--items", "300", "500", "--gallery", "3000", "--queries", "80", "--dim", "16", "--pairs", "200", "600"]
     )
     said = capsys.readouterr().out
-    assert [line.split()[0] for line in said.splitlines()[2:4]] == ["300", "500"]
+    assert [line.split()[0] for line in said.splitlines()[2:6:2]] == ["300", "500"]
+    assert said.count("the first 10 of 64 queries in each direction are those of float64") == 2
     assert "80 queries in 3000 items" in said
     assert re.search(r"\d+ near image pairs of 200 test and 600 train items", said)
     assert "the first 50 of 64 are those of float64" in said
@@ -60,6 +61,23 @@ def test_features_that_are_streamed_are_those_of_each_text(capsys):
     said = capsys.readouterr().out
     assert said.startswith("3000 items, 0.00 GB of features in ")
     assert re.search(r"own memory \d+ MiB with the texts alone, \d+ MiB in the first tenth, \d+ MiB in the last", said)
+
+
+def test_of_many_items_some_products_are_timed(monkeypatch):
+    image, text = (scaling.rows(9 * scaling.TILE - 5, 4, seed)[0] for seed in (0, 1))
+    assert scaling.products(image, text) == 1
+    monkeypatch.setattr(scaling, "_TIMED_TILES", 30)
+    # Rows 1, 4 and 7 of 9 by 9 tiles, and of these what is on or right of the diagonal.
+    assert scaling.products(image, text) == (81 + 2 * 45) / (27 + 2 * (8 + 5 + 2))
+
+
+def test_a_query_does_not_search_itself():
+    gallery, _ = scaling.rows(200, 8, 0)
+    sample = torch.tensor([3, 150])
+    others = top_k(gallery[sample], gallery, 12)[1]
+    scaling.check(gallery[sample], gallery, others[:, 1:], sample)
+    with pytest.raises(AssertionError, match="not close"):
+        scaling.check(gallery[sample], gallery, others[:, :11], sample)
 
 
 def test_a_wrong_ranking_is_noticed():
