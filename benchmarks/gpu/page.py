@@ -20,7 +20,7 @@ the CPU. What each stage says:
   counts that are whole tiles, one more and one less; whether a second time gives the same bits; rankings with ties.
 - *timing*: milliseconds of value and gradient, of our kernels, plain torch and `torch.compile`, each after a parity
   check; the peak of memory; and which share of the card's peaks the operations come to that are needed.
-- *steps*: steps a second of whole trainings, by method, with passes repeated from a CUDA graph and launched one by one,
+- *steps*: steps a second of whole trainings, by method, with steps repeated from a CUDA graph and launched one by one,
   how far both are from each other, and what keeps a method from being recorded; where in the code the host waits for
   the GPU; how many launches a step is, and how long the GPU is busy with it.
 - *behaviour*: another stream, autocast, a gradient of one side alone, a second derivative, `torch.compile`, capture in

@@ -1,4 +1,4 @@
-"""The passes of a training recorded once, in a CUDA graph, and repeated without Python between their kernels."""
+"""The steps of a training recorded once, in a CUDA graph, and repeated without Python between their kernels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from huse_bench import kernels
 from huse_bench.components import Loss
 from huse_bench.training.host_waits import host_waits
 
-__all__ = ["Recorder", "RepeatedPass", "cuda_graph"]
+__all__ = ["Recorder", "RepeatedStep", "cuda_graph"]
 
 Terms = Mapping[str, Tensor]
 Work = Callable[[], Terms]
-#: Takes what a pass does and the parameters that it gives gradients, gives what does it again.
+#: Takes what a step does and the parameters that it gives gradients, gives what does it again.
 Recorder = Callable[[Work, Sequence[nn.Parameter]], Work]
 
 # By how much of its largest value a gradient may differ: far above the order of sums, far below a wrong one.
@@ -27,7 +27,7 @@ _TOLERANCE = 1e-3
 
 
 def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
-    """Record a pass in a CUDA graph, on the device of the parameters.
+    """Record a step in a CUDA graph, on the device of the parameters.
 
     Args:
         work: called once, to record what it launches; nothing of it is executed.
@@ -43,7 +43,7 @@ def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
     gradients = [parameter.grad for parameter in parameters]
 
     def replay() -> Terms:
-        # A pass in between that was not recorded has left its own.
+        # A step in between that was not recorded has left its own.
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         graph.replay()
@@ -52,42 +52,51 @@ def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
     return replay
 
 
-class RepeatedPass:
-    """A forward and backward pass that is recorded at its first call and repeated from then on, where that is safe.
+class RepeatedStep:
+    """A training step that is recorded at its first call and repeated from then on, where that is safe.
 
-    The first call executes the pass and watches it. A pass that waits for the device, or that keeps or draws something
+    The first call executes the step and watches it. A step that waits for the device, or that keeps or draws something
     in Python, cannot be recorded; one that was is executed once more from the same state, and must give the same
     gradients. Otherwise it is executed as it is at each call, and says why.
 
     Args:
-        work: gives the terms, detached, and the parameters their gradients, from tensors that stay where they are.
+        work: gives the terms, detached, and the parameters their gradients and next values, from tensors that stay
+            where they are.
         loss: what it is trained by.
         parameters: of the model and of the loss.
         device: where it is trained.
         record: how it is recorded.
+        kept: gives the tensors that a step changes, besides gradients.
 
     Attributes:
         obstacle: why it is not repeated from a record, as a sentence; None where it is, or was not called yet.
     """
 
     def __init__(
-        self, work: Work, loss: Loss, parameters: Sequence[nn.Parameter], device: torch.device, record: Recorder
+        self,
+        work: Work,
+        loss: Loss,
+        parameters: Sequence[nn.Parameter],
+        device: torch.device,
+        record: Recorder,
+        kept: Callable[[], Sequence[Tensor]],
     ) -> None:
         self._work = work
         self._loss = loss
         self._parameters = parameters
         self._device = device
         self._record = record
+        self._kept = kept
         self._repeat: Work | None = None
         self.obstacle: str | None = None
 
     def __call__(self) -> Terms:
-        """The terms of one pass; the parameters have its gradients."""
+        """Take a step; gives its terms."""
         with kernels.unchecked():
             return self._first() if self._repeat is None else self._repeat()
 
     def _first(self) -> Terms:
-        before, python = _State(self._loss, self._device), _python_state(self._loss, self._device)
+        before, python = _State(self._kept(), self._device), _python_state(self._loss, self._device)
         with host_waits(self._device) as places:
             terms = self._work()
         self._repeat = self._work
@@ -95,7 +104,7 @@ class RepeatedPass:
             return self._say(f"{places[0]} waits for it", terms)
         if _python_state(self._loss, self._device) != python:
             return self._say("it keeps or draws something in Python from step to step", terms)
-        after, gradients = _State(self._loss, self._device), [parameter.grad for parameter in self._parameters]
+        after, gradients = _State(self._kept(), self._device), [parameter.grad for parameter in self._parameters]
         before.restore()
         try:
             repeat = self._record(self._work, self._parameters)
@@ -121,11 +130,11 @@ class RepeatedPass:
 
 
 class _State:
-    """What a pass changes besides gradients: the device's random numbers, and the loss's own tensors."""
+    """What a step changes besides gradients: tensors, and the device's random numbers."""
 
-    def __init__(self, loss: Loss, device: torch.device) -> None:
+    def __init__(self, tensors: Sequence[Tensor], device: torch.device) -> None:
         self._device = device
-        self._tensors = [*loss.parameters(), *loss.buffers()]
+        self._tensors = tensors
         self._values = [tensor.detach().clone() for tensor in self._tensors]
         cuda = device.type == "cuda"
         self._random = torch.cuda.get_rng_state(device) if cuda else torch.get_rng_state()
@@ -141,7 +150,7 @@ class _State:
 
 
 def _python_state(loss: Loss, device: torch.device) -> list[Any]:
-    """What a recorded pass would not change, in a form that can be compared."""
+    """What a recorded step would not change, in a form that can be compared."""
     drawn = [random.getstate(), str(np.random.get_state(legacy=False))]  # noqa: NPY002 - the one that plugins draw from
     if device.type != "cpu":
         drawn.append(torch.get_rng_state().tolist())

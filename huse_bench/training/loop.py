@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from huse_bench.components import Batch, ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
 from huse_bench.training.batches import Batches
-from huse_bench.training.capture import Recorder, RepeatedPass, cuda_graph
+from huse_bench.training.capture import Recorder, RepeatedStep, cuda_graph
 from huse_bench.training.model import Model
-from huse_bench.training.optimizers import build_optimizer, build_schedule
+from huse_bench.training.optimizers import Schedule, build_optimizer
 from huse_bench.training.parallel import part_of, processes, summed
 from huse_bench.training.shares import GradientShares, steps_to_measure
 
@@ -58,7 +58,7 @@ class Training:
         classes: the class graph.
         config: steps, batch size, optimiser and schedule.
         generator: CPU generator of the batches' order.
-        record: how a pass is recorded, to be repeated without Python; by default in a CUDA graph, where it is trained
+        record: how a step is recorded, to be repeated without Python; by default in a CUDA graph, where it is trained
             on CUDA and no other process shares the batches.
 
     Attributes:
@@ -93,17 +93,18 @@ class Training:
         self._data = data
         self._device = data.image.device
         self._graph = classes if loss.semantic or loss.embedding == "classes" else None
-        self._optimizer = build_optimizer(model, loss, config)
-        self._schedule = build_schedule(self._optimizer, config)
         self._batches = Batches(len(data.labels), config.batch_size, generator, self._device)
         self._part = part_of(config.batch_size)
-        # What is recorded reads each batch's row numbers from the same place.
-        self._index = torch.empty(config.batch_size, dtype=torch.int64, device=self._device)
         if record is None and self._device.type == "cuda" and self._part is None:
             record = cuda_graph
-        parameters = [*model.parameters(), *loss.parameters()]
-        self._pass = (
-            self._pass_over if record is None else RepeatedPass(self._pass_over, loss, parameters, self._device, record)
+        self._optimizer = build_optimizer(model, loss, config)
+        self._schedule = Schedule(self._optimizer, config, placed=record is not None)
+        # What is recorded reads each batch's row numbers from the same place.
+        self._index = torch.empty(config.batch_size, dtype=torch.int64, device=self._device)
+        self._repeated = (
+            self._update
+            if record is None
+            else RepeatedStep(self._update, loss, self._parameters(), self._device, record, self._kept)
         )
         self._terms: Mapping[str, Tensor] = {}
         self._shares, self._measured = GradientShares(), steps_to_measure(config.steps)
@@ -126,11 +127,8 @@ class Training:
         step = self.done + 1
         self._index.copy_(next(self._batches))
         # Shares need more passes than a step has.
-        self._terms = self._pass_over(step) if step in self._measured else self._pass()
-        if self._part is not None:
-            self._share_gradients()
-        self._optimizer.step()
-        self._schedule.step()
+        self._terms = self._update(step) if step in self._measured else self._repeated()
+        self._schedule.set(step)
         self.done = step
         if self.checked:
             self._check_loss()
@@ -189,7 +187,7 @@ class Training:
             DivergedError: as :meth:`check`.
         """
         self.check()
-        obstacle = self._pass.obstacle if isinstance(self._pass, RepeatedPass) else None
+        obstacle = self._repeated.obstacle if isinstance(self._repeated, RepeatedStep) else None
         remarks = () if obstacle is None else (obstacle,)
         return Trained(seconds=self._seconds, losses=self.losses(), shares=self._shares, remarks=remarks)
 
@@ -203,7 +201,6 @@ class Training:
             "model": self.model.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "schedule": self._schedule.state_dict(),
             "batches": self._batches.state_dict(),
             "terms": dict(self._terms),
             "shares": asdict(self._shares),
@@ -224,7 +221,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+        self._schedule.set(self.done)
         self._batches.load_state_dict(state["batches"])
         self._terms = {name: value.to(self._device) for name, value in state["terms"].items()}
         self._shares = GradientShares(
@@ -234,8 +231,8 @@ class Training:
         if state["random_device"] is not None:
             torch.cuda.set_rng_state(state["random_device"], self._device)
 
-    def _pass_over(self, measured: int | None = None) -> Mapping[str, Tensor]:
-        """The terms of the batch; the parameters have their gradients.
+    def _update(self, measured: int | None = None) -> Mapping[str, Tensor]:
+        """Bring the parameters one step further, by the batch; gives its terms.
 
         Args:
             measured: the number of the step, where the terms' shares are to be measured.
@@ -248,7 +245,18 @@ class Training:
         if measured is not None:
             self._shares.measure(measured, terms, self.model.tower_parameters())
         torch.autograd.backward(total)
+        if self._part is not None:
+            self._share_gradients()
+        self._optimizer.step()
         return {name: value.detach() for name, value in terms.items()}
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [*self.model.parameters(), *self.loss.parameters()]
+
+    def _kept(self) -> list[Tensor]:
+        """The tensors that a step changes, besides gradients."""
+        of_optimizer = [value for of in self._optimizer.state.values() for value in of.values()]
+        return [*self._parameters(), *self.loss.buffers(), *of_optimizer]
 
     def _batch(self) -> Batch:
         """What the loss is given of the rows of a batch."""

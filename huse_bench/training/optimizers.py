@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by name."""
+"""Optimisers by name, and the course of their learning rates."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from huse_bench.components import Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.training.model import Model
 
-__all__ = ["RMSpropTF", "build_optimizer", "build_schedule"]
+__all__ = ["RMSpropTF", "Schedule", "build_optimizer"]
 
 
 class RMSpropTF(Optimizer):
@@ -61,7 +60,13 @@ class RMSpropTF(Optimizer):
             roots = torch._foreach_add(squares, group["eps"])  # noqa: SLF001 - as in PyTorch's own optimisers
             torch._foreach_sqrt_(roots)
             torch._foreach_mul_(buffers, group["momentum"])
-            torch._foreach_addcdiv_(buffers, grads, roots, group["lr"])
+            if isinstance(group["lr"], Tensor):
+                # The same roundings; a fused product takes no rate that lies on the device.
+                steps = torch._foreach_mul(grads, group["lr"])  # noqa: SLF001
+                torch._foreach_div_(steps, roots)
+                torch._foreach_add_(buffers, steps)
+            else:
+                torch._foreach_addcdiv_(buffers, grads, roots, group["lr"])
             torch._foreach_sub_(params, buffers)
 
 
@@ -79,15 +84,53 @@ def build_optimizer(model: Model, loss: Loss, config: TrainingConfig) -> Optimiz
         groups.append({"params": own, "lr": config.head_learning_rate, "weight_decay": 0.0})
     if config.optimizer == "rmsprop-tf":
         return RMSpropTF(groups, lr=config.learning_rate, momentum=config.momentum)
+    # What torch asks of a step that is recorded.
+    capturable = model.tower_parameters()[0].is_cuda
+    optimizer: Optimizer
     if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=0.9, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        optimizer = torch.optim.RMSprop(
+            groups, lr=config.learning_rate, alpha=0.9, momentum=config.momentum, capturable=capturable
+        )
+    else:
+        optimizer = torch.optim.AdamW(
+            groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True, capturable=capturable
+        )
+    # It would tell the user of slow steps where one is not recorded, and a few of each training are not.
+    optimizer._warned_capturable_if_run_uncaptured = True  # noqa: SLF001
+    return optimizer
 
 
-def build_schedule(optimizer: Optimizer, config: TrainingConfig) -> LambdaLR:
-    """A linear warm-up, then the configured course of the learning rates."""
+class Schedule:
+    """A linear warm-up, then the configured course of the learning rates.
 
-    def factor(step: int) -> float:
+    Args:
+        optimizer: whose rates are set, each a multiple of what it is now.
+        config: warm-up, course and number of steps.
+        placed: give the optimiser its rates in tensors that stay where they are, on the device of the parameters, for a
+            step that is recorded and repeated.
+    """
+
+    def __init__(self, optimizer: Optimizer, config: TrainingConfig, *, placed: bool = False) -> None:
+        self._optimizer = optimizer
+        self._config = config
+        groups = optimizer.param_groups
+        self._bases = [float(group["lr"]) for group in groups]
+        self._placed = [_place_for(group["params"][0]) for group in groups] if placed else None
+        self.set(0)
+
+    def set(self, done: int) -> None:
+        """Set the rates of the next step.
+
+        Args:
+            done: how many steps were taken.
+        """
+        factor = self._factor(done)
+        for number, (group, base) in enumerate(zip(self._optimizer.param_groups, self._bases, strict=True)):
+            rate = factor * base
+            group["lr"] = rate if self._placed is None else self._placed[number].fill_(rate)
+
+    def _factor(self, step: int) -> float:
+        config = self._config
         if step < config.warmup_steps:
             return (step + 1) / (config.warmup_steps + 1)
         if config.schedule == "constant":
@@ -95,4 +138,7 @@ def build_schedule(optimizer: Optimizer, config: TrainingConfig) -> LambdaLR:
         done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         return 0.5 * (1 + math.cos(math.pi * done))
 
-    return LambdaLR(optimizer, factor)
+
+def _place_for(parameter: Tensor) -> Tensor:
+    # Kernels read a rate on their own device in float32; on the CPU torch makes the number of it that it would be.
+    return torch.zeros((), dtype=torch.float32 if parameter.is_cuda else torch.float64, device=parameter.device)

@@ -10,7 +10,7 @@ import torch
 import huse_bench as hb
 from huse_bench.config import TrainingConfig
 from huse_bench.training import Model, RMSpropTF
-from huse_bench.training.optimizers import build_optimizer, build_schedule
+from huse_bench.training.optimizers import Schedule, build_optimizer
 
 ORACLES = json.loads((Path(__file__).parent / "rmsprop_oracles.json").read_text())
 
@@ -97,15 +97,44 @@ def test_a_loss_declares_a_factor_on_its_heads_rate_and_its_own_parameters_do_no
     assert own["params"] == [loss.log_scale]
 
 
-def test_schedule():
-    config = TrainingConfig(optimizer="adamw", learning_rate=1.0, schedule="cosine", warmup_steps=3, steps=11)
+@pytest.mark.parametrize("placed", [False, True])
+def test_schedule(placed):
+    config = TrainingConfig(
+        optimizer="adamw", learning_rate=1.0, head_learning_rate=10.0, schedule="cosine", warmup_steps=3, steps=11
+    )
     model, loss = tiny()
     optimizer = build_optimizer(model, loss, config)
-    schedule = build_schedule(optimizer, config)
-    rates = []
-    for _ in range(11):
-        rates.append(optimizer.param_groups[0]["lr"])
+    schedule = Schedule(optimizer, config, placed=placed)
+    rates, tensors = [], [group["lr"] for group in optimizer.param_groups]
+    for step in range(11):
+        rates.append([float(group["lr"]) for group in optimizer.param_groups])
         optimizer.step()
-        schedule.step()
+        schedule.set(step + 1)
     cosine = [0.5 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
-    assert rates == pytest.approx([0.25, 0.5, 0.75, *cosine])
+    towers, heads = zip(*rates, strict=True)
+    assert towers == pytest.approx([0.25, 0.5, 0.75, *cosine])
+    assert heads == pytest.approx([10 * rate for rate in towers])
+    # What was recorded reads them from the same place.
+    assert all(group["lr"] is tensor for group, tensor in zip(optimizer.param_groups, tensors, strict=True)) == placed
+
+
+@pytest.mark.parametrize("name", ["rmsprop-tf", "adamw"])
+def test_a_rate_in_a_tensor_gives_the_same_bits(name):
+    def trained(*, placed):
+        torch.manual_seed(0)
+        config = TrainingConfig(
+            optimizer=name, learning_rate=0.0123, head_learning_rate=0.0321, warmup_steps=5, width=40, embedding_dim=30
+        )
+        loss = hb.load("loss", "huse")()
+        model = Model(config, loss, image_features=30, text_features=40, class_features=5, classes=2)
+        optimizer = build_optimizer(model, loss, config)
+        schedule = Schedule(optimizer, config, placed=placed)
+        for step in range(8):
+            for weight in model.parameters():
+                weight.grad = torch.randn_like(weight)
+            optimizer.step()
+            schedule.set(step + 1)
+        return list(model.parameters())
+
+    for one, other in zip(trained(placed=True), trained(placed=False), strict=True):
+        assert torch.equal(one, other)
