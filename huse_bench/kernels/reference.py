@@ -1,4 +1,4 @@
-"""The pairwise losses in plain torch: every pair at once, gradients by autograd.
+"""The pairwise losses, and dropout, in plain torch: every pair at once, gradients by autograd.
 
 Slow and memory-hungry (several M x M matrices), but each function reads like its formula and runs on every
 device. The arguments are checked by the public functions that call these.
@@ -7,7 +7,7 @@ device. The arguments are checked by the public functions that call these.
 import torch
 from torch import Tensor
 
-__all__ = ["double_triplet_terms", "graph_loss", "mismatch_hinge", "semihard_triplet"]
+__all__ = ["double_triplet_terms", "drop", "graph_loss", "mismatch_hinge", "pass_back", "semihard_triplet"]
 
 
 def graph_loss(x: Tensor, labels: Tensor, distances: Tensor, margin: float, relaxation: str) -> Tensor:
@@ -93,3 +93,23 @@ def _semantic_term(similarity: Tensor, chosen: list[Tensor], negative: Tensor, m
 
 def _off_diagonal(square: Tensor) -> Tensor:
     return ~torch.eye(len(square), dtype=torch.bool, device=square.device)
+
+
+def drop(x: Tensor, keys: Tensor, bound: int, place: int, scale: float) -> Tensor:
+    """See :func:`huse_bench.kernels.cpu.relu_dropout.drop`."""
+    first, second = keys[:, :, None].unbind(1)
+    words = torch.arange(place, place + x.numel() // len(keys), device=x.device) & 0xFFFFFFFF
+    drawn = _mixed(_mixed(words ^ first) ^ second).view(x.shape)
+    return torch.where((drawn < bound) | (x <= 0), 0, x * scale)
+
+
+def pass_back(upstream: Tensor, out: Tensor, scale: float) -> Tensor:
+    """See :func:`huse_bench.kernels.cpu.relu_dropout.pass_back`."""
+    return torch.where(out <= 0, 0, upstream * scale)
+
+
+def _mixed(words: Tensor) -> Tensor:
+    # Of a product that overflows 64 bits the lower 32 are right.
+    words = ((words ^ (words >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+    words = ((words ^ (words >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+    return words ^ (words >> 16)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,10 +106,10 @@ def run_experiment(
         if keeper is not None:
             keeper.offer(training, learning)
 
-    with _training(method, prepared, config, seed) as training:
-        if keeper is not None:
-            learning += keeper.restore(training)
-        trained = training.run(look)
+    training = _training(method, prepared, config, seed)
+    if keeper is not None:
+        learning += keeper.restore(training)
+    trained = training.run(look)
     model, loss = training.model, training.loss
     validated = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)
     test = embed(model, loss, prepared.splits["test"])
@@ -154,8 +153,8 @@ def run_trial(
         ConfigError: if the batch is larger than the train split, or the loss refuses its hyper-parameters.
         DivergedError: if training stops being finite.
     """
-    with _training(method, prepared, config, seed) as training:
-        training.run(lambda training: _step(training, watch))
+    training = _training(method, prepared, config, seed)
+    training.run(lambda training: _step(training, watch))
     return validate(embed(training.model, training.loss, prepared.splits["validation"]), prepared, protocol)
 
 
@@ -228,18 +227,17 @@ def follow_experiment(
         if training.done in points:
             sample.measure(training)
 
-    with _training(method, prepared, config, seed) as training:
-        keeper.restore(training)
-        training.run(look)
+    training = _training(method, prepared, config, seed)
+    keeper.restore(training)
+    training.run(look)
 
 
-@contextmanager
-def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: int) -> Iterator[Training]:
-    """A training from its start, and random numbers of its own for as long as the context lasts."""
+def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: int) -> Training:
+    """A training from its start."""
     device = prepared.classes.embeddings.device
     loss_seed, weights_seed, batch_seed, noise_seed = _streams(prepared.name, seed)
     split = prepared.splits["train"]
-    # Dropout draws from the global generators, which must be left as they were found.
+    # Weights are drawn from the global generators, which must be left as they were found.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(loss_seed)
         loss = method.build()
@@ -256,7 +254,7 @@ def _training(method: Method, prepared: Prepared, config: TrainingConfig, seed: 
         ).to(device)
         torch.manual_seed(noise_seed)
         generator = torch.Generator().manual_seed(batch_seed)
-        yield Training(model, loss.to(device), split, classes, config, generator)
+        return Training(model, loss.to(device), split, classes, config, generator)
 
 
 def _streams(dataset: str, seed: int) -> list[int]:

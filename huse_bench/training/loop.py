@@ -15,11 +15,13 @@ from huse_bench.components import Batch, ClassGraph, Loss
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import ConfigError, DivergedError, PluginError
 from huse_bench.features import SplitFeatures
+from huse_bench.kernels.relu_dropout import drawn_keys
 from huse_bench.training.batches import Batches
 from huse_bench.training.capture import Recorder, RepeatedStep, cuda_graph
 from huse_bench.training.model import Model
 from huse_bench.training.optimizers import Schedule, build_optimizer
 from huse_bench.training.parallel import part_of, processes, summed
+from huse_bench.training.random_state import RandomState
 from huse_bench.training.shares import GradientShares, steps_to_measure
 
 __all__ = ["Trained", "Training"]
@@ -48,8 +50,8 @@ class Trained:
 class Training:
     """A model trained in place on random batches, step by step.
 
-    Dropout draws from torch's global generators, whose state belongs to that of the training: who must leave them as
-    they were found, trains within ``torch.random.fork_rng``.
+    Its random numbers go on from where torch's global generators are when it is made. Each step leaves those as they
+    were found.
 
     Args:
         model: towers and heads, on the device of the data.
@@ -99,8 +101,10 @@ class Training:
             record = cuda_graph
         self._optimizer = build_optimizer(model, loss, config)
         self._schedule = Schedule(self._optimizer, config, placed=record is not None)
-        # What is recorded reads each batch's row numbers from the same place.
+        self._random = RandomState(self._device)
+        # What is recorded reads each batch's row numbers, and the keys of its dropout, from the same places.
         self._index = torch.empty(config.batch_size, dtype=torch.int64, device=self._device)
+        self._keys = torch.empty(model.hidden, 2, dtype=torch.int64, device=self._device) if config.dropout else None
         self._repeated = (
             self._update
             if record is None
@@ -125,9 +129,13 @@ class Training:
             self.model.train()
             self.loss.train()
         step = self.done + 1
-        self._index.copy_(next(self._batches))
-        # Shares need more passes than a step has.
-        self._terms = self._update(step) if step in self._measured else self._repeated()
+        with self._random:
+            self._index.copy_(next(self._batches))
+            if self._keys is not None:
+                # The host need not wait for the device to take what a few numbers are.
+                self._keys.copy_(drawn_keys(len(self._keys)), non_blocking=True)
+            # Shares need more passes than a step has.
+            self._terms = self._update(step) if step in self._measured else self._repeated()
         self._schedule.set(step)
         self.done = step
         if self.checked:
@@ -194,7 +202,6 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """All that the steps to come depend on: tensors, numbers and strings in dicts and lists."""
         self.pause()
-        cuda = self._device.type == "cuda"
         return {
             "done": self.done,
             "seconds": self._seconds,
@@ -204,14 +211,12 @@ class Training:
             "batches": self._batches.state_dict(),
             "terms": dict(self._terms),
             "shares": asdict(self._shares),
-            "random": torch.get_rng_state(),
-            "random_device": torch.cuda.get_rng_state(self._device) if cuda else None,
+            "random": self._random.host,
+            "random_device": self._random.placed,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave, of a training of the same method, data and settings.
-
-        torch's global generators go on from there too.
 
         Args:
             state: of that training; its tensors are copied.
@@ -227,9 +232,7 @@ class Training:
         self._shares = GradientShares(
             list(state["shares"]["steps"]), {name: list(of) for name, of in state["shares"]["by_term"].items()}
         )
-        torch.set_rng_state(state["random"])
-        if state["random_device"] is not None:
-            torch.cuda.set_rng_state(state["random_device"], self._device)
+        self._random.host, self._random.placed = state["random"], state["random_device"]
 
     def _update(self, measured: int | None = None) -> Mapping[str, Tensor]:
         """Bring the parameters one step further, by the batch; gives its terms.
@@ -263,7 +266,7 @@ class Training:
         data, part, index = self._data, self._part, self._index
         own = index if part is None else index[part.start : part.stop]
         image, text = data.image.index_select(0, own), data.text.index_select(0, own)
-        return self.model.batch(image, text, data.targets[index], self._graph, part)
+        return self.model.batch(image, text, data.targets[index], self._graph, self._keys, part)
 
     def _share_gradients(self) -> None:
         """Give all processes the gradients of the whole batch."""

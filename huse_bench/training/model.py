@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from huse_bench.components import Batch, ClassGraph, Heads, Loss, View
 from huse_bench.config import TrainingConfig
-from huse_bench.training.dropout import relu_dropout
+from huse_bench.kernels.relu_dropout import relu_dropout
 from huse_bench.training.parallel import Part, gathered
 
 __all__ = ["Model", "Tower"]
@@ -55,19 +55,24 @@ class Tower(nn.Module):
         """(n, features) to (n, D)."""
         return self.outputs(x)[0]
 
-    def outputs(self, x: Tensor, part: Part | None = None) -> tuple[Tensor, Tensor | None]:
+    def outputs(self, x: Tensor, keys: Tensor | None = None, part: Part | None = None) -> tuple[Tensor, Tensor | None]:
         """(n, features) to (n, D) embeddings and, where the tower has them, their (n, D) log-variances.
 
         Args:
             x: features.
+            keys: (hidden layers, 2) int64 keys of the dropout's masks; None for no dropout.
             part: which rows of a batch they are, where other processes have the others.
         """
         *hidden, last = self.layers
-        for layer in hidden:
-            x = relu_dropout(layer(x), self.dropout if self.training else 0.0, part)
+        first = 0 if part is None else part.start
+        for number, layer in enumerate(hidden):
+            x = layer(x)
+            # The mask is that of the whole batch.
+            place = first * x.shape[-1]
+            x = F.relu(x) if keys is None else relu_dropout(x, self.dropout, keys[..., number, :], place)
         log_variance = None if self.log_variance is None else self.log_variance(x).float()
         x = last(x)
-        return F.normalize(x.float(), dim=1, eps=1e-12) if self.unit else x.float(), log_variance
+        return F.normalize(x.float(), dim=-1, eps=1e-12) if self.unit else x.float(), log_variance
 
 
 class Model(nn.Module):
@@ -115,8 +120,19 @@ class Model(nn.Module):
         """Parameters of both towers."""
         return [*self.image.parameters(), *self.text.parameters()]
 
+    @property
+    def hidden(self) -> int:
+        """How many hidden layers both towers have, of which each has a mask of its own where there is dropout."""
+        return len(self.image.layers) + len(self.text.layers) - 2
+
     def batch(
-        self, image: Tensor, text: Tensor, labels: Tensor, classes: ClassGraph | None, part: Part | None = None
+        self,
+        image: Tensor,
+        text: Tensor,
+        labels: Tensor,
+        classes: ClassGraph | None,
+        keys: Tensor | None = None,
+        part: Part | None = None,
     ) -> Batch:
         """What a loss is given of some items.
 
@@ -125,11 +141,15 @@ class Model(nn.Module):
             text: (n, text features).
             labels: (n,) int64 class indices; of all rows of the batch, where there is a part.
             classes: the class graph, where the loss declares its use.
+            keys: (hidden layers of both towers, 2) int64 keys of the dropout's masks; None for no dropout.
             part: which rows of a batch the features are, where other processes embed the others.
         """
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.mixed):
-            image_rows, image_log_variance = self.image.outputs(image, part)
-            text_rows, text_log_variance = self.text.outputs(text, part)
+            of_image, of_text = (
+                (None, None) if keys is None else keys.tensor_split([len(self.image.layers) - 1], dim=-2)
+            )
+            image_rows, image_log_variance = self.image.outputs(image, of_image, part)
+            text_rows, text_log_variance = self.text.outputs(text, of_text, part)
         made = [image_rows, text_rows, *self.logits(image_rows, text_rows), image_log_variance, text_log_variance]
         rows, others, image_logits, text_logits, *log_variances = made if part is None else gathered(made, part)
         assert rows is not None

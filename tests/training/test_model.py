@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import huse_bench as hb
 from huse_bench.config import TrainingConfig
 from huse_bench.errors import PluginError
+from huse_bench.kernels.relu_dropout import drawn_keys, relu_dropout
 from huse_bench.training import Model
 from huse_bench.training.optimizers import build_optimizer
 
@@ -42,12 +44,22 @@ def test_tower_is_the_numpy_loop_of_the_readme():
     assert model.image(torch.from_numpy(features)).detach().numpy() == pytest.approx(x, abs=1e-6)
 
 
-def test_dropout_is_between_hidden_layers_only_while_training():
-    tower = build("huse", TrainingConfig(width=8, embedding_dim=3, dropout=0.5)).image
-    x = torch.randn(20, 6)
-    assert not torch.equal(tower(x), tower(x))
-    tower.eval()
-    assert torch.equal(tower(x), tower(x))
+def test_dropout_is_between_hidden_layers_where_it_is_given_keys():
+    model = build("huse", TrainingConfig(width=8, embedding_dim=3, dropout=0.5))
+    tower = model.image
+    keys, x = drawn_keys(4), torch.randn(20, 6)
+    expected = dropless = x
+    for layer, key in zip(tower.layers[:-1], keys, strict=True):
+        expected, dropless = relu_dropout(layer(expected), 0.5, key), F.relu(layer(dropless))
+    assert torch.equal(tower.outputs(x, keys)[0], F.normalize(tower.layers[-1](expected), dim=1))
+    assert torch.equal(tower(x), F.normalize(tower.layers[-1](dropless), dim=1))
+    # The image tower's keys come first.
+    assert model.hidden == 4 + 1
+    text, labels = torch.randn(20, 7), torch.arange(20) % 4
+    both = drawn_keys(5)
+    batch = model.batch(x, text, labels, None, both)
+    assert torch.equal(batch.image, tower.outputs(x, both[:4])[0])
+    assert torch.equal(batch.text, model.text.outputs(text, both[4:])[0])
 
 
 @pytest.mark.parametrize("name", ["devise", "hie", "huse-p"])

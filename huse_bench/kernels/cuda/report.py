@@ -24,6 +24,7 @@ from huse_bench.kernels.cuda import _pairs, _products, _triplet_tiles
 from huse_bench.kernels.cuda._tiles import DOT_PRECISION, OPTIONS, Tiling
 from huse_bench.kernels.cuda.graph_loss import residuals_kernel
 from huse_bench.kernels.cuda.mismatch_hinge import excess_kernel
+from huse_bench.kernels.cuda.relu_dropout import BLOCK, drop_kernel, pass_back_kernel
 from huse_bench.kernels.cuda.semihard_triplet import CONSTANTS, semihard_triplet_kernel
 from huse_bench.kernels.cuda.top_k import keys_kernel
 
@@ -38,9 +39,9 @@ _TYPES = {
     **dict.fromkeys(("of_image", "of_own", "of_positives", "of_text", "of_to_image", "of_to_text"), "*i32"),
     **dict.fromkeys(("costs", "excess", "gradient", "instance_costs", "out", "own", "semantic_costs"), "*fp32"),
     **dict.fromkeys(("similarity", "slopes", "squares", "targets", "to_image", "to_positives", "to_text"), "*fp32"),
-    **dict.fromkeys(("gallery", "queries", "weights", "x", "y"), "*fp32"),
-    **dict.fromkeys(("groups", "of_columns", "of_rows"), "*i64"),
-    "margin": "fp32",
+    **dict.fromkeys(("gallery", "queries", "upstream", "weights", "x", "y"), "*fp32"),
+    **dict.fromkeys(("groups", "keys", "of_columns", "of_rows"), "*i64"),
+    **dict.fromkeys(("margin", "scale"), "fp32"),
 }
 # Whole numbers that are multiples of 16 at run time, where they are not 1.
 _STRIDES = ("column_stride", "other_stride", "query_stride", "row_stride")
@@ -133,6 +134,8 @@ CONFIGURATIONS = {
         _triplet_tiles.slopes_kernel, {**_triplet_tiles.SLOPES, "positive_count": 1}
     ),
     "double triplet slopes, all pairs": Configuration(_triplet_tiles.slopes_kernel, _triplet_tiles.SLOPES),
+    "ReLU and dropout": Configuration(drop_kernel, {"BLOCK": BLOCK, "BOUND": 2**31}),
+    "ReLU and dropout, gradient": Configuration(pass_back_kernel, {"BLOCK": BLOCK}),
     "ranking, 512": _tiled(keys_kernel, Tiling.for_products(512), EXCLUDE_SELF=False, EXCLUDE_GROUP=False, BOTH=True),
 }
 
