@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from huse_bench import kernels
 from huse_bench.components import Loss
 from huse_bench.training.host_waits import host_waits
+from huse_bench.training.random_state import RandomState
 
 __all__ = ["Recorder", "RepeatedStep", "cuda_graph"]
 
-Terms = Mapping[str, Tensor]
+#: The terms of each of the trainings, detached.
+Terms = Sequence[Mapping[str, Tensor]]
 Work = Callable[[], Terms]
 #: Takes what a step does and the parameters that it gives gradients, gives what does it again.
 Recorder = Callable[[Work, Sequence[nn.Parameter]], Work]
@@ -52,43 +54,42 @@ def cuda_graph(work: Work, parameters: Sequence[nn.Parameter]) -> Work:
     return replay
 
 
+class Recordable(Protocol):
+    """A training, as far as its steps may be recorded."""
+
+    loss: Loss
+    random: RandomState
+    remarks: list[str]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that a step gives gradients."""
+
+    def changing(self) -> list[Tensor]:
+        """The tensors that a step changes, besides gradients."""
+
+
 class RepeatedStep:
-    """A training step that is recorded at its first call and repeated from then on, where that is safe.
+    """A step of one training, or of several at once, recorded at its first call and repeated after, where that is safe.
 
     The first call executes the step and watches it. A step that waits for the device, or that keeps or draws something
     in Python, cannot be recorded; one that was is executed once more from the same state, and must give the same
     gradients. Otherwise it is executed as it is at each call, and says why.
 
     Args:
-        work: gives the terms, detached, and the parameters their gradients and next values, from tensors that stay
-            where they are.
-        loss: what it is trained by.
-        parameters: of the model and of the loss.
-        device: where it is trained.
+        work: takes a step of each training, from tensors that stay where they are; gives their terms.
+        trainings: whose step it is. They are told why it is not repeated, where it is not.
         record: how it is recorded.
-        kept: gives the tensors that a step changes, besides gradients.
-
-    Attributes:
-        obstacle: why it is not repeated from a record, as a sentence; None where it is, or was not called yet.
     """
 
-    def __init__(
-        self,
-        work: Work,
-        loss: Loss,
-        parameters: Sequence[nn.Parameter],
-        device: torch.device,
-        record: Recorder,
-        kept: Callable[[], Sequence[Tensor]],
-    ) -> None:
+    def __init__(self, work: Work, trainings: Sequence[Recordable], record: Recorder) -> None:
         self._work = work
-        self._loss = loss
-        self._parameters = parameters
-        self._device = device
+        self._trainings = trainings
         self._record = record
-        self._kept = kept
         self._repeat: Work | None = None
-        self.obstacle: str | None = None
 
     def __call__(self) -> Terms:
         """Take a step; gives its terms."""
@@ -96,65 +97,73 @@ class RepeatedStep:
             return self._first() if self._repeat is None else self._repeat()
 
     def _first(self) -> Terms:
-        before, python = _State(self._kept(), self._device), _python_state(self._loss, self._device)
-        with host_waits(self._device) as places:
+        device = self._trainings[0].device
+        parameters = [parameter for training in self._trainings for parameter in training.parameters()]
+        before, python = _State(self._trainings), _python_state(self._trainings)
+        with host_waits(device) as places:
             terms = self._work()
         self._repeat = self._work
         if places:
             return self._say(f"{places[0]} waits for it", terms)
-        if _python_state(self._loss, self._device) != python:
+        if _python_state(self._trainings) != python:
             return self._say("it keeps or draws something in Python from step to step", terms)
-        after, gradients = _State(self._kept(), self._device), [parameter.grad for parameter in self._parameters]
+        after, gradients = _State(self._trainings), [parameter.grad for parameter in parameters]
         before.restore()
         try:
-            repeat = self._record(self._work, self._parameters)
+            repeat = self._record(self._work, parameters)
             repeated = repeat()
         except RuntimeError as error:
             reason = f"torch cannot record it: {str(error).splitlines()[0]}"
         else:
-            found = [*repeated.values(), *(parameter.grad for parameter in self._parameters)]
-            if _alike(found, [*terms.values(), *gradients]):
+            found = [*_values(repeated), *(parameter.grad for parameter in parameters)]
+            if _alike(found, [*_values(terms), *gradients]):
                 self._repeat = repeat
                 return repeated
             reason = "what was recorded gave other gradients"
         after.restore()
-        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         return self._say(reason, terms)
 
     def _say(self, reason: str, terms: Terms) -> Terms:
-        self.obstacle = (
-            f"trained by launches one by one and not by a CUDA graph, slower, with the same numbers: {reason}"
-        )
+        remark = f"trained by launches one by one and not by a CUDA graph, slower, with the same numbers: {reason}"
+        for training in self._trainings:
+            if remark not in training.remarks:
+                training.remarks.append(remark)
         return terms
 
 
-class _State:
-    """What a step changes besides gradients: tensors, and the device's random numbers."""
+def _values(terms: Terms) -> list[Tensor]:
+    return [value for of in terms for value in of.values()]
 
-    def __init__(self, tensors: Sequence[Tensor], device: torch.device) -> None:
-        self._device = device
-        self._tensors = tensors
+
+class _State:
+    """What a step changes besides gradients: tensors and random numbers."""
+
+    def __init__(self, trainings: Sequence[Recordable]) -> None:
+        self._tensors = [tensor for training in trainings for tensor in training.changing()]
         self._values = [tensor.detach().clone() for tensor in self._tensors]
-        cuda = device.type == "cuda"
-        self._random = torch.cuda.get_rng_state(device) if cuda else torch.get_rng_state()
+        self._now = RandomState(trainings[0].device)
+        self._own = [(training.random, training.random.host, training.random.placed) for training in trainings]
 
     def restore(self) -> None:
         with torch.no_grad():
             for tensor, value in zip(self._tensors, self._values, strict=True):
                 tensor.copy_(value)
-        if self._device.type == "cuda":
-            torch.cuda.set_rng_state(self._random, self._device)
-        else:
-            torch.set_rng_state(self._random)
+        self._now.apply()
+        for random_state, host, placed in self._own:
+            random_state.host, random_state.placed = host, placed
 
 
-def _python_state(loss: Loss, device: torch.device) -> list[Any]:
+def _python_state(trainings: Sequence[Recordable]) -> list[Any]:
     """What a recorded step would not change, in a form that can be compared."""
     drawn = [random.getstate(), str(np.random.get_state(legacy=False))]  # noqa: NPY002 - the one that plugins draw from
-    if device.type != "cpu":
-        drawn.append(torch.get_rng_state().tolist())
-    return [*drawn, *(_plain(vars(module), frozenset()) for module in loss.modules())]
+    if trainings[0].device.type != "cpu":
+        drawn += [
+            state.tolist() for state in (torch.get_rng_state(), *(training.random.host for training in trainings))
+        ]
+    modules = [module for training in trainings for module in training.loss.modules()]
+    return [*drawn, *(_plain(vars(module), frozenset()) for module in modules)]
 
 
 _STATES: dict[type, Callable[[Any], object]] = {

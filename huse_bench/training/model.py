@@ -125,6 +125,24 @@ class Model(nn.Module):
         """How many hidden layers both towers have, of which each has a mask of its own where there is dropout."""
         return len(self.image.layers) + len(self.text.layers) - 2
 
+    def rows(
+        self, image: Tensor, text: Tensor, keys: Tensor | None = None, part: Part | None = None
+    ) -> list[Tensor | None]:
+        """What the towers make of some items: both embeddings, and their log-variances where there are any.
+
+        Args:
+            image: (n, image features).
+            text: (n, text features).
+            keys: (hidden layers of both towers, 2) int64 keys of the dropout's masks; None for no dropout.
+            part: which rows of a batch the features are, where other processes embed the others.
+        """
+        hidden = len(self.image.layers) - 1
+        of_image, of_text = (None, None) if keys is None else (keys[..., :hidden, :], keys[..., hidden:, :])
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.mixed):
+            image_rows, image_log_variance = self.image.outputs(image, of_image, part)
+            text_rows, text_log_variance = self.text.outputs(text, of_text, part)
+        return [image_rows, text_rows, image_log_variance, text_log_variance]
+
     def batch(
         self,
         image: Tensor,
@@ -137,20 +155,17 @@ class Model(nn.Module):
         """What a loss is given of some items.
 
         Args:
-            image: (n, image features).
-            text: (n, text features).
+            image: as :meth:`rows` takes it, and so text, keys and part.
+            text: likewise.
             labels: (n,) int64 class indices; of all rows of the batch, where there is a part.
             classes: the class graph, where the loss declares its use.
-            keys: (hidden layers of both towers, 2) int64 keys of the dropout's masks; None for no dropout.
-            part: which rows of a batch the features are, where other processes embed the others.
+            keys: likewise.
+            part: likewise.
         """
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.mixed):
-            of_image, of_text = (
-                (None, None) if keys is None else keys.tensor_split([len(self.image.layers) - 1], dim=-2)
-            )
-            image_rows, image_log_variance = self.image.outputs(image, of_image, part)
-            text_rows, text_log_variance = self.text.outputs(text, of_text, part)
-        made = [image_rows, text_rows, *self.logits(image_rows, text_rows), image_log_variance, text_log_variance]
+        image_rows, text_rows, *log_variances = self.rows(image, text, keys, part)
+        assert image_rows is not None
+        assert text_rows is not None
+        made = [image_rows, text_rows, *self.logits(image_rows, text_rows), *log_variances]
         rows, others, image_logits, text_logits, *log_variances = made if part is None else gathered(made, part)
         assert rows is not None
         assert others is not None

@@ -6,7 +6,7 @@ goes between them. Where there is one process, nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from huse_bench.errors import ConfigError, LostProcessError
 
-__all__ = ["Part", "divided", "gathered", "heard", "part_of", "processes", "summed"]
+__all__ = ["Part", "divided", "gathered", "heard", "part_of", "processes", "share_gradients", "summed"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,22 @@ def summed(gradients: Sequence[Tensor]) -> list[Tensor]:
         distributed.all_reduce(flat)
     sums = torch.split(flat, [gradient.numel() for gradient in gradients])
     return [total.view_as(gradient) for total, gradient in zip(sums, gradients, strict=True)]
+
+
+def share_gradients(model: Iterable[Tensor], own: Iterable[Tensor]) -> None:
+    """Give all processes the gradients of the whole batch.
+
+    Args:
+        model: parameters whose gradients are of this process's rows.
+        own: the loss's, whose gradients are of the whole batch already; their mean keeps processes from drifting apart
+            by roundings.
+    """
+    partial = [weight.grad for weight in model if weight.grad is not None]
+    whole = [weight.grad for weight in own if weight.grad is not None]
+    size = processes()
+    sums = summed([*partial, *(gradient / size for gradient in whole)])
+    for gradient, total in zip([*partial, *whole], sums, strict=True):
+        gradient.copy_(total)
 
 
 class _Gather(torch.autograd.Function):

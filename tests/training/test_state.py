@@ -64,7 +64,7 @@ def test_time_between_steps_is_none_of_the_trainings():
     with torch.random.fork_rng():
         training = started("huse", "adamw")
         training.step()
-        training.pause()
+        training.clock.stop()
         seconds = training.state_dict()["seconds"]
         training.model.eval()
         assert training.state_dict()["seconds"] == seconds

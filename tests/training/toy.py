@@ -10,7 +10,7 @@ from huse_bench.training import Model, Training
 CLASSES, ITEMS = 4, 50
 
 
-def toy_training(loss, config, *, device="cpu", record=None):
+def toy_training(loss, config, *, device="cpu", record=None, seed=1):
     """A training from its start.
 
     Args:
@@ -18,6 +18,7 @@ def toy_training(loss, config, *, device="cpu", record=None):
         config: how to train; batches that do not divide the 50 items show more.
         device: where.
         record: see Training.
+        seed: of all that is random in it.
     """
     rng = torch.Generator().manual_seed(0)
     data = SplitFeatures(
@@ -28,8 +29,8 @@ def toy_training(loss, config, *, device="cpu", record=None):
         groups=np.arange(ITEMS),
     ).to(device)
     classes = ClassGraph(torch.randn(CLASSES, 6, generator=rng)).to(torch.device(device))
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     made = loss()
     model = Model(config, made, image_features=7, text_features=5, class_features=6, classes=CLASSES)
-    generator = torch.Generator().manual_seed(2)
+    generator = torch.Generator().manual_seed(seed + 1)
     return Training(model.to(device), made.to(device), data, classes, config, generator, record)
