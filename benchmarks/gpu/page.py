@@ -21,8 +21,9 @@ the CPU. What each stage says:
 - *timing*: milliseconds of value and gradient, of our kernels, plain torch and `torch.compile`, each after a parity
   check; the peak of memory; and which share of the card's peaks the operations come to that are needed.
 - *steps*: steps a second of whole trainings, by method, with steps repeated from a CUDA graph and launched one by one,
-  how far both are from each other, and what keeps a method from being recorded; where in the code the host waits for
-  the GPU; how many launches a step is, and how long the GPU is busy with it.
+  how far both are from each other, and what keeps a method from being recorded; those of ten seeds at once beside one
+  by itself; where in the code the host waits for the GPU; how many launches a step is, and how long the GPU is busy
+  with it.
 - *behaviour*: another stream, autocast, a gradient of one side alone, a second derivative, `torch.compile`, capture in
   a CUDA graph.
 - *retrieval*: exact ranking beside a product and `topk`, in four directions, and 16,384 queries of a million rows.

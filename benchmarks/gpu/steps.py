@@ -6,11 +6,12 @@ import huse_bench as hb
 from benchmarks.bench_training_step import CLASSES, IMAGE, TEXT, class_graph, items
 from benchmarks.gpu.waits import waits
 from huse_bench.config import TrainingConfig
-from huse_bench.training import Model, Training
+from huse_bench.training import Model, Stack, Training
 
 _BATCH, _STEPS, _WARM = 1024, 150, 5
 # Few enough to look at each, and with both of those at which the loss is read.
 _TRACED = 9
+_SEEDS = 10
 _METHODS = ("cme", "adamine", "triplet", "info-nce", "siglip", "vse-pp", "sup-con", "dscmr", "devise", "separate")
 _VARIANTS = {
     "huse": {},
@@ -45,6 +46,21 @@ def check(notes):
                 # Both took the same batches and random numbers.
                 difference=max(abs(one - one_by_one.losses[name]) for name, one in recorded.losses.items()),
             )
+    seeds = 2 if notes.dry_run else _SEEDS
+    for method in ("huse",) if notes.dry_run else ("huse", "adamine", "info-nce"):
+        with notes.guarded(f"{method}, {seeds} seeds at once"):
+            alone, first = bench.run(method, base), bench.at_once(method, base, seeds)
+            notes.add(
+                "seeds at once",
+                method=method,
+                seeds=seeds,
+                batch=batch,
+                # Of all seeds, whose time each has its share of.
+                steps_per_second=base.steps / first.seconds,
+                steps_per_second_by_itself=base.steps / alone.seconds,
+                remarks="; ".join(first.remarks) or "none",
+                difference=max(abs(one - alone.losses[name]) for name, one in first.losses.items()),
+            )
     if notes.dry_run:
         return
     with notes.guarded("huse, towers in tf32"):
@@ -67,16 +83,28 @@ class _Bench:
         self._classes = classes.to(device)
 
     def run(self, method, config, record=None):
-        torch.manual_seed(2)
+        return self._training(method, config, record).run()
+
+    def at_once(self, method, config, seeds):
+        """What the first of some seeds comes to, which is the one that is run by itself."""
+        trainings = [self._training(method, config, None, seed) for seed in range(seeds)]
+        stack = Stack(trainings)
+        while stack.trainings:
+            for error in stack.step().values():
+                raise error
+        return trainings[0].trained()
+
+    def _training(self, method, config, record, seed=0):
+        torch.manual_seed(2 + seed)
         loss = hb.load("loss", method)(**({"margin": self._margin} if method == "huse" else {}))
         sizes = {"image_features": IMAGE, "text_features": TEXT, "class_features": 32, "classes": CLASSES}
         model = Model(config, loss, **sizes).to(self._device)
-        generator = torch.Generator().manual_seed(3)
-        return Training(model, loss.to(self._device), self._data, self._classes, config, generator, record).run()
+        generator = torch.Generator().manual_seed(3 + seed)
+        return Training(model, loss.to(self._device), self._data, self._classes, config, generator, record)
 
 
 def _one_by_one(work, parameters):
-    """A pass that is launched anew at each step, as it is where it cannot be recorded."""
+    """A step that is launched anew at each step, as it is where it cannot be recorded."""
     del parameters
     return work
 

@@ -18,10 +18,10 @@ from huse_bench.features import Prepared, SplitFeatures
 from huse_bench.measures import CURVE_K, NEIGHBOURS
 from huse_bench.runs.embedded import Classification, Validated, classify, embed, retrieve, validate
 from huse_bench.runs.methods import Method
-from huse_bench.runs.steps import Measured, Stepped, Watch, curve_steps
+from huse_bench.runs.steps import Measured, Stepped, Steps, Watch, curve_steps, stepped
 from huse_bench.training import Model, Trained, Training, taxonomy_graph
 
-__all__ = ["Keeper", "Outcome", "follow_experiment", "run_experiment", "run_trial"]
+__all__ = ["Keeper", "Outcome", "experiment", "follow_experiment", "run_experiment", "run_trial"]
 
 # Items that a point of the learning curve is measured on: 14 ms of one core at 512 dimensions, where a step takes 25.
 # All points add some 5 % to the 400 steps of the quick preset. All 671 of the emoji data would take 40 ms.
@@ -92,11 +92,46 @@ def run_experiment(
         ConfigError: if the batch is larger than the train split.
         DivergedError: if training stops being finite.
     """
+    return stepped(experiment(method, prepared, config, seed, protocol, watch, neighbours=neighbours, keeper=keeper))
+
+
+def experiment(
+    method: Method,
+    prepared: Prepared,
+    config: TrainingConfig,
+    seed: int,
+    protocol: Version = "v2",
+    watch: Watch | None = None,
+    *,
+    neighbours: bool = False,
+    keeper: Keeper | None = None,
+) -> Steps[Outcome]:
+    """What :func:`run_experiment` does, whose steps somebody else takes.
+
+    Args:
+        method: as there, and so the other arguments.
+        prepared: likewise.
+        config: likewise.
+        seed: likewise.
+        protocol: likewise.
+        watch: likewise.
+        neighbours: likewise.
+        keeper: likewise.
+
+    Yields:
+        The training, each time that its next step is to be taken.
+
+    Returns:
+        All that it produced.
+    """
     learning: list[Measured] = []
     points = curve_steps(config.steps)
     sample = _Sample(prepared, protocol)
-
-    def look(training: Training) -> None:
+    training = _training(method, prepared, config, seed)
+    if keeper is not None:
+        learning += keeper.restore(training)
+    while training.done < training.steps:
+        yield training
         _step(training, watch)
         if training.done in points:
             point = Measured(training.done, training.losses(), sample.measure(training))
@@ -105,11 +140,7 @@ def run_experiment(
                 watch(point)
         if keeper is not None:
             keeper.offer(training, learning)
-
-    training = _training(method, prepared, config, seed)
-    if keeper is not None:
-        learning += keeper.restore(training)
-    trained = training.run(look)
+    trained = training.trained()
     model, loss = training.model, training.loss
     validated = validate(embed(model, loss, prepared.splits["validation"]), prepared, protocol)
     test = embed(model, loss, prepared.splits["test"])

@@ -15,10 +15,11 @@ from huse_bench.results import Results, Store
 from huse_bench.results.commands import announced
 from huse_bench.runs import together
 from huse_bench.runs.announcing import announce
+from huse_bench.runs.at_once import grouped, run_at_once
 from huse_bench.runs.card import write_card
 from huse_bench.runs.crew import hand_out_to_workers
 from huse_bench.runs.data import Loaded, audited, load, make_ready, refuse_other_data
-from huse_bench.runs.listeners import Hooks, Shown
+from huse_bench.runs.listeners import Hooks, Shown, steps_to
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.references import evaluate_controls
 from huse_bench.runs.resuming import remove_left
@@ -106,9 +107,16 @@ def _carry_out(ready: _Ready, trackers: Trackers, reporter: Reporter) -> Results
     hooks = (Hooks(reporter), Hooks(reporter, trackers.notify))
     listeners = (*hooks, Shown(reporter, bars=not config.elsewhere))
 
-    def do(spec: RunSpec) -> None:
-        with together.led(specs.index(spec)):
-            run_unit(spec, prepared, store, listeners)
+    def do(group: Sequence[RunSpec]) -> None:
+        first, *others = group
+        if not others:
+            with together.led(specs.index(first)):
+                run_unit(first, prepared, store, listeners)
+            return
+        label = f"{first.method.title}, {len(group)} seeds at once"
+        with reporter.items(label, first.config.training.steps, unit="steps") as show:
+            shown = steps_to(lambda done, _losses: show(done))
+            run_at_once(group, prepared, store, lambda _: (*hooks, Shown(reporter, bars=False), shown))
 
     with announced(store.folder, [spec.stem for spec in waiting]), ExitStack() as ending:
         for each in hooks:
@@ -116,7 +124,7 @@ def _carry_out(ready: _Ready, trackers: Trackers, reporter: Reporter) -> Results
         if config.elsewhere:
             hand_out_to_workers(waiting, prepared, config, store, listeners, reporter)
         else:
-            hand_out(waiting, store, config.overwrite, do, reporter.say)
+            hand_out(grouped(waiting), store, config.overwrite, do, reporter.say)
     asked = {spec.fingerprint for spec in specs}
     if config.controls:
         asked |= evaluate_controls(prepared, config, store, reporter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from huse_bench.config import Overwrite
@@ -18,10 +19,10 @@ POLL_SECONDS = 1.0
 
 
 def hand_out(
-    specs: Sequence[RunSpec],
+    groups: Sequence[Sequence[RunSpec]],
     store: Store,
     overwrite: Overwrite,
-    do: Callable[[RunSpec], object],
+    do: Callable[[Sequence[RunSpec]], object],
     say: Callable[[str], None],
 ) -> None:
     """Have runs done, less those that other processes on the folder do meanwhile.
@@ -29,28 +30,29 @@ def hand_out(
     A run that another process is at is waited for, and taken up where that process ended without finishing it.
 
     Args:
-        specs: the runs.
+        groups: the runs, together those that are done at once.
         store: the results folder.
         overwrite: which runs that have a record are done again.
-        do: does one.
+        do: does those of a group that are left.
         say: tells the user that others are waited for.
     """
     began = datetime.now(UTC)
-    left, said = list(specs), False
+    left, said = [list(group) for group in groups], False
     while left:
-        busy = []
-        for spec in left:
+        for group in left:
             stopping.check()
-            with store.claim(spec.fingerprint) as mine:
-                if not mine:
-                    busy.append(spec)
-                elif not is_done(spec, began, overwrite, store):
-                    do(spec)
-        left = busy
-        if left and not said:
+            with ExitStack() as claims:
+                mine = [spec for spec in group if claims.enter_context(store.claim(spec.fingerprint))]
+                to_do = [spec for spec in mine if not is_done(spec, began, overwrite, store)]
+                if to_do:
+                    do(to_do)
+            group[:] = [spec for spec in group if spec not in mine]
+        left = [group for group in left if group]
+        busy = sum(map(len, left))
+        if busy and not said:
             said = True
-            say(f"waiting for {len(left)} {'run' if len(left) == 1 else 'runs'} that other processes are at")
-        if left:
+            say(f"waiting for {busy} {'run' if busy == 1 else 'runs'} that other processes are at")
+        if busy:
             time.sleep(POLL_SECONDS)
 
 

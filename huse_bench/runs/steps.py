@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-__all__ = ["Measured", "Stepped", "Watch", "curve_steps"]
+from huse_bench.training import Training
+
+__all__ = ["Measured", "Stepped", "Steps", "Watch", "curve_steps", "stepped"]
+
+_Result = TypeVar("_Result")
+
+#: Work on a training that yields it each time that its next step is to be taken.
+Steps = Generator[Training, None, _Result]
 
 # Of a learning curve.
 _CURVE_POINTS = 50
@@ -50,3 +58,26 @@ def curve_steps(steps: int) -> set[int]:
         steps: of the whole training.
     """
     return {1, *(max(1, steps * part // _CURVE_POINTS) for part in range(1, _CURVE_POINTS + 1))}
+
+
+def stepped(work: Steps[_Result]) -> _Result:
+    """Do such work, taking each step when it is asked for.
+
+    Args:
+        work: not begun. What goes wrong in a step is raised in it.
+
+    Returns:
+        What it returns.
+    """
+    try:
+        training = next(work)
+        while True:
+            try:
+                training.step()
+            except BaseException as error:  # noqa: BLE001 - the work says what becomes of it
+                training = work.throw(error)
+            else:
+                training = next(work)
+    except StopIteration as end:
+        result: _Result = end.value
+        return result

@@ -26,15 +26,16 @@ from huse_bench.runs.events import (
     RunStopped,
     Stepped,
 )
-from huse_bench.runs.experiment import Outcome, follow_experiment, run_experiment
+from huse_bench.runs.experiment import Outcome, experiment, follow_experiment
 from huse_bench.runs.limits import time_limit
 from huse_bench.runs.memory import out_of_memory, ran_out, smaller_blocks
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.records import record_failure, record_outcome, training_remarks
 from huse_bench.runs.resuming import Resuming
+from huse_bench.runs.steps import Steps, stepped
 from huse_bench.runs.stopping import Stopped, deferred
 
-__all__ = ["follow_unit", "run_unit"]
+__all__ = ["follow_unit", "placed_for", "run_unit", "unit"]
 
 
 @deferred()
@@ -60,6 +61,31 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
         LostProcessError: if a process that shares the batches has ended; the checkpoints are left then.
         Stopped: if a signal asked for the end of the process, with a checkpoint, or when the record is written.
     """
+    return stepped(unit(spec, prepared, store, listeners))
+
+
+def unit(
+    spec: RunSpec,
+    prepared: Prepared | Path,
+    store: Store,
+    listeners: Sequence[Listener] = (),
+    placed: Prepared | None = None,
+) -> Steps[RunRecord]:
+    """What :func:`run_unit` does, whose steps somebody else takes, with signals deferred.
+
+    Args:
+        spec: as there, and so the other arguments.
+        prepared: likewise.
+        store: likewise.
+        listeners: likewise.
+        placed: the dataset on the device that trains, where it is there already.
+
+    Yields:
+        The training, each time that its next step is to be taken.
+
+    Returns:
+        The record, as stored.
+    """
     log = EventLog(store.folder / "runs" / f"{spec.stem}.events.jsonl")
     told: list[Listener] = [log, *listeners]
     process, done = os.getpid(), 0
@@ -81,16 +107,16 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
         prepared = load_prepared(prepared)
     try:
         with time_limit(spec.config.timeout) as watch_clock:
-            placed = _placed(spec, prepared)
+            there = placed_for(spec, prepared) if placed is None else placed
 
             def watch(event: Event) -> None:
                 tell(event)
                 watch_clock()
 
-            def experiment() -> Outcome:
-                return run_experiment(
+            def attempt() -> Steps[Outcome]:
+                return experiment(
                     spec.method,
-                    placed,
+                    there,
                     spec.config.training,
                     spec.seed,
                     spec.config.protocol,
@@ -99,9 +125,9 @@ def run_unit(spec: RunSpec, prepared: Prepared | Path, store: Store, listeners: 
                     keeper=keeper,
                 )
 
-            outcome, warnings = _with_less_memory(experiment, keeper, tell)
+            outcome, warnings = yield from _with_less_memory(attempt, keeper, tell)
         recorded = record_outcome(spec, outcome, prepared, warnings)
-        files = _save(spec, recorded.record, outcome, placed, store)
+        files = _save(spec, recorded.record, outcome, there, store)
     except Stopped:
         tell(RunStopped(done, keeper.kept))
         raise
@@ -141,7 +167,7 @@ def follow_unit(spec: RunSpec, prepared: Prepared, store_folder: Path) -> None:
     """
     keeper = Resuming(_checkpoints(store_folder, spec), spec.fingerprint, spec.config.checkpoint_every, _ignore, list)
     try:
-        placed = _placed(spec, prepared)
+        placed = placed_for(spec, prepared)
         follow_experiment(spec.method, placed, spec.config.training, spec.seed, spec.config.protocol, keeper)
     except LostProcessError:
         raise
@@ -151,11 +177,11 @@ def follow_unit(spec: RunSpec, prepared: Prepared, store_folder: Path) -> None:
 
 
 def _with_less_memory(
-    experiment: Callable[[], Outcome], keeper: Resuming, tell: Callable[[Event], None]
-) -> tuple[Outcome, list[str]]:
+    attempt: Callable[[], Steps[Outcome]], keeper: Resuming, tell: Callable[[Event], None]
+) -> Steps[tuple[Outcome, list[str]]]:
     """What an experiment comes to, evaluated in smaller blocks where it must be, and what to say of that."""
     try:
-        return experiment(), []
+        return (yield from attempt()), []
     except Exception as error:
         if not (ran_out(error) and keeper.is_trained):
             raise
@@ -164,11 +190,16 @@ def _with_less_memory(
     with smaller_blocks() as rows:
         notice = f"memory ran out in its evaluation, which was made again in blocks of {rows} items"
         tell(RunNoticed(notice))
-        return experiment(), [f"{notice}: the last bits may differ"]
+        return (yield from attempt()), [f"{notice}: the last bits may differ"]
 
 
-def _placed(spec: RunSpec, prepared: Prepared) -> Prepared:
-    """The data on the device that trains, which is made ready."""
+def placed_for(spec: RunSpec, prepared: Prepared) -> Prepared:
+    """The dataset on the device that trains a run, which is made ready.
+
+    Args:
+        spec: the plan.
+        prepared: the dataset on the host.
+    """
     settle_functions()
     forget_peak(spec.device)
     placed = prepared.to(spec.device)

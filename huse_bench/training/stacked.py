@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,10 +56,20 @@ class Stack:
         # Shares are measured of one training at a time.
         together = self._towers is not None and not any(training.is_measured for training in self._trainings)
         failed = self._together() if together else self._each(lambda training: training.advance(recorded=False))
-        left = [training for training in self._trainings if training.done < training.steps and training not in failed]
+        self.keep(
+            [training for training in self._trainings if training.done < training.steps and training not in failed]
+        )
+        return failed
+
+    def keep(self, trainings: Collection[Training]) -> None:
+        """Take no more steps of the others.
+
+        Args:
+            trainings: those whose next steps are to be taken.
+        """
+        left = [training for training in self._trainings if training in trainings]
         if len(left) < len(self._trainings):
             self._arrange(left)
-        return failed
 
     def _together(self) -> dict[Training, BaseException]:
         states = [(training.random.host, training.random.placed) for training in self._trainings]
