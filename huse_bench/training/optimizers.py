@@ -116,6 +116,7 @@ class Schedule:
         groups = optimizer.param_groups
         self._bases = [float(group["lr"]) for group in groups]
         self._placed = [_place_for(group["params"][0]) for group in groups] if placed else None
+        self._factor = math.nan
         self.set(0)
 
     def set(self, done: int) -> None:
@@ -124,12 +125,18 @@ class Schedule:
         Args:
             done: how many steps were taken.
         """
-        factor = self._factor(done)
+        factor = self._factor_of(done)
+        changed, self._factor = factor != self._factor, factor
         for number, (group, base) in enumerate(zip(self._optimizer.param_groups, self._bases, strict=True)):
-            rate = factor * base
-            group["lr"] = rate if self._placed is None else self._placed[number].fill_(rate)
+            if self._placed is None:
+                group["lr"] = factor * base
+                continue
+            # An optimiser that was taken up has other tensors.
+            group["lr"] = self._placed[number]
+            if changed:
+                self._placed[number].fill_(factor * base)
 
-    def _factor(self, step: int) -> float:
+    def _factor_of(self, step: int) -> float:
         config = self._config
         if step < config.warmup_steps:
             return (step + 1) / (config.warmup_steps + 1)
