@@ -41,7 +41,7 @@ STAGES = {
     "timing": Plan(90),
     "steps": Plan(60),
     "behaviour": Plan(45),
-    "retrieval": Plan(30),
+    "retrieval": Plan(40),
     "resources": Plan(40),
 }
 

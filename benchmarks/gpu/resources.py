@@ -7,7 +7,7 @@ import torch
 from huse_bench.kernels.cuda import report
 
 _WORKERS = 8
-_SAMPLE = ("ranking, 512",)
+_SAMPLE = ("ranking, all scores, 512",)
 
 
 def check(notes):

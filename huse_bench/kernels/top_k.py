@@ -1,9 +1,10 @@
 """Exact ranking by similarity: the K most similar gallery rows of every query, in memory linear in the rows.
 
 The similarity of a pair is its score: the dot product summed in float64 in one fixed order, rounded to the type of
-the rows. On the CPU, matrix products find the candidates, a tile at a time, and only pairs that can still be among
-the K best are scored; a GPU scores all pairs. So the similarity of a pair depends neither on the tile it fell into,
-nor on the number of threads, nor on which of the two is the query, and equal rows tie exactly.
+the rows. Matrix products find the candidates, a tile at a time, and only pairs that can still be among the K best are
+scored; a GPU scores all pairs of few rows, and of queries with many near ties. So the similarity of a pair depends
+neither on the tile it fell into, nor on the number of threads, nor on which of the two is the query, and equal rows
+tie exactly.
 """
 
 import torch

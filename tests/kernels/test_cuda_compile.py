@@ -92,7 +92,8 @@ def test_spills_and_shared_memory_are_those_of_the_machine_code(tmp_path):
         ("sums over pairs, fp16, 512", "f16", 0, 1),
         ("products, fp32, 512", "tf32", 3, 0),
         ("products, fp16, 64", "f16", 1, 0),
-        ("ranking, 512", "f64", 1, 0),
+        ("ranking, products, 512", "f16", 3, 0),
+        ("ranking, all scores, 512", "f64", 1, 0),
     ],
 )
 def test_tensor_cores_multiply_what_the_precision_says(name, operands, similarity_products, gradient_products):
@@ -106,6 +107,25 @@ def test_tensor_cores_multiply_what_the_precision_says(name, operands, similarit
     assert multiplied == similarity_products * similarity + gradient_products * gradient
 
 
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_a_score_is_summed_by_one_instruction_whichever_way_it_is_asked_for(capability):
+    programs = [compiled(f"ranking, {kind}, 512", capability).asm for kind in ("all scores", "scores of blocks")]
+    for program in programs:
+        sums = set(re.findall(r"(?:mma|fma)[\w.]*f64[\w.]*", program["ptx"]))
+        assert sums == {"mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64"}
+        # How the numbers of a row are dealt out to it, one after another.
+        assert set(re.findall(r"kWidth = (\d+)", program["ttgir"])) == {"1"}
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_products_that_screen_are_summed_a_step_at_a_time(capability):
+    # The bound says so. A compiler that sees `tile + dot(a, b)` makes it one sum of tensor cores.
+    loop = compiled("ranking, products, 512", capability).asm["ttgir"].partition("scf.for")[2]
+    ((total, addends),) = re.findall(r"(%\w+) = arith\.addf (.*?) :", loop.partition("scf.yield")[0])
+    assert re.search(r"iter_args\((%\w+) = ", loop)[1] in addends.split(", ")
+    assert re.search(r"scf\.yield (%\w+),", loop)[1] == total
+
+
 def table(page):
     """The cells of the table, by configuration and GPU."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
@@ -117,20 +137,21 @@ def test_the_page_of_the_docs_lists_the_configurations():
     listed = table(page)
     assert list(listed) == [(name, f"sm_{capability}") for name in CONFIGURATIONS for capability in CAPABILITIES]
     if f"triton {triton.__version__}." in page:
-        for name, capability in (("semi-hard triplets", 80), ("ranking, 512", 90)):
+        for name, capability in (("semi-hard triplets", 80), ("ranking, all scores, 512", 90)):
             taken = resources(compiled(name, capability))
             cells = [str(taken.registers), str(taken.spills), f"{taken.shared / 1024:.1f}"]
             assert listed[name, f"sm_{capability}"] == cells
 
 
 def test_the_command_writes_the_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "CONFIGURATIONS", {"ranking, 512": CONFIGURATIONS["ranking, 512"]})
+    name = "ranking, all scores, 512"
+    monkeypatch.setattr(report, "CONFIGURATIONS", {name: CONFIGURATIONS[name]})
     page = tmp_path / "page.md"
     done = CliRunner().invoke(report.main, [str(page)])
     assert done.exit_code == 0, done.output
-    taken = resources(compiled("ranking, 512", 90))
+    taken = resources(compiled(name, 90))
     text = page.read_text(encoding="utf-8")
-    assert f"| ranking, 512 | sm_90 | {taken.registers} | 0 | {taken.shared / 1024:.1f} |\n" in text
+    assert f"| {name} | sm_90 | {taken.registers} | 0 | {taken.shared / 1024:.1f} |\n" in text
     assert len(table(text)) == 2
 
 

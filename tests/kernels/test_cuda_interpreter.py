@@ -34,15 +34,21 @@ import importlib, pickle, sys, traceback
 import torch
 from torch.utils._pytree import tree_map_only
 from huse_bench.kernels import cuda
-from huse_bench.kernels.cuda import _pairs, _products
+from huse_bench.kernels.cuda import _keys, _pairs, _products, _screening
 from huse_bench.training.host_waits import host_waits
 
 torch.set_num_threads(1)
 _pairs._PAIRS = _pairs._FEWEST = 256
-_products._ROWS = importlib.import_module("huse_bench.kernels.cuda.top_k")._TILE = 64
+_products._ROWS = _keys._TILE = 64
+_screening._SPARE = 6
+ranking = importlib.import_module("huse_bench.kernels.cuda.top_k")
+ranking._SPAN, ranking._ROWS = 128, 64
+least = ranking._FEWEST, ranking._LEAST
 there = "cuda" if torch.cuda.is_available() else "cpu"
 while True:
     name, rows, arguments, options, upstream = pickle.load(sys.stdin.buffer)
+    screened = options.pop("screened", False)
+    ranking._FEWEST, ranking._LEAST = (1, 0) if screened else least
     try:
         leaves = [row.to(there).requires_grad_() for row in rows]
         arguments, options = tree_map_only(torch.Tensor, lambda tensor: tensor.to(there), (arguments, options))
@@ -53,7 +59,9 @@ while True:
                 value = torch.stack(answer) if isinstance(answer, tuple) else answer
                 (factor * value).sum().backward()
                 answer = value.detach(), [leaf.grad for leaf in leaves]
-        if places and "all" not in arguments:
+        lines = {place.partition(" ")[0] for place in places}
+        # A ranking that was screened asks in one place which queries need all their scores.
+        if "all" not in arguments and len(lines) != screened:
             raise AssertionError(f"waits for the device: {places}")
         answer = tree_map_only(torch.Tensor, lambda tensor: tensor.cpu(), answer)
     except Exception:
@@ -462,6 +470,65 @@ def test_near_ties_are_ranked_by_their_score(ranked):
     found = ranked("top_k_directions", image, text, k=69)
     assert_ranked(found["i2t"], brute_force(image, text, 69, exclude_self=False))
     assert_ranked(found["t2i"], brute_force(text, image, 69, exclude_self=False))
+
+
+def clusters(seed, count, noise):
+    """Rows around seven centres, in turns."""
+    centers = unit_rows(0, 7, 40)[torch.arange(count) % 7]
+    return normalize(centers + noise * unit_rows(seed, count, 40), dim=1)
+
+
+# Shortlists have room for 12 blocks here, and spans are of 128 rows. The less noise, the more queries have near ties in
+# more blocks than that, down to none and all of them.
+@pytest.mark.parametrize(("count", "noise"), [(257, 2.0), (257, 3e-3), (257, 1e-4), (130, 0.0)])
+def test_what_is_screened_is_the_ranking_of_brute_force(ranked, count, noise):
+    queries, gallery = clusters(1, 20, noise), clusters(2, count, noise)
+    found = ranked("top_k", queries, gallery, k=4, exclude_self=True, screened=True)
+    assert_ranked(found, brute_force(queries, gallery, 4, exclude_self=True))
+
+
+@pytest.mark.parametrize(("kind", "k"), [("grid", 2), ("negative", 1)])
+def test_the_four_screened_directions_are_those_of_brute_force(ranked, kind, k):
+    if kind == "grid":
+        image, text = (grid_rows(seed, 131, 3) for seed in (3, 4))
+    else:
+        # All an image's products with texts are negative: those beyond the rows, which are zero, would be the greatest.
+        image, text = (normalize(sign * (1 + unit_rows(4, 35, 40)), dim=1) for sign in (1, -1))
+    found = ranked("top_k_directions", image, text, k=k, screened=True)
+    assert list(found) == ["i2i", "i2t", "t2i", "t2t"]
+    assert_ranked(found["i2i"], brute_force(image, image, k, exclude_self=True))
+    assert_ranked(found["i2t"], brute_force(image, text, k, exclude_self=False))
+    assert_ranked(found["t2i"], brute_force(text, image, k, exclude_self=False))
+    assert_ranked(found["t2t"], brute_force(text, text, k, exclude_self=True))
+
+
+def test_groups_of_whole_blocks_are_left_out_of_what_is_screened(ranked):
+    # Of the first group, neighbours all, so few gallery rows are left that a shortlist does not fill.
+    numbers = (torch.arange(131) - 90).clamp_min(0)
+    image, text = (clusters(seed, 131, 1.0) for seed in (3, 4))
+    found = ranked("top_k_directions", image, text, k=1, groups=numbers, screened=True)
+    assert_ranked(found["i2i"], brute_force(image, image, 1, True, numbers))
+    assert_ranked(found["i2t"], brute_force(image, text, 1, False, numbers))
+    assert_ranked(found["t2i"], brute_force(text, image, 1, False, numbers))
+    assert_ranked(found["t2t"], brute_force(text, text, 1, True, numbers))
+
+
+LENGTHS = [(3e10, 1e25), (1e-30, 1e30), (1e-21, 1e-21), (1e-44, 1.0), (0.0, 1.0)]
+
+
+@pytest.mark.parametrize(("of_queries", "of_gallery"), LENGTHS)
+def test_rows_of_any_length_are_screened(ranked, of_queries, of_gallery):
+    # Scores near the end of float32, and some that are denormal or zero there, so that they tie where products do not.
+    rows = of_queries * clusters(5, 9, 0.5), of_gallery * clusters(6, 257, 0.5)
+    assert_ranked(ranked("top_k", *rows, k=3, exclude_self=False, screened=True), brute_force(*rows, 3, False))
+
+
+def test_rows_of_many_lengths_are_screened(ranked):
+    lengths = 10.0 ** -(torch.arange(257) % 9)
+    rows = clusters(5, 257, 0.5) * lengths[:, None], clusters(6, 257, 0.5) * lengths.flip(0)[:, None]
+    queries = rows[0][:18]
+    found = ranked("top_k", queries, rows[1], k=3, exclude_self=False, screened=True)
+    assert_ranked(found, brute_force(queries, rows[1], 3, False))
 
 
 def test_blocks_are_compared_with_those_within_reach_and_no_others():

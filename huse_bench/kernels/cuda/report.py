@@ -20,13 +20,12 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from huse_bench.errors import ConfigError, UsageError
-from huse_bench.kernels.cuda import _pairs, _products, _triplet_tiles
+from huse_bench.kernels.cuda import _keys, _pairs, _products, _triplet_tiles, relu_dropout
+from huse_bench.kernels.cuda._screening import block_maxima_kernel
 from huse_bench.kernels.cuda._tiles import DOT_PRECISION, OPTIONS, Tiling
 from huse_bench.kernels.cuda.graph_loss import residuals_kernel
 from huse_bench.kernels.cuda.mismatch_hinge import excess_kernel
-from huse_bench.kernels.cuda.relu_dropout import BLOCK, drop_kernel, pass_back_kernel
 from huse_bench.kernels.cuda.semihard_triplet import CONSTANTS, semihard_triplet_kernel
-from huse_bench.kernels.cuda.top_k import keys_kernel
 
 __all__ = ["CAPABILITIES", "CONFIGURATIONS", "Configuration", "Resources", "compiled", "page", "resources"]
 
@@ -35,12 +34,12 @@ CAPABILITIES = (80, 90)
 
 # What the kernels' arguments are at run time; the rest is known to the compiler.
 _TYPES = {
-    **dict.fromkeys(("classes", "cuts", "ends", "others", "ranks", "reached", "starts"), "*i32"),
+    **dict.fromkeys(("blocks", "classes", "cuts", "ends", "needed", "others", "ranks", "reached", "starts"), "*i32"),
     **dict.fromkeys(("of_image", "of_own", "of_positives", "of_text", "of_to_image", "of_to_text"), "*i32"),
     **dict.fromkeys(("costs", "excess", "gradient", "instance_costs", "out", "own", "semantic_costs"), "*fp32"),
     **dict.fromkeys(("similarity", "slopes", "squares", "targets", "to_image", "to_positives", "to_text"), "*fp32"),
-    **dict.fromkeys(("gallery", "queries", "upstream", "weights", "x", "y"), "*fp32"),
-    **dict.fromkeys(("groups", "keys", "of_columns", "of_rows"), "*i64"),
+    **dict.fromkeys(("gallery", "of_columns", "of_rows", "queries", "upstream", "weights", "x", "y"), "*fp32"),
+    **dict.fromkeys(("groups", "keys", "numbers"), "*i64"),
     **dict.fromkeys(("margin", "scale"), "fp32"),
 }
 # Whole numbers that are multiples of 16 at run time, where they are not 1.
@@ -96,7 +95,7 @@ def _tiled(kernel: Any, tiling: Tiling, precision: str = "fp32", **constants: An
 def _paired(kernel: Any, tiling: Tiling, precision: str, **constants: Any) -> Configuration:
     tiled = _tiled(kernel, tiling, precision, SPLIT=precision == "fp32", **constants)
     rows = {"fp32": "*fp16", "tf32": "*fp32", "fp16": "*fp16"}[precision]
-    operands = ("images", "texts", "weights", "x")
+    operands = ("gallery", "images", "queries", "texts", "weights", "x")
     return replace(tiled, types=dict.fromkeys((*operands, *(f"{name}_low" for name in operands)), rows))
 
 
@@ -104,6 +103,12 @@ def _summed(dim: int, precision: str, *, listed: bool, **constants: Any) -> Conf
     tiling = _pairs.sums_tiling(Tiling.for_pairs(dim), precision, listed=listed)
     # The weights of pairs that are listed are residuals; the others are 0 or 1.
     return _paired(_pairs.pair_sums_kernel, tiling, precision, LISTED=listed, EXACT=not listed, **constants)
+
+
+def _ranked(kernel: Any, tiling: Tiling, *, grouped: bool = False, **constants: Any) -> Configuration:
+    constants = {**_keys.CONSTANTS, "EXCLUDE_SELF": grouped, "EXCLUDE_GROUP": grouped, **constants}
+    split = "queries_low" in kernel.arg_names
+    return (_paired if split else _tiled)(kernel, tiling, "fp32", **constants)
 
 
 #: What is reported on, by name: kernel, precision and dimension, or what else its program depends on.
@@ -134,9 +139,14 @@ CONFIGURATIONS = {
         _triplet_tiles.slopes_kernel, {**_triplet_tiles.SLOPES, "positive_count": 1}
     ),
     "double triplet slopes, all pairs": Configuration(_triplet_tiles.slopes_kernel, _triplet_tiles.SLOPES),
-    "ReLU and dropout": Configuration(drop_kernel, {"BLOCK": BLOCK, "BOUND": 2**31}),
-    "ReLU and dropout, gradient": Configuration(pass_back_kernel, {"BLOCK": BLOCK}),
-    "ranking, 512": _tiled(keys_kernel, Tiling.for_products(512), EXCLUDE_SELF=False, EXCLUDE_GROUP=False, BOTH=True),
+    "ReLU and dropout": Configuration(relu_dropout.drop_kernel, {"BLOCK": relu_dropout.BLOCK, "BOUND": 2**31}),
+    "ReLU and dropout, gradient": Configuration(relu_dropout.pass_back_kernel, {"BLOCK": relu_dropout.BLOCK}),
+    "ranking, products, 512": _ranked(block_maxima_kernel, Tiling.for_pairs(512), BOTH=True),
+    "ranking, products, 512, groups": _ranked(block_maxima_kernel, Tiling.for_pairs(512), grouped=True, BOTH=True),
+    "ranking, products, 64, one side": _ranked(block_maxima_kernel, Tiling.for_pairs(64), BOTH=False),
+    "ranking, scores of blocks, 512": _ranked(_keys.block_keys_kernel, Tiling.for_products(512)),
+    "ranking, all scores, 512": _ranked(_keys.keys_kernel, Tiling.for_products(512)),
+    "ranking, all scores, 512, groups": _ranked(_keys.keys_kernel, Tiling.for_products(512), grouped=True),
 }
 
 
