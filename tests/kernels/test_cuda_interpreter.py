@@ -487,6 +487,13 @@ def test_what_is_screened_is_the_ranking_of_brute_force(ranked, count, noise):
     assert_ranked(found, brute_force(queries, gallery, 4, exclude_self=True))
 
 
+@pytest.mark.parametrize("noise", [2.0, 1e-4])
+def test_deep_rankings_are_screened(ranked, noise):
+    queries, gallery = clusters(1, 6, noise), clusters(2, 1100, noise)
+    found = ranked("top_k", queries, gallery, k=50, exclude_self=False, screened=True)
+    assert_ranked(found, brute_force(queries, gallery, 50, exclude_self=False))
+
+
 @pytest.mark.parametrize(("kind", "k"), [("grid", 2), ("negative", 1)])
 def test_the_four_screened_directions_are_those_of_brute_force(ranked, kind, k):
     if kind == "grid":

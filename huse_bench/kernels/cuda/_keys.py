@@ -24,8 +24,8 @@ __all__ = ["BLOCK", "CONSTANTS", "Scores", "block_keys_kernel", "keys_kernel", "
 
 #: Neighbouring gallery rows that are scored together where not all are.
 BLOCK = 16
-#: Compile-time arguments of the kernel that scores blocks: as few equal queries as tensor cores take.
-CONSTANTS = {"BLOCK": BLOCK, "QUERIES": 8}
+#: Compile-time arguments of the kernel that scores blocks: as few equal queries as tensor cores take in any triton.
+CONSTANTS = {"BLOCK": BLOCK, "QUERIES": 16}
 # Queries and gallery rows whose keys are in memory at once, 128 MiB of them.
 _TILE = 4096
 # The other half of a key, from the greatest down, so that of equal scores the first index is the greatest key.

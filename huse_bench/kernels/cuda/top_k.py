@@ -19,7 +19,7 @@ _SPAN = 16_384
 # Queries whose shortlists are scored together.
 _ROWS = 4096
 # The least queries, and gallery rows for each block of a shortlist, that are screened: below, there is little to win.
-_FEWEST, _LEAST = 512, 64
+_FEWEST, _LEAST = 512, 128
 
 
 def top_k(queries: Tensor, gallery: Tensor, k: int, *, exclude_self: bool, groups: Tensor | None = None) -> Ranking:
