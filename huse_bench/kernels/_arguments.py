@@ -45,7 +45,8 @@ def unchecked() -> Iterator[None]:
     """Leave out the checks of values, each of which waits for the device; for arguments like ones that were checked.
 
     Shapes and types are checked all the same. Within it, and on a GPU, the pairwise losses wait for nothing, so that
-    they can be captured in a CUDA graph; the double triplet with ``"all"`` pairs alone cannot.
+    they can be captured in a CUDA graph; the double triplet with ``"all"`` pairs alone cannot. So do rankings there, of
+    which all pairs are then scored.
 
     Examples:
         >>> import torch
