@@ -20,7 +20,7 @@ def drop(x: Tensor, keys: Tensor, bound: int, place: int, scale: float) -> Tenso
     count = x.numel() // len(keys)
     with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # torch leaves it untyped
         drop_kernel[triton.cdiv(count, BLOCK), len(keys)](
-            x, keys, out, count, place, scale, BOUND=bound, BLOCK=BLOCK, **OPTIONS
+            x, keys, out, count, place, scale, keys.stride(0), BOUND=bound, BLOCK=BLOCK, **OPTIONS
         )
     return out
 
@@ -42,6 +42,7 @@ def drop_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
     count,
     place,
     scale,
+    key_stride,
     BOUND: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -49,7 +50,8 @@ def drop_kernel(  # type: ignore[no-untyped-def]  # compiled by triton
     element = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     batch = tl.program_id(1).to(tl.int64)
     here = element < count
-    first, second = tl.load(keys + 2 * batch).to(tl.uint32), tl.load(keys + 2 * batch + 1).to(tl.uint32)
+    first = tl.load(keys + batch * key_stride).to(tl.uint32)
+    second = tl.load(keys + batch * key_stride + 1).to(tl.uint32)
     drawn = _mixed(_mixed((element + place).to(tl.uint32) ^ first) ^ second)
     value = tl.load(x + batch * count + element, mask=here)
     kept = value.to(tl.float32) * scale
