@@ -21,7 +21,7 @@ from huse_bench.training.parallel import processes
 
 __all__ = ["grouped", "run_at_once"]
 
-_REMARK = "trained a step at once with other seeds: its seconds are its share of theirs"
+_REMARK = "trained a step at once with other seeds: its seconds are its share of theirs, its memory that of all"
 
 
 def grouped(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:

@@ -65,7 +65,10 @@ def test_records_are_those_of_each_seed_by_itself(planned, tmp_path):
         alone = run_unit(spec, prepared, other)
         record = store.find(spec.fingerprint)
         assert_alike(record, alone)
-        assert "trained a step at once with other seeds: its seconds are its share of theirs" in record.warnings
+        assert (
+            "trained a step at once with other seeds: its seconds are its share of theirs, its memory that of all"
+            in record.warnings
+        )
         assert not any("at once" in warning for warning in alone.warnings)
     assert len({tuple(store.find(spec.fingerprint).training.losses.values()) for spec in specs}) == len(SEEDS)
     assert not list(tmp_path.rglob("*.checkpoint"))
