@@ -55,7 +55,7 @@ class Stack:
             training.draw()
         # Shares are measured of one training at a time.
         together = self._towers is not None and not any(training.is_measured for training in self._trainings)
-        failed = self._together() if together else self._each(lambda training: training.advance(recorded=False))
+        failed = self._together() if together else self._one_by_one()
         self.keep(
             [training for training in self._trainings if training.done < training.steps and training not in failed]
         )
@@ -79,13 +79,22 @@ class Stack:
         except (Exception, SystemExit) as error:  # noqa: BLE001
             for training, state in zip(self._trainings, states, strict=True):
                 training.random.host, training.random.placed = state
-                training.remarks.append(
-                    f"trained by itself after step {training.done}, for at once with others {error}"
-                )
-            self._failed = True
+            self._give_up(error)
             self._arrange(self._trainings)
-            return self._each(lambda training: training.advance(recorded=False))
+            return self._one_by_one()
         return self._each(lambda training: training.take(next(terms)))
+
+    def _one_by_one(self) -> dict[Training, BaseException]:
+        # What was recorded of one holds for as long as nothing is stacked, which moves its parameters.
+        return self._each(lambda training: training.advance(recorded=self._towers is None))
+
+    def _give_up(self, error: BaseException) -> None:
+        reason = (str(error) or repr(error)).splitlines()[0]
+        for training in self._trainings:
+            training.remarks.append(
+                f"trained by itself after step {training.done}, since a step at once with others failed: {reason}"
+            )
+        self._failed = True
 
     def _each(self, do: Callable[[Training], None]) -> dict[Training, BaseException]:
         failed: dict[Training, BaseException] = {}
@@ -108,7 +117,12 @@ class Stack:
         for training in trainings:
             training.time_by(self._clock)
         self._clock.sharing = max(1, len(trainings))
-        self._towers = None if self._failed or len(trainings) < 2 else _Towers([each.model for each in trainings])
+        self._towers = None
+        if len(trainings) > 1 and not self._failed:
+            try:
+                self._towers = _Towers([each.model for each in trainings])
+            except torch.OutOfMemoryError as error:
+                self._give_up(error)
         record = self._record
         self._take = self._update if record is None else RepeatedStep(self._update, self._trainings, record)
 

@@ -182,7 +182,52 @@ def test_one_that_fails_costs_the_others_nothing(how, error, step):
         assert_alike(ended(training), alone)
         if how != "diverges":
             (remark,) = training.remarks
-            assert remark.startswith("trained by itself after step 6, ")
+            reason = "no more" if how == "raises" else "3"
+            assert remark == f"trained by itself after step 6, since a step at once with others failed: {reason}"
+
+
+@pytest.mark.parametrize(("operation", "step"), [("stack", 0), ("baddbmm", 1)])
+def test_where_memory_suffices_for_one_alone_they_are_trained_one_by_one(monkeypatch, operation, step):
+    config, loss = configured(optimizer="rmsprop-tf"), hb.load("loss", "huse")
+
+    def refuse(*_arguments, **_options):
+        raise torch.OutOfMemoryError("out of memory: tried to allocate 2 GiB\nand more")
+
+    trainings = made(loss, config)
+    with monkeypatch.context() as patched:
+        # As they are called of several: a layer of all, and its product.
+        patched.setattr(f"torch.{operation}", refuse)
+        stack = Stack(trainings)
+        if operation == "stack":
+            patched.undo()
+        failed = stack.step() | stack.step()
+    assert failed | taken(stack) == {}
+    for training, alone in zip(trainings, by_themselves(loss, config), strict=True):
+        (remark,) = training.remarks
+        assert remark.startswith(
+            f"trained by itself after step {step}, since a step at once with others failed: out of"
+        )
+        assert remark.endswith("2 GiB")
+        assert_alike(ended(training), alone)
+
+
+def test_the_last_one_is_recorded_by_itself():
+    config, loss, calls = configured(optimizer="rmsprop-tf"), hb.load("loss", "info-nce"), []
+
+    def record(work, parameters):
+        calls.append(len(parameters))
+        return work
+
+    trainings = made(loss, config, record=record)
+    for _ in range(5):
+        trainings[0].step()
+        trainings[1].step()
+    calls.clear()
+    taken(Stack(trainings, record))
+    of_one = len(trainings[0].parameters())
+    assert calls == [3 * of_one, of_one]
+    for training, alone in zip(trainings, by_themselves(loss, config), strict=True):
+        assert_alike(ended(training), alone)
 
 
 def test_those_that_are_ahead_end_before_the_others():
