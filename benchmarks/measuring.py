@@ -105,9 +105,9 @@ class Effort:
 
 
 def thread_counts() -> list[int]:
-    """The threads that timings are made with: one, and two where there are two processors."""
+    """The threads that timings are made with: one, two, and as many as there are processors."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [1, 2][:available]
+    return sorted({1, min(2, available), available})
 
 
 @contextmanager

@@ -26,7 +26,9 @@ the CPU. What each stage says:
   with it.
 - *behaviour*: another stream, autocast, a gradient of one side alone, a second derivative, `torch.compile`, capture in
   a CUDA graph.
-- *retrieval*: exact ranking beside a product and `topk`, in four directions, and 16,384 queries of a million rows.
+- *retrieval*: how far products are from scores, as a share of the bound that is taken for it; exact ranking, screened
+  by these and with all pairs scored, beside a product and `topk`: in four directions, and for 16,384 queries of a
+  million rows.
 - *resources*: registers, spills and shared memory of every kernel for this card, by the Triton that is there; [another
   said this](kernels-aot.md).
 
