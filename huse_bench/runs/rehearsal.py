@@ -15,15 +15,16 @@ from huse_bench.execution.threads import cores, gpus, limited, threads_each
 from huse_bench.features import Prepared
 from huse_bench.progress import Reporter
 from huse_bench.results import Store
-from huse_bench.runs.controls import CONTROLS, shuffled_data
+from huse_bench.runs.controls import CONTROLS
 from huse_bench.runs.data import device_of, load, make_ready, refuse_other_data
-from huse_bench.runs.device import device_info, forget_peak
+from huse_bench.runs.device import device_info
 from huse_bench.runs.experiment import run_experiment
 from huse_bench.runs.identity import control_fingerprint
 from huse_bench.runs.listeners import reason
 from huse_bench.runs.plan import RunSpec
 from huse_bench.runs.steps import Measured, Stepped, curve_steps
 from huse_bench.runs.tuned import AskedRuns
+from huse_bench.runs.unit import placed_for
 from huse_bench.runs.workers import check_workers
 from huse_bench.training.shares import steps_to_measure
 
@@ -202,11 +203,8 @@ def _cost(spec: RunSpec, prepared: Prepared) -> Cost:
     clock = _Clock(spec.device)
     steps = spec.config.training.steps
     few = spec.config.training.model_copy(update={"steps": min(_STEPS, steps)})
-    forget_peak(spec.device)
     try:
-        placed = prepared.to(spec.device)
-        if spec.method.is_control:
-            placed = shuffled_data(placed, spec.seed)
+        placed = placed_for(spec, prepared)
         clock.start()
         outcome = run_experiment(spec.method, placed, few, spec.seed, spec.config.protocol, clock)
         rest = clock.since_last()
