@@ -12,10 +12,12 @@ import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from huse_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 __all__ = ["fingerprint", "source_digest"]
 

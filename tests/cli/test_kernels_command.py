@@ -7,8 +7,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from huse_bench.cli import kernels as command
-from huse_bench.cli.kernels import _Check, _compare, _cpu, _cuda, _reference, _tables, kernels
+from huse_bench.cli import _kernel_checks
+from huse_bench.cli._kernel_checks import Check, _compare, backends
+from huse_bench.cli.kernels import _tables, kernels
 from huse_bench.kernels import top_k
 
 OPERATIONS = [
@@ -26,11 +27,11 @@ def test_every_operation_of_the_cpu_is_checked():
     assert result.exit_code == 0, result.output
     assert "checking each backend" in result.stderr
     said = json.loads(result.stdout)
-    backends = {backend["name"]: backend for backend in said["backends"]}
-    assert list(backends) == ["reference", "cpu", "cuda"]
-    assert backends["cpu"]["available"]
-    assert "numba" in backends["cpu"]["details"]
-    assert torch.__version__ in backends["reference"]["details"]
+    states = {backend["name"]: backend for backend in said["backends"]}
+    assert list(states) == ["reference", "cpu", "cuda"]
+    assert states["cpu"]["available"]
+    assert "numba" in states["cpu"]["details"]
+    assert torch.__version__ in states["reference"]["details"]
     checks = [check for check in said["checks"] if check["backend"] == "cpu"]
     assert [check["operation"] for check in checks] == OPERATIONS
     for check in checks:
@@ -44,10 +45,10 @@ def test_the_tables_say_what_is_missing_and_how_to_get_it():
     if torch.cuda.is_available():
         pytest.skip("nothing is missing where there is a CUDA device")
     text = _tables(
-        [_reference(), _cpu(), _cuda()],
+        backends(),
         [
-            _Check("top_k", "cpu", passed=True, difference=1.23e-7, ratio=4.56),
-            _Check("double_triplet", "cuda", passed=True, skipped="no kernel of it"),
+            Check("top_k", "cpu", passed=True, difference=1.23e-7, ratio=4.56),
+            Check("double_triplet", "cuda", passed=True, skipped="no kernel of it"),
         ],
     )
     lines = [line.split() for line in text.splitlines()]
@@ -65,7 +66,7 @@ def test_a_wrong_backend_is_noticed(monkeypatch):
     right = backends["cpu"]
     # All of the value and half of the gradient.
     monkeypatch.setitem(backends, "cpu", lambda *given: (right(*given) + right(*given).detach()) / 2)
-    monkeypatch.setattr(command, "top_k", lambda *given: (top_k(*given)[0], top_k(*given)[1].flip(0)))
+    monkeypatch.setattr(_kernel_checks, "top_k", lambda *given: (top_k(*given)[0], top_k(*given)[1].flip(0)))
     result = CliRunner().invoke(kernels)
     assert result.exit_code == 1
     wrong = [line.split()[0] for line in result.stdout.splitlines() if " WRONG " in line]

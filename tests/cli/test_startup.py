@@ -46,14 +46,17 @@ def _command(body):
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["plugins", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plugins", "list"], *([command, "--help"] for command in cli._COMMANDS)]
+)
 def test_heavy_modules_and_components_are_not_imported(python, arguments):
     code = f"import sys; from huse_bench.cli import main; main({arguments}); print(*sys.modules, file=sys.stderr)"
     done = python("-c", code)
     assert done.returncode == 0, done.stderr
     imported = set(done.stderr.split())
     assert "huse_bench.cli" in imported
-    assert not imported & {"torch", "numpy", "pandas", "huse_bench.components", "acme_bad", "huse_bench_losses"}
+    light = {"torch", "numpy", "pandas", "pydantic", "huse_bench.components", "acme_bad", "huse_bench_losses"}
+    assert not imported & light
 
 
 def test_tables_are_shown_without_what_evaluates_and_trains(python):
