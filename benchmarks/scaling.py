@@ -1,7 +1,8 @@
 """Time and memory of exact evaluation as the items grow, and the ranking of one shard of a gallery of a million.
 
 ``python -m benchmarks.scaling`` prints what docs/scaling.md says, in some ten minutes on two cores; ``--items 4096 8192
---gallery 20000 --pairs 2000 6000`` takes seconds, and ``--items 1000000`` some two hours.
+--gallery 20000 --pairs 2000 6000`` takes seconds, and ``--items 1000000`` some two hours where a processor multiplies
+bfloat16 fast, five where it does not. ``--within`` ranks the items of one modality among themselves, a quarter of that.
 """
 
 from __future__ import annotations
@@ -96,23 +97,28 @@ def cost(work: Callable[[], object]) -> tuple[Cost, object]:
     return Cost(seconds, processor, (peak - before) / 2**20), result
 
 
-def products(image: Tensor, text: Tensor) -> float:
-    """The products in float32 that no exact ranking in four directions by them can do without, and nothing else.
+def products(*problems: tuple[Tensor, Tensor]) -> float:
+    """The products in float32 that no exact ranking by them can do without, and nothing else.
+
+    Args:
+        problems: rows and columns, of one number; half a product does where they are the same.
 
     Returns:
         How many times as many there are as were made: of many items, tiles of every so many rows are.
     """
     tile = torch.empty(TILE * TILE)
-    count = -(-len(image) // TILE)
+    count = -(-len(problems[0][0]) // TILE)
     every = -(-(count**2) // _TIMED_TILES)
-    made = 0
-    for left, right, half in ((image, text, False), (image, image, True), (text, text, True)):
+    made = wanted = 0
+    for left, right in problems:
+        half = left is right
+        wanted += count * (count + 1) // 2 if half else count**2
         for row in range(every // 2, count, every):
             for column in range(row if half else 0, count):
                 one, other = left[row * TILE : (row + 1) * TILE], right[column * TILE : (column + 1) * TILE]
                 torch.mm(one, other.T, out=tile[: len(one) * len(other)].view(len(one), len(other)))
                 made += 1
-    return (count**2 + count * (count + 1)) / made
+    return wanted / made
 
 
 def check(queries: Tensor, gallery: Tensor, found: Tensor, itself: Tensor | None = None) -> None:
@@ -142,7 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--items", type=int, nargs="+", default=[16_384, 32_768, 65_536], help="sizes of the test split"
+        "--items", type=int, nargs="*", default=[16_384, 32_768, 65_536], help="sizes of the test split"
+    )
+    parser.add_argument(
+        "--within", type=int, nargs="*", default=[65_536], help="items of one modality, ranked among themselves"
     )
     parser.add_argument("--gallery", type=int, default=1_000_000, help="items of the gallery that a few queries search")
     parser.add_argument("--queries", type=int, default=1024, help="how many queries these are")
@@ -163,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for items in chosen.items:
         image, labels = rows(items, chosen.dim, 2)
         text = normalize(image + 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(3)), dim=1)
-        bare, times = cost(lambda image=image, text=text: products(image, text))
+        bare, times = cost(lambda image=image, text=text: products((image, text), (image, image), (text, text)))
         assert isinstance(times, float)
         taken, found = cost(
             lambda image=image, text=text, labels=labels: evaluate_retrieval(
@@ -171,11 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
         )
         assert isinstance(found, Retrieval)
-        _say(
-            f"{items:<9} {taken.seconds:8.1f} s  {taken.processor:8.1f} s  {times * bare.seconds:8.1f} s  "
-            f"{times * bare.processor:8.1f} s  {taken.seconds / (times * bare.seconds):5.2f}"
-            f"  {taken.memory:4.0f}  {taken.memory * 2**20 / items:6.0f}"
-        )
+        _say(_line(items, taken, bare, times))
         sample = _sample(items)
         for direction, neighbours in found.neighbours.items():
             queries, gallery = ({"i": image, "t": text}[side] for side in (direction[0], direction[-1]))
@@ -183,6 +188,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             check(queries[sample], gallery, torch.from_numpy(neighbours).long()[sample], itself)
         _say(f"the first {_NEIGHBOURS} of {len(sample)} queries in each direction are those of float64")
         del image, text, found
+    _say("items of one modality among themselves")
+    for items in chosen.within:
+        image, _ = rows(items, chosen.dim, 2)
+        bare, times = cost(lambda image=image: products((image, image)))
+        assert isinstance(times, float)
+        taken, found = cost(lambda image=image: top_k(image, image, K, exclude_self=True))
+        assert isinstance(found, tuple)
+        _say(_line(items, taken, bare, times))
+        sample = _sample(items)
+        check(image[sample], image, found[1][sample], sample)
+        _say(f"the first {K} of {len(sample)} queries are those of float64")
+        del image, found
     gallery, _ = rows(chosen.gallery, chosen.dim, 4)
     queries = gallery[: chosen.queries].clone()
     taken, found = cost(lambda: top_k(queries, gallery, K))
@@ -201,6 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{pairs} near {kind} pairs of {chosen.pairs[0]} test and {chosen.pairs[1]} train items: "
             f"{taken.seconds:.1f} s"
         )
+
+
+def _line(items: int, taken: Cost, bare: Cost, times: float) -> str:
+    return (
+        f"{items:<9} {taken.seconds:8.1f} s  {taken.processor:8.1f} s  {times * bare.seconds:8.1f} s  "
+        f"{times * bare.processor:8.1f} s  {taken.seconds / (times * bare.seconds):5.2f}"
+        f"  {taken.memory:4.0f}  {taken.memory * 2**20 / items:6.0f}"
+    )
 
 
 def _sample(count: int) -> Tensor:

@@ -25,7 +25,7 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, exclude_self: bool = False) 
 
     Args:
         queries: (n, D) float32 or float64; unit rows make the dot products cosine similarities.
-        gallery: (m, D), same dtype and device.
+        gallery: (m, D), same dtype and device; on the CPU the very tensor of the queries takes half the products.
         k: how many to return, at least 1.
         exclude_self: leave gallery row ``i`` out of the ranking of query ``i``; rows equal to it stay in.
 

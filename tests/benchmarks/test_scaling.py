@@ -38,11 +38,16 @@ def test_shards_merge_to_the_ranking_of_the_whole(sizes, k, dim, seed):
 
 def test_the_measurement_checks_what_it_times(capsys):
     scaling.main(
-        ["--items", "300", "500", "--gallery", "3000", "--queries", "80", "--dim", "16", "--pairs", "200", "600"]
+        [
+            *("--items", "300", "500", "--within", "400", "700", "--gallery", "3000", "--queries", "80"),
+            *("--dim", "16", "--pairs", "200", "600"),
+        ]
     )
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()[2:6:2]] == ["300", "500"]
     assert said.count("the first 10 of 64 queries in each direction are those of float64") == 2
+    assert [line.split()[0] for line in said.splitlines()[7:10:2]] == ["400", "700"]
+    assert said.count("the first 50 of 64 queries are those of float64") == 2
     assert "80 queries in 3000 items" in said
     assert re.search(r"\d+ near image pairs of 200 test and 600 train items", said)
     assert "the first 50 of 64 are those of float64" in said
@@ -65,10 +70,11 @@ def test_features_that_are_streamed_are_those_of_each_text(capsys):
 
 def test_of_many_items_some_products_are_timed(monkeypatch):
     image, text = (scaling.rows(9 * scaling.TILE - 5, 4, seed)[0] for seed in (0, 1))
-    assert scaling.products(image, text) == 1
+    assert scaling.products((image, text), (image, image), (text, text)) == 1
     monkeypatch.setattr(scaling, "_TIMED_TILES", 30)
     # Rows 1, 4 and 7 of 9 by 9 tiles, and of these what is on or right of the diagonal.
-    assert scaling.products(image, text) == (81 + 2 * 45) / (27 + 2 * (8 + 5 + 2))
+    assert scaling.products((image, text), (image, image), (text, text)) == (81 + 2 * 45) / (27 + 2 * (8 + 5 + 2))
+    assert scaling.products((image, image)) == 45 / (8 + 5 + 2)
 
 
 def test_a_query_does_not_search_itself():

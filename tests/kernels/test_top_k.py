@@ -56,6 +56,17 @@ def test_equals_brute_force_with_many_ties(rows, data, exclude_self, tile):
     _assert_ranked(_public._sorted_top_k(queries, gallery, k, exclude_self=exclude_self), expected)
 
 
+@settings(max_examples=50, deadline=None)
+@given(_rows(), st.data(), st.booleans(), st.sampled_from([3, 8, 30]))
+def test_rows_among_themselves_equal_brute_force_with_many_ties(rows, data, exclude_self, tile):
+    _, gallery = rows
+    k = data.draw(st.integers(1, len(gallery) - exclude_self))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_module, "_TILE", tile)
+        found = top_k(gallery, gallery, k, exclude_self=exclude_self)
+    _assert_ranked(found, _brute_force(gallery, gallery, k, exclude_self=exclude_self))
+
+
 @settings(max_examples=30, deadline=None)
 @given(_rows(), st.data(), st.sampled_from([3, 8, 30]))
 def test_directions_equal_brute_force_with_many_ties(rows, data, tile):
@@ -303,6 +314,10 @@ def test_ranking_depends_neither_on_threads_nor_on_tiles(monkeypatch, threads, n
             for direction, ranking in top_k_directions(image, text, 10, groups).items():
                 _assert_ranked(ranking, expected[direction])
             _assert_ranked(top_k(image, text, 10), _brute_force(image, text, 10, exclude_self=False))
+            for out in (False, True):
+                _assert_ranked(
+                    top_k(image, image, 10, exclude_self=out), _brute_force(image, image, 10, exclude_self=out)
+                )
             assert torch.get_num_threads() == count
 
 

@@ -46,22 +46,28 @@ def top_k(
 ) -> Ranking:
     """See :func:`huse_bench.kernels.top_k`; with numbers of groups, row i of both is item i.
 
-    What is not scored has values of no columns, and costs less.
+    What is not scored has values of no columns, and costs less. Rows that are ranked among themselves take half the
+    products.
     """
-    rows, columns = _host(queries), _host(gallery)
+    rows = _host(queries)
+    columns = rows if gallery is queries else _host(gallery)
     groups = _groups(numbers)
     if groups is None and exclude_self:
         groups = _each_alone(max(len(rows), len(columns)))
     threads = threads_for(len(rows) * columns.size)
-    of_rows, of_columns = _Side.of(rows, len(columns)), _Side.of(columns, len(rows))
+    of_rows = _Side.of(rows, len(columns))
+    of_columns = of_rows if columns is rows else _Side.of(columns, len(rows))
     products = _Products.of(of_rows, of_columns, k)
     found = _Direction(products.lists(k), _height(len(rows), threads), scored=scored)
     scan = _Scan(groups, not exclude_self, products.low, _Scratch(rows.dtype))
-    tiles = (
-        scan.job(span, None, slice(start, min(start + _TILE, len(columns))))
-        for start in range(0, len(columns), _TILE)
-        for span in found.spans
-    )
+    if columns is rows:
+        tiles = _diagonals([(scan, found, found)])
+    else:
+        tiles = (
+            scan.job(span, None, slice(start, min(start + _TILE, len(columns))))
+            for start in range(0, len(columns), _TILE)
+            for span in found.spans
+        )
     work_in_turn(chain(tiles, found.settling()), threads)
     return found.ranking
 
