@@ -147,7 +147,7 @@ def test_what_gains_too_little_is_not_rounded(monkeypatch, rows, others):
 def test_products_leave_the_numbers_of_threads_as_they_are(threads):
     rows, tile = clusters(200, 1.0).bfloat16(), torch.empty(200, 200)
     threads(2)
-    _screening.multiply(rows, rows, tile.bfloat16(), tile)
+    _screening.multiply_rounded(rows, rows, tile.bfloat16(), tile)
     assert torch.get_num_threads() == 2
     found = []
     thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))

@@ -10,8 +10,8 @@ from torch.nn.functional import normalize
 from huse_bench.errors import DataError
 from huse_bench.kernels.cpu import _parts
 from huse_bench.kernels.cpu import top_k as _module
-from huse_bench.kernels.cpu._shortlist import Shortlists, longest
-from huse_bench.kernels.cpu._tiles import multiply_and_scan
+from huse_bench.kernels.cpu._shortlist import longest
+from huse_bench.kernels.cpu._tiles import multiply
 from huse_bench.kernels.top_k import rank_directions, top_k, top_k_directions
 
 # The package exports the function of the same name, so the module has to be asked for by its path.
@@ -244,7 +244,7 @@ def test_products_are_within_half_the_margin_of_the_scores(dtype, width):
     rows = normalize(torch.rand(300, width) + 0.3, dim=1).to(dtype)
     products, array = np.empty((300, 300), rows.numpy().dtype), rows.numpy()
     margin = _module._margin(longest(array), longest(array), array)
-    multiply_and_scan(array, 0, 0, Shortlists.empty(array, array, 1, margin), None, None, False, products)
+    multiply(array, array, products)
     wide = array.astype(np.longdouble)
     exact = wide @ wide.T
     off = abs(products - exact).max() + abs(exact.astype(array.dtype) - exact).max()

@@ -38,7 +38,14 @@ def leave_out_groups(
     for i in range(tile.shape[0]):
         item = first_row + i
         members = groups.members[groups.starts[item] : groups.stops[item]]
-        for place in range(np.searchsorted(members, first_column), len(members)):
+        first, stop = 0, len(members)
+        while first < stop:
+            middle = (first + stop) // 2
+            if members[middle] < first_column:
+                first = middle + 1
+            else:
+                stop = middle
+        for place in range(first, len(members)):
             member = members[place]
             if member >= last_column:
                 break

@@ -3,6 +3,7 @@
 import numpy as np
 
 from huse_bench.compiling import njit
+from huse_bench.kernels.cpu._sorting import kth_best
 
 __all__ = ["add_product", "add_products"]
 
@@ -30,8 +31,8 @@ def add_products(weights, rows, columns, of_rows, of_columns) -> None:  # type: 
         of_rows: (R, D), added to.
         of_columns: (C, D), added to.
     """
-    some = np.sort(weights[::_STEP, ::_STEP].copy().reshape(-1))
-    usual = some[(len(some) - 1) // 2]
+    some = weights[::_STEP, ::_STEP].copy().reshape(-1)
+    usual = kth_best(some, len(some) // 2 + 1)
     if _count_unlike(weights, usual) > _FEW * weights.size:
         _add_all(weights, rows, columns, of_rows, of_columns)
     else:
@@ -71,11 +72,14 @@ def add_product(left, right, scratch, sums) -> None:  # type: ignore[no-untyped-
 def _add_sum(sums, weight, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Add the weighted sum of the rows to each of the others."""
     total = np.zeros(rows.shape[1], rows.dtype)
-    for row in rows:
-        total += row
-    total *= weight
+    for i in range(len(rows)):
+        for d in range(len(total)):
+            total[d] += rows[i, d]
+    for d in range(len(total)):
+        total[d] *= weight
     for i in range(len(sums)):
-        sums[i] += total
+        for d in range(len(total)):
+            sums[i, d] += total[d]
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from huse_bench.kernels.cpu._shortlist import longest
 
-__all__ = ["Rounded", "multiply", "pays", "rounded", "rounding"]
+__all__ = ["Rounded", "multiply_rounded", "pays", "rounded", "rounding"]
 
 # How many times as fast a product has to be, and rows and dimensions from which on all the rest is little beside it.
 _GAIN, _ROWS, _DIM = 2.0, 1024, 256
@@ -99,7 +99,7 @@ def pays(queries: Rounded, gallery: Rounded, exact: tuple[Tensor, Tensor], k: in
 
 
 @_one_thread()
-def multiply(queries: Tensor, gallery: Tensor, scratch: Tensor, tile: Tensor) -> None:
+def multiply_rounded(queries: Tensor, gallery: Tensor, scratch: Tensor, tile: Tensor) -> None:
     """Put the products of rounded rows into a tile of float32, by way of the scratch, of bfloat16."""
     torch.mm(queries, gallery.T, out=scratch)
     tile.copy_(scratch)

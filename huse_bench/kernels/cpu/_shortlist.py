@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from huse_bench.compiling import njit
+from huse_bench.kernels.cpu._sorting import FEW, best_first, kth_best, order_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +35,6 @@ _STRIP = 64
 _SAMPLES = 2
 # But as many as make the loops over them vector instructions.
 _VECTOR = 32
-# Values that are sorted fastest by counting those above each: 65 in 0.4 us where insertion takes 1.1, merging 1.6.
-_FEW = 256
 # Room for candidates within the margin beyond k: with less, tight classes are scored too early and too often.
 _SPARE = 64
 
@@ -100,11 +99,12 @@ def raise_floors_of_rows(tile: NDArray[np.floating], lists: Shortlists) -> None:
     maxima = np.empty(groups, tile.dtype)
     for i in range(tile.shape[0]):
         row = tile[i]
-        maxima[:] = row[:groups]
+        for group in range(groups):
+            maxima[group] = row[group]
         for start in range(groups, len(row) - groups + 1, groups):
             for group in range(groups):
                 maxima[group] = max(maxima[group], row[start + group])
-        lists.floors[i] = max(lists.floors[i], _kth_best(maxima, lists.k) - lists.margin)
+        lists.floors[i] = max(lists.floors[i], kth_best(maxima, lists.k) - lists.margin)
 
 
 @njit(cache=True, nogil=True)
@@ -120,7 +120,7 @@ def raise_floors_of_columns(tile: NDArray[np.floating], lists: Shortlists) -> No
             for j in range(len(best)):
                 best[j] = max(best[j], row[j])
     for j in range(tile.shape[1]):
-        lists.floors[j] = max(lists.floors[j], _kth_best(maxima[:, j].copy(), lists.k) - lists.margin)
+        lists.floors[j] = max(lists.floors[j], kth_best(maxima[:, j].copy(), lists.k) - lists.margin)
 
 
 @njit(cache=True, nogil=True)
@@ -171,9 +171,9 @@ def scan_columns(tile: NDArray[np.floating], first_index: int, lists: Shortlists
 def settle(lists: Shortlists, indices: NDArray[np.int64]) -> None:
     """Write each query's k best by score into ``indices`` (n, k), in the order of their scores."""
     for i in range(len(indices)):
-        if lists.counts[i] > _FEW:
+        if lists.counts[i] > FEW:
             _drop_hopeless(lists, i)
-        order = _best_first(lists.products[i, : lists.counts[i]])
+        order = best_first(lists.products[i, : lists.counts[i]])
         _order_near_ties(lists, i, order)
         for place in range(lists.k):
             indices[i, place] = lists.indices[i, order[place]]
@@ -185,7 +185,7 @@ def settle_with_scores(lists: Shortlists, values: NDArray[np.floating], indices:
     for i in range(len(indices)):
         _drop_hopeless(lists, i)
         scores = _scores(lists, i, lists.indices[i, : lists.counts[i]])
-        order = _best_first(scores)
+        order = best_first(scores)
         for place in range(lists.k):
             values[i, place] = scores[order[place]]
             indices[i, place] = lists.indices[i, order[place]]
@@ -231,7 +231,7 @@ def _make_room(lists: Shortlists, query: int) -> None:
 def _drop_hopeless(lists: Shortlists, query: int) -> None:
     count = lists.counts[query]
     products, indices = lists.products[query, :count], lists.indices[query, :count]
-    floor = max(lists.floors[query], _kth_best(products.copy(), lists.k) - lists.margin)
+    floor = max(lists.floors[query], kth_best(products.copy(), lists.k) - lists.margin)
     kept = 0
     for j in range(count):
         products[kept] = products[j]
@@ -262,8 +262,9 @@ def _order_near_ties(lists: Shortlists, query: int, order: NDArray[np.int64]) ->
             stop += 1
         stops[start] = stop
         if stop > start + 1:
-            near[found : found + stop - start] = order[start:stop]
-            found += stop - start
+            for place in range(start, stop):
+                near[found] = order[place]
+                found += 1
         start = stop
     if not found:
         return
@@ -274,86 +275,27 @@ def _order_near_ties(lists: Shortlists, query: int, order: NDArray[np.int64]) ->
         stop = stops[start]
         if stop > start + 1:
             run = slice(found, found + stop - start)
-            _order_run(near[run], scores[run], order[start:stop])
+            order_run(near[run], scores[run], order[start:stop])
             found += stop - start
         start = stop
 
 
 @njit(cache=True, nogil=True)
-def _order_run(candidates: NDArray[np.int64], scores: NDArray[np.floating], order: NDArray[np.int64]) -> None:
-    """Write candidates into ``order`` by descending score; equal scores in the order of the candidates' indices."""
-    if len(order) > _FEW:
-        ascending = np.argsort(candidates)
-        order[:] = candidates[ascending][_best_first(scores[ascending])]
-        return
-    for i in range(len(order)):
-        place = 0
-        for j in range(len(order)):
-            place += scores[j] > scores[i] or (scores[j] == scores[i] and candidates[j] < candidates[i])
-        order[place] = candidates[i]
-
-
-@njit(cache=True, nogil=True)
 def _keep_best(lists: Shortlists, query: int) -> None:
     scores = _scores(lists, query, lists.indices[query, : lists.counts[query]])
-    best = _best_first(scores)[: lists.k]
+    best = best_first(scores)[: lists.k]
     lists.floors[query] = max(lists.floors[query], scores[best[-1]] - lists.margin)
-    # Back in the order of the indices.
-    best.sort()
-    for place in range(lists.k):
-        lists.products[query, place] = lists.products[query, best[place]]
-        lists.indices[query, place] = lists.indices[query, best[place]]
-    lists.counts[query] = lists.k
-
-
-@njit(cache=True, nogil=True)
-def _kth_best(values: NDArray[np.floating], k: int) -> np.floating:
-    """The k-th greatest value, by quickselect, which reorders them: several times faster here than numpy's."""
-    left, right = 0, len(values) - 1
-    while left < right:
-        pivot = values[(left + right) // 2]
-        low, high = left, right
-        while low <= high:
-            while values[low] > pivot:
-                low += 1
-            while values[high] < pivot:
-                high -= 1
-            if low <= high:
-                values[low], values[high] = values[high], values[low]
-                low += 1
-                high -= 1
-        if k - 1 <= high:
-            right = high
-        elif k - 1 >= low:
-            left = low
-        else:
-            break
-    best: np.floating = values[k - 1]
-    return best
-
-
-@njit(cache=True, nogil=True)
-def _best_first(values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Descending order; equal values stay in theirs."""
-    if len(values) > _FEW:
-        merged: NDArray[np.int64] = np.argsort(-values, kind="mergesort")
-        return merged
-    order = np.full(len(values), -1)
-    for i in range(len(values)):
-        place = int(_count_above(values, values[i]))
-        while order[place] >= 0:
-            place += 1
-        order[place] = i
-    return order
-
-
-# In float32, which counts exactly and in vector lanes where integers of numba do not.
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _count_above(values: NDArray[np.floating], value: np.floating) -> np.float32:
-    count = np.float32(0)
-    for j in range(len(values)):
-        count += np.float32(1) if values[j] > value else np.float32(0)
-    return count
+    kept = np.zeros(len(scores), np.bool_)
+    for place in best:
+        kept[place] = True
+    count = 0
+    # They stay in the order of the indices.
+    for place in range(len(scores)):
+        if kept[place]:
+            lists.products[query, count] = lists.products[query, place]
+            lists.indices[query, count] = lists.indices[query, place]
+            count += 1
+    lists.counts[query] = count
 
 
 @njit(cache=True, nogil=True)

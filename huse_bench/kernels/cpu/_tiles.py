@@ -1,4 +1,8 @@
-"""A tile of products and what its queries take from it, as one compiled call that needs no other thread."""
+"""A tile of products and what its queries take from it, as compiled calls that need no other thread.
+
+Several calls, since a compiled function is optimised again within each one that calls it: as one, they took twice as
+long to compile.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +25,15 @@ if TYPE_CHECKING:
     from huse_bench.kernels.cpu._groups import Groups
     from huse_bench.kernels.cpu._shortlist import Shortlists
 
-__all__ = ["multiply_and_scan", "scan_tile"]
+__all__ = ["multiply", "scan_tile"]
 
 
 @njit(cache=True, nogil=True)
-def multiply_and_scan(
-    columns: NDArray[np.floating],
-    first_row: int,
-    first_column: int,
-    of_rows: Shortlists,
-    of_columns: Shortlists | None,
-    groups: Groups | None,
-    keep_pairs: bool,
-    tile: NDArray[np.floating],
-) -> None:
-    """:func:`scan_tile` for the products of the rows' queries with the columns (c, D), which are put into the tile."""
-    np.dot(of_rows.queries, columns.T, tile)
-    scan_tile(first_row, first_column, of_rows, of_columns, groups, keep_pairs, tile)
+def multiply(queries: NDArray[np.floating], columns: NDArray[np.floating], tile: NDArray[np.floating]) -> None:
+    """Put the products of queries (r, D) with columns (c, D) into the tile (r, c)."""
+    np.dot(queries, columns.T, tile)
 
 
-@njit(cache=True, nogil=True)
 def scan_tile(
     first_row: int,
     first_column: int,

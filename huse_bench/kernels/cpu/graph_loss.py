@@ -122,17 +122,21 @@ def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def
     first panel's row; returns their sum of squares over both orders of each pair.
     """
     begin, dim, kind = panels[0, 0], ordered.shape[1], ordered.dtype
-    widest = (panels[:, 1] - panels[:, 0]).max()
+    widest = 0
+    for first, last in panels:
+        widest = max(widest, last - first)
     height = max(_BLOCK, widest)
     tiles, products = np.empty(height * widest, kind), np.empty((height, dim), kind)
     others, places = np.empty((height, dim), kind), np.empty(height, np.int64)
     classes = np.empty(height, np.int64)
     total = 0.0
+    lowest = highest = 0
     for first, last in panels:
-        lowest = np.searchsorted(runs.end, first, side="right")
-        highest = np.searchsorted(runs.end, last - 1, side="right")
-        bounds = np.full(highest - lowest + 2, last - first)
-        bounds[:-1] = np.maximum(runs.start[lowest : highest + 1], first) - first
+        while runs.end[lowest] <= first:
+            lowest += 1
+        while runs.end[highest] < last:
+            highest += 1
+        bounds = _bounds(first, last, lowest, highest, runs)
         panel = _Panel(ordered[first:last], gradient[first - begin : last - begin], lowest, bounds)
 
         # Among themselves, in both orders.
@@ -152,7 +156,9 @@ def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def
             if not near:
                 continue
             for row in range(max(runs.start[b], last), runs.end[b]):
-                others[filled], places[filled], classes[filled] = ordered[row], row - begin, b
+                for d in range(dim):
+                    others[filled, d] = ordered[row, d]
+                places[filled], classes[filled] = row - begin, b
                 filled += 1
                 if filled == _BLOCK:
                     total += 2 * _add_block(panel, others, places[:filled], classes, runs, tiles, products, gradient)
@@ -160,6 +166,15 @@ def _add_panels(ordered, panels, runs, gradient):  # type: ignore[no-untyped-def
         if filled:
             total += 2 * _add_block(panel, others, places[:filled], classes, runs, tiles, products, gradient)
     return total
+
+
+@njit(cache=True, nogil=True)
+def _bounds(first, last, lowest, highest, runs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
+    """Where each of a panel's classes begins among its rows, and where the last one ends."""
+    bounds = np.full(highest - lowest + 2, last - first)
+    for a in range(lowest, highest + 1):
+        bounds[a - lowest] = max(runs.start[a], first) - first
+    return bounds
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,8 @@ from torch import Tensor
 from huse_bench.compiling import njit
 from huse_bench.kernels._fused import fused
 from huse_bench.kernels.cpu._parts import Sum, parts_of, work_on
+from huse_bench.kernels.cpu._products import add_product
+from huse_bench.kernels.cpu._sorting import best_first
 
 __all__ = ["semihard_triplet"]
 
@@ -45,7 +47,7 @@ def _value_and_gradient(x: Tensor, *, labels: Tensor, margin: float) -> tuple[fl
 def _add_panels(ordered, panels, start, end, margin, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Add the triplets of the panels' rows to the gradient; returns the sum of their hinges."""
     total = 0.0
-    tiles = np.empty(_ROWS * len(ordered), ordered.dtype)
+    tiles, scratch = np.empty(_ROWS * len(ordered), ordered.dtype), np.empty_like(ordered)
     for first in panels:
         last = min(first + _ROWS, len(ordered))
         rows = ordered[first:last]
@@ -54,8 +56,8 @@ def _add_panels(ordered, panels, start, end, margin, gradient):  # type: ignore[
         classes = slice(start[first], end[last - 1])
         costly = np.zeros((len(rows), classes.stop - classes.start), ordered.dtype)
         total += _mine(tile, first, start[first:last], end[first:last], margin, ordered, costly, gradient)
-        gradient[first:last] -= np.dot(costly, ordered[classes])
-        gradient[classes] -= np.dot(costly.T, rows)
+        add_product(costly, ordered[classes], scratch, gradient[first:last])
+        add_product(costly.T, rows, scratch, gradient[classes])
     return total
 
 
@@ -63,14 +65,17 @@ def _add_panels(ordered, panels, start, end, margin, gradient):  # type: ignore[
 def _mine(tile, first, start, end, margin, ordered, costly, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Find each positive pair's negative in a tile of similarities; returns the sum of the hinges.
 
-    Marks the pairs that cost something in ``costly``, and adds the negatives' share of the gradient.
+    Marks the pairs that cost something in ``costly``, by their weight of -1, and adds the negatives' share of the gradient.
     """
     total = 0.0
     times = np.zeros(tile.shape[1], np.int64)
     for row in range(tile.shape[0]):
         similarity = tile[row]
-        positives = np.argsort(similarity[start[row] : end[row]]) + start[row]
-        bounds = similarity[positives]
+        positives = best_first(similarity[start[row] : end[row]])[::-1]
+        bounds = np.empty(len(positives), tile.dtype)
+        for k in range(len(positives)):
+            positives[k] += start[row]
+            bounds[k] = similarity[positives[k]]
         # Now the row's own class is never under a bound, nor the farthest.
         similarity[start[row] : end[row]] = np.inf
         chosen = _nearest_under(similarity, bounds)
@@ -79,7 +84,7 @@ def _mine(tile, first, start, end, margin, ordered, costly, gradient):  # type: 
             if positives[k] == first + row or hinge <= 0:
                 continue
             total += hinge
-            costly[row, positives[k] - start[0]] = 1
+            costly[row, positives[k] - start[0]] = -1
             times[chosen[k]] += 1
         for negative in chosen:
             weight = tile.dtype.type(times[negative])

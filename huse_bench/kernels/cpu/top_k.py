@@ -18,9 +18,9 @@ from huse_bench.errors import DataError
 from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cpu._groups import Groups
 from huse_bench.kernels.cpu._parts import Job, threads_for, work_in_turn
-from huse_bench.kernels.cpu._screening import Rounded, multiply, pays, rounded, rounding
+from huse_bench.kernels.cpu._screening import Rounded, multiply_rounded, pays, rounded, rounding
 from huse_bench.kernels.cpu._shortlist import Shortlists, longest, settle, settle_with_scores
-from huse_bench.kernels.cpu._tiles import multiply_and_scan, scan_tile
+from huse_bench.kernels.cpu._tiles import multiply, scan_tile
 
 __all__ = ["top_k", "top_k_directions"]
 
@@ -248,14 +248,13 @@ class _Scan:
         shape = len(rows.indices), gallery.stop - gallery.start
         size = shape[0] * shape[1]
         tile = self.scratch.products[:size].reshape(shape)
-        of_columns = None if columns is None else columns.lists
-        arguments = rows.start, gallery.start, rows.lists, of_columns, self.groups, self.keep_pairs, tile
         if self.low is None:
-            multiply_and_scan(rows.lists.gallery[gallery], *arguments)
-            return
-        low = self.scratch.low[:size].view(shape)
-        multiply(self.low[0][rows.items], self.low[1][gallery], low, torch.from_numpy(tile))
-        scan_tile(*arguments)
+            multiply(rows.lists.queries, rows.lists.gallery[gallery], tile)
+        else:
+            low = self.scratch.low[:size].view(shape)
+            multiply_rounded(self.low[0][rows.items], self.low[1][gallery], low, torch.from_numpy(tile))
+        of_columns = None if columns is None else columns.lists
+        scan_tile(rows.start, gallery.start, rows.lists, of_columns, self.groups, self.keep_pairs, tile)
 
 
 def _diagonals(problems: Sequence[tuple[_Scan, _Direction, _Direction]]) -> Iterator[Job]:
