@@ -9,9 +9,9 @@ from huse_bench.components import Dataset, Items
 from huse_bench.config import RunConfig
 from huse_bench.discovery import find, load
 from huse_bench.features._backbones import FeatureKind
+from huse_bench.features._checks import check_items
 from huse_bench.features._complete import complete
 from huse_bench.features._encode import Encoder
-from huse_bench.features._prepare import check_items
 from huse_bench.features.cache import Cache
 from huse_bench.progress import Reporter
 

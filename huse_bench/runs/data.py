@@ -14,8 +14,8 @@ from huse_bench.config import RegimeConfig, RunConfig
 from huse_bench.errors import ConfigError, DataError, ResultsError
 from huse_bench.evaluation import RECALL_PROTOCOL
 from huse_bench.features import Prepared, audit, load_dataset, make_features, prepare
+from huse_bench.features._checks import check_items
 from huse_bench.features._near import near_duplicates_as_groups
-from huse_bench.features._prepare import check_items
 from huse_bench.features._regimes import in_regime, without_left_out
 from huse_bench.measures import HP_KS, RECALL_KS
 from huse_bench.progress import Reporter

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import huse_bench as hb
 from huse_bench.errors import DataError
-from huse_bench.features._prepare import check_items
+from huse_bench.features._checks import check_items
 from huse_bench_datasets._own_data.assign import assign_splits
 from huse_bench_datasets._own_data.table import Table, read_table
 from huse_bench_datasets.manifest import Manifest

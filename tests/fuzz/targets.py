@@ -26,8 +26,8 @@ from huse_bench.bundles.checks import check_bundle
 from huse_bench.bundles.publishing import publish
 from huse_bench.config import resolve_config
 from huse_bench.errors import HuseBenchError
+from huse_bench.features._checks import check_items
 from huse_bench.features._entry import entry_header, read_entry
-from huse_bench.features._prepare import check_items
 from huse_bench.results import Store, load_results
 from huse_bench.results.arrays import ClassFacts
 from huse_bench.results.card import make_card

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from huse_bench.compiling import njit
-from huse_bench.kernels.cpu._sorting import FEW, best_first, kth_best, order_run
+from huse_bench.kernels.cpu._sorting import best_first, kth_best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
     "Shortlists",
+    "drop_hopeless",
     "longest",
     "raise_floors_of_columns",
     "raise_floors_of_rows",
     "scan_columns",
     "scan_rows",
-    "settle",
-    "settle_with_scores",
+    "scores_of",
 ]
 
 # Products compared at once against what a query already has.
@@ -168,30 +168,6 @@ def scan_columns(tile: NDArray[np.floating], first_index: int, lists: Shortlists
 
 
 @njit(cache=True, nogil=True)
-def settle(lists: Shortlists, indices: NDArray[np.int64]) -> None:
-    """Write each query's k best by score into ``indices`` (n, k), in the order of their scores."""
-    for i in range(len(indices)):
-        if lists.counts[i] > FEW:
-            _drop_hopeless(lists, i)
-        order = best_first(lists.products[i, : lists.counts[i]])
-        _order_near_ties(lists, i, order)
-        for place in range(lists.k):
-            indices[i, place] = lists.indices[i, order[place]]
-
-
-@njit(cache=True, nogil=True)
-def settle_with_scores(lists: Shortlists, values: NDArray[np.floating], indices: NDArray[np.int64]) -> None:
-    """:func:`settle`, and each score into ``values`` (n, k)."""
-    for i in range(len(indices)):
-        _drop_hopeless(lists, i)
-        scores = _scores(lists, i, lists.indices[i, : lists.counts[i]])
-        order = best_first(scores)
-        for place in range(lists.k):
-            values[i, place] = scores[order[place]]
-            indices[i, place] = lists.indices[i, order[place]]
-
-
-@njit(cache=True, nogil=True)
 def _reaches(row: NDArray[np.floating], floors: NDArray[np.floating], start: int) -> np.uint8:
     # A loop of constant length without a branch, which the compiler turns into vector instructions.
     reached = np.uint8(0)
@@ -219,7 +195,7 @@ def _add(
 @njit(cache=True, nogil=True)
 def _make_room(lists: Shortlists, query: int) -> None:
     """Drop candidates of a list that has reached its limit."""
-    _drop_hopeless(lists, query)
+    drop_hopeless(lists, query)
     room = lists.products.shape[1]
     if 4 * lists.counts[query] > 3 * room:
         _keep_best(lists, query)
@@ -228,7 +204,8 @@ def _make_room(lists: Shortlists, query: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _drop_hopeless(lists: Shortlists, query: int) -> None:
+def drop_hopeless(lists: Shortlists, query: int) -> None:
+    """Drop what is more than the margin below the k-th best product so far."""
     count = lists.counts[query]
     products, indices = lists.products[query, :count], lists.indices[query, :count]
     floor = max(lists.floors[query], kth_best(products.copy(), lists.k) - lists.margin)
@@ -242,47 +219,8 @@ def _drop_hopeless(lists: Shortlists, query: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _order_near_ties(lists: Shortlists, query: int, order: NDArray[np.int64]) -> None:
-    """Bring candidates that are in the order of their products into that of their scores.
-
-    Products more than the margin apart are in the order of their scores, so only the others, in runs, are scored.
-    """
-    products = lists.products[query]
-    near, stops = np.empty(len(order), np.int64), np.empty(lists.k, np.int64)
-    found = 0
-    start = 0
-    while start < lists.k:
-        stop = start + 1
-        last = np.float64(products[order[start]])
-        while stop < len(order):
-            product = np.float64(products[order[stop]])
-            if last - product > lists.margin:
-                break
-            last = product
-            stop += 1
-        stops[start] = stop
-        if stop > start + 1:
-            for place in range(start, stop):
-                near[found] = order[place]
-                found += 1
-        start = stop
-    if not found:
-        return
-    scores = _scores(lists, query, lists.indices[query][near[:found]])
-    found = 0
-    start = 0
-    while start < lists.k:
-        stop = stops[start]
-        if stop > start + 1:
-            run = slice(found, found + stop - start)
-            order_run(near[run], scores[run], order[start:stop])
-            found += stop - start
-        start = stop
-
-
-@njit(cache=True, nogil=True)
 def _keep_best(lists: Shortlists, query: int) -> None:
-    scores = _scores(lists, query, lists.indices[query, : lists.counts[query]])
+    scores = scores_of(lists, query, lists.indices[query, : lists.counts[query]])
     best = best_first(scores)[: lists.k]
     lists.floors[query] = max(lists.floors[query], scores[best[-1]] - lists.margin)
     kept = np.zeros(len(scores), np.bool_)
@@ -299,7 +237,8 @@ def _keep_best(lists: Shortlists, query: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _scores(lists: Shortlists, query: int, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+def scores_of(lists: Shortlists, query: int, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+    """The scores of a query and these rows of its gallery."""
     scores = np.empty(len(indices), lists.products.dtype)
     row = lists.queries[query].astype(np.float64)
     last = len(indices) - 1

@@ -65,7 +65,8 @@ def _add_panels(ordered, panels, start, end, margin, gradient):  # type: ignore[
 def _mine(tile, first, start, end, margin, ordered, costly, gradient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - compiled by numba
     """Find each positive pair's negative in a tile of similarities; returns the sum of the hinges.
 
-    Marks the pairs that cost something in ``costly``, by their weight of -1, and adds the negatives' share of the gradient.
+    Marks the pairs that cost something in ``costly``, by their weight of -1, and adds the negatives' share of the
+    gradient.
     """
     total = 0.0
     times = np.zeros(tile.shape[1], np.int64)

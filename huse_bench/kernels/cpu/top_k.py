@@ -19,7 +19,8 @@ from huse_bench.kernels._arguments import Ranking
 from huse_bench.kernels.cpu._groups import Groups
 from huse_bench.kernels.cpu._parts import Job, threads_for, work_in_turn
 from huse_bench.kernels.cpu._screening import Rounded, multiply_rounded, pays, rounded, rounding
-from huse_bench.kernels.cpu._shortlist import Shortlists, longest, settle, settle_with_scores
+from huse_bench.kernels.cpu._settling import settle, settle_with_scores
+from huse_bench.kernels.cpu._shortlist import Shortlists, longest
 from huse_bench.kernels.cpu._tiles import multiply, scan_tile
 
 __all__ = ["top_k", "top_k_directions"]
