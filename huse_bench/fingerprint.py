@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from huse_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
+    import pydantic
 
 __all__ = ["fingerprint", "source_digest"]
 
@@ -30,7 +30,7 @@ _OPENING = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_S
 _CLOSING = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")} - {-1}
 
 
-def fingerprint(identity: Mapping[str, JsonValue]) -> str:
+def fingerprint(identity: Mapping[str, pydantic.JsonValue]) -> str:
     """SHA-256 of an identity's canonical JSON: keys sorted, no white space, floats by their ``repr``.
 
     The order of keys does not matter; each key, value and type does (``1`` and ``1.0`` are two identities).
