@@ -8,8 +8,8 @@ below the bare model.
 
 Measured on a virtual machine of two Xeon cores: the whole way made 75 to 83 of 576 pictures a second where nothing else
 ran, and 38 where something did; the bare model made 98 to 112. The way of before, whose memory went back to the system
-with each batch, made 6.3 to 6.6 of 64, the start of its processes included, and 5.8 of 128 without any. On two cores
-of an AMD EPYC with AVX2 alone the whole way made 50, 0.87 times the bare model, and 2.4 times the plain loop. By processor
+with each batch, made 6.3 to 6.6 of 64, the start of its processes included, and 5.8 of 128 without any. On two cores of
+an AMD EPYC with AVX2 alone the whole way made 50, 0.87 times the bare model, and 2.4 times the plain loop. By processor
 time on one thread, 256 texts of 5 to 250 words took 40 to 44 ms each and the plain loop 74 to 79.
 """
 
