@@ -1,4 +1,8 @@
-"""Compiled functions: numba's, kept between processes where there is a folder to keep them in."""
+"""Compiled functions: numba's, kept between processes where there is a folder to keep them in.
+
+Each installation waits once until they are compiled. Numba's sorts and searches take half a second to several each, and
+so do assignments and sums of whole arrays, with their messages for shapes that differ: the kernels have loops instead.
+"""
 
 from __future__ import annotations
 

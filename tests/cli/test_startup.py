@@ -55,8 +55,8 @@ def test_heavy_modules_and_components_are_not_imported(python, arguments):
     assert done.returncode == 0, done.stderr
     imported = set(done.stderr.split())
     assert "huse_bench.cli" in imported
-    light = {"torch", "numpy", "pandas", "pydantic", "huse_bench.components", "acme_bad", "huse_bench_losses"}
-    assert not imported & light
+    heavy = {"torch", "numpy", "pandas", "pydantic", "huse_bench.components", "acme_bad", "huse_bench_losses"}
+    assert not imported & heavy
 
 
 def test_tables_are_shown_without_what_evaluates_and_trains(python):

@@ -43,10 +43,12 @@ def _rows(draw):
     return torch.tensor(queries, dtype=dtype) / 4, torch.tensor(gallery, dtype=dtype) / 4
 
 
-@settings(max_examples=50, deadline=None)
-@given(_rows(), st.data(), st.booleans(), st.sampled_from([3, 8, 30]))
-def test_equals_brute_force_with_many_ties(rows, data, exclude_self, tile):
+@settings(max_examples=100, deadline=None)
+@given(_rows(), st.data(), st.booleans(), st.booleans(), st.sampled_from([3, 8, 30]))
+def test_equals_brute_force_with_many_ties(rows, data, among_themselves, exclude_self, tile):
     queries, gallery = rows
+    if among_themselves:
+        queries = gallery
     k = data.draw(st.integers(1, len(gallery) - exclude_self))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_module, "_TILE", tile)
@@ -54,17 +56,6 @@ def test_equals_brute_force_with_many_ties(rows, data, exclude_self, tile):
     expected = _brute_force(queries, gallery, k, exclude_self=exclude_self)
     _assert_ranked(found, expected)
     _assert_ranked(_public._sorted_top_k(queries, gallery, k, exclude_self=exclude_self), expected)
-
-
-@settings(max_examples=50, deadline=None)
-@given(_rows(), st.data(), st.booleans(), st.sampled_from([3, 8, 30]))
-def test_rows_among_themselves_equal_brute_force_with_many_ties(rows, data, exclude_self, tile):
-    _, gallery = rows
-    k = data.draw(st.integers(1, len(gallery) - exclude_self))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_module, "_TILE", tile)
-        found = top_k(gallery, gallery, k, exclude_self=exclude_self)
-    _assert_ranked(found, _brute_force(gallery, gallery, k, exclude_self=exclude_self))
 
 
 @settings(max_examples=30, deadline=None)
